@@ -18,8 +18,8 @@ struct arena {
 
 void arena_init(struct arena *a, size_t limit_bytes);
 void arena_fini(struct arena *a);
-void arena_reset(struct arena *a);                        /* keeps one chunk */
-void *arena_alloc(struct arena *a, size_t size_bytes);    /* 16-aligned, not zeroed */
+void arena_reset(struct arena *a);                     /* keeps one chunk */
+void *arena_alloc(struct arena *a, size_t size_bytes); /* 16-aligned, not zeroed */
 void *arena_calloc(struct arena *a, size_t n, size_t size_bytes);
 /* For sizes that input decides: ERR_LIMIT instead of abort. */
 bool arena_try_alloc(struct arena *a, size_t size_bytes, void **out, struct err *e) MUST_CHECK;

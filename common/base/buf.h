@@ -24,7 +24,10 @@ struct buf {
 void buf_init(struct buf *b, size_t max_bytes);
 void buf_fini(struct buf *b);
 void buf_clear(struct buf *b); /* keeps memory, clears overflow */
-static inline bool buf_ok(const struct buf *b) { return !b->overflow; }
+static inline bool buf_ok(const struct buf *b)
+{
+    return !b->overflow;
+}
 /* Makes room for n more bytes; false (and sticky) beyond the ceiling. */
 bool buf_grow(struct buf *b, size_t n);
 static inline bool buf_reserve(struct buf *b, size_t n)
@@ -44,9 +47,18 @@ static inline void buf_u8(struct buf *b, uint8_t v)
         b->p[b->len++] = v;
 }
 /* Little endian. */
-static inline void buf_u16(struct buf *b, uint16_t v) { buf_append(b, &v, 2); }
-static inline void buf_u32(struct buf *b, uint32_t v) { buf_append(b, &v, 4); }
-static inline void buf_u64(struct buf *b, uint64_t v) { buf_append(b, &v, 8); }
+static inline void buf_u16(struct buf *b, uint16_t v)
+{
+    buf_append(b, &v, 2);
+}
+static inline void buf_u32(struct buf *b, uint32_t v)
+{
+    buf_append(b, &v, 4);
+}
+static inline void buf_u64(struct buf *b, uint64_t v)
+{
+    buf_append(b, &v, 8);
+}
 /* LEB128: 7 bits a byte, low first, at most 10 bytes. */
 void buf_varint(struct buf *b, uint64_t v);
 /* varint length, then the bytes. */
@@ -55,7 +67,10 @@ static inline void buf_bytes(struct buf *b, const void *p, size_t n)
     buf_varint(b, n);
     buf_append(b, p, n);
 }
-static inline void buf_str(struct buf *b, const char *s) { buf_append(b, s, strlen(s)); }
+static inline void buf_str(struct buf *b, const char *s)
+{
+    buf_append(b, s, strlen(s));
+}
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
 /* Terminates with NUL (not counted in len) and returns the text; "" on overflow of an empty one. */
 const char *buf_cstr(struct buf *b);

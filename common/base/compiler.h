@@ -9,13 +9,13 @@
 #define NORETURN __attribute__((noreturn))
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
-#define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 /* Gives away a scope-bound pointer: returns it and leaves NULL behind. */
-#define take(p)                                                                                    \
-    __extension__({                                                                                \
-        __typeof__(p) take_ = (p);                                                                 \
-        (p) = NULL;                                                                                \
-        take_;                                                                                     \
+#define take(p)                    \
+    __extension__({                \
+        __typeof__(p) take_ = (p); \
+        (p) = NULL;                \
+        take_;                     \
     })
 
 #endif

@@ -28,8 +28,14 @@ static inline struct cursor cursor_of(const void *p, size_t len)
     const uint8_t *b = p;
     return (struct cursor){.p = b, .end = b + len, .start = b, .failed = false};
 }
-static inline size_t cursor_left(const struct cursor *c) { return (size_t)(c->end - c->p); }
-static inline size_t cursor_at(const struct cursor *c) { return (size_t)(c->p - c->start); }
+static inline size_t cursor_left(const struct cursor *c)
+{
+    return (size_t)(c->end - c->p);
+}
+static inline size_t cursor_at(const struct cursor *c)
+{
+    return (size_t)(c->p - c->start);
+}
 static inline bool cursor_need(struct cursor *c, size_t n)
 {
     if (c->failed || cursor_left(c) < n) {
@@ -47,7 +53,10 @@ static inline struct view cursor_take(struct cursor *c, size_t n)
     c->p += n;
     return v;
 }
-static inline void cursor_skip(struct cursor *c, size_t n) { (void)cursor_take(c, n); }
+static inline void cursor_skip(struct cursor *c, size_t n)
+{
+    (void)cursor_take(c, n);
+}
 /* n little-endian bytes, 1 <= n <= 8. */
 static inline uint64_t cursor_le(struct cursor *c, unsigned n)
 {
@@ -69,10 +78,22 @@ static inline uint64_t cursor_be(struct cursor *c, unsigned n)
     c->p += n;
     return v;
 }
-static inline uint8_t cursor_u8(struct cursor *c) { return (uint8_t)cursor_le(c, 1); }
-static inline uint16_t cursor_u16(struct cursor *c) { return (uint16_t)cursor_le(c, 2); }
-static inline uint32_t cursor_u32(struct cursor *c) { return (uint32_t)cursor_le(c, 4); }
-static inline uint64_t cursor_u64(struct cursor *c) { return cursor_le(c, 8); }
+static inline uint8_t cursor_u8(struct cursor *c)
+{
+    return (uint8_t)cursor_le(c, 1);
+}
+static inline uint16_t cursor_u16(struct cursor *c)
+{
+    return (uint16_t)cursor_le(c, 2);
+}
+static inline uint32_t cursor_u32(struct cursor *c)
+{
+    return (uint32_t)cursor_le(c, 4);
+}
+static inline uint64_t cursor_u64(struct cursor *c)
+{
+    return cursor_le(c, 8);
+}
 /* LEB128 as buf_varint writes it; more than 10 bytes fails. */
 static inline uint64_t cursor_varint(struct cursor *c)
 {

@@ -41,15 +41,20 @@ struct err {
     char message[ERR_MESSAGE_MAX];
 };
 
-#define ERR_INIT {.code = ERR_NONE}
+#define ERR_INIT         \
+    {                    \
+        .code = ERR_NONE \
+    }
 
 /* Sets *e; the message is cut with an ellipsis. Always returns false. */
-#define err_set(e, code, ...) err_set_at((e), (code), 0, __FILE__ ":" ERR_STR(__LINE__), __VA_ARGS__)
-/* The same with errno (or a server's number) kept in e->sys and strerror text appended for errno. */
-#define err_set_errno(e, code, errnum, ...)                                                        \
+#define err_set(e, code, ...) \
+    err_set_at((e), (code), 0, __FILE__ ":" ERR_STR(__LINE__), __VA_ARGS__)
+/* The same with errno (or a server's number) kept in e->sys and strerror text appended for errno.
+ */
+#define err_set_errno(e, code, errnum, ...) \
     err_set_errno_at((e), (code), (errnum), __FILE__ ":" ERR_STR(__LINE__), __VA_ARGS__)
 /* Keeps a foreign number (e.g. a server's error number) in e->sys without appending any text. */
-#define err_set_sys(e, code, sysnum, ...)                                                          \
+#define err_set_sys(e, code, sysnum, ...) \
     err_set_at((e), (code), (sysnum), __FILE__ ":" ERR_STR(__LINE__), __VA_ARGS__)
 #define ERR_STR(x) ERR_STR2(x)
 #define ERR_STR2(x) #x
@@ -63,8 +68,8 @@ bool err_wrap(struct err *e, const char *fmt, ...) PRINTF(2, 3);
 void err_clear(struct err *e);
 
 enum err_class err_class_of(enum err_code code);
-const struct err_entry *err_entry_of(enum err_code code); /* never NULL */
-const char *err_name(enum err_code code);                 /* "FENCED"; static */
+const struct err_entry *err_entry_of(enum err_code code);       /* never NULL */
+const char *err_name(enum err_code code);                       /* "FENCED"; static */
 bool err_code_from_name(const char *name, enum err_code *code); /* false: no such code */
 
 #endif

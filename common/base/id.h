@@ -1,4 +1,5 @@
-/* 128-bit random identifiers, as 32 hexadecimal digits in text. Pure (the random bytes are given). */
+/* 128-bit random identifiers, as 32 hexadecimal digits in text. Pure (the random bytes are given).
+ */
 #ifndef OMS_COMMON_BASE_ID_H
 #define OMS_COMMON_BASE_ID_H
 

@@ -1,4 +1,5 @@
-/* Monotonic and wall time are different types, so that nobody subtracts one from the other. Pure. */
+/* Monotonic and wall time are different types, so that nobody subtracts one from the other. Pure.
+ */
 #ifndef OMS_COMMON_BASE_TIME_H
 #define OMS_COMMON_BASE_TIME_H
 

@@ -5,13 +5,13 @@
  */
 #ifndef OMS_COMMON_OS_DURABLE_H
 #define OMS_COMMON_OS_DURABLE_H
-#include <stdbool.h>
-#include <stddef.h>
 #include "common/base/buf.h"
 #include "common/base/err.h"
+#include <stdbool.h>
+#include <stddef.h>
 /* Replaces `path` atomically by `len` bytes with the given mode (e.g. 0600). */
-bool durable_write_file(const char *path, const void *p, size_t len, unsigned mode, struct err *e)
-    MUST_CHECK;
+bool durable_write_file(const char *path, const void *p, size_t len, unsigned mode,
+                        struct err *e) MUST_CHECK;
 /* Reads a whole file of at most out->max bytes. ERR_NOT_FOUND if absent. */
 bool durable_read_file(const char *path, struct buf *out, struct err *e) MUST_CHECK;
 bool durable_sync_fd(int fd, const char *path, struct err *e) MUST_CHECK; /* fdatasync */

@@ -6,8 +6,8 @@
  */
 #ifndef OMS_COMMON_OS_FAULT_H
 #define OMS_COMMON_OS_FAULT_H
-#include <stdbool.h>
 #include "common/os/fault_table.h"
+#include <stdbool.h>
 #define FAULT_ENUM(name, text) FAULT_##name,
 enum fault_point { FAULT_TABLE(FAULT_ENUM) FAULT_COUNT };
 #undef FAULT_ENUM

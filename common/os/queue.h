@@ -5,10 +5,10 @@
  */
 #ifndef OMS_COMMON_OS_QUEUE_H
 #define OMS_COMMON_OS_QUEUE_H
+#include "common/base/compiler.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "common/base/compiler.h"
 struct queue;
 enum queue_result { QUEUE_OK, QUEUE_TIMEOUT, QUEUE_CLOSED };
 struct queue *queue_new(size_t capacity);

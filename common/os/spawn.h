@@ -1,10 +1,10 @@
 /* Processes: posix_spawn, pidfd. Thread: any. */
 #ifndef OMS_COMMON_OS_SPAWN_H
 #define OMS_COMMON_OS_SPAWN_H
+#include "common/base/err.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include "common/base/err.h"
 struct spawn_options {
     const char *const *argv; /* NULL-terminated; argv[0] is the program's path */
     const char *const *env;  /* NULL: inherit */

@@ -1,8 +1,8 @@
 /*
  * Protobuf messages and their text forms: YAML and JSON in, YAML, JSON and tables out, walking
  * protobuf-c's descriptors. Rules (min, max, choices, needed, unit, standard, secret) come from the
- * plugin's generated table. Errors name file, line, key and, for an unknown key, the nearest known one.
- * Thread: any.
+ * plugin's generated table. Errors name file, line, key and, for an unknown key, the nearest known
+ * one. Thread: any.
  */
 #ifndef OMS_COMMON_PBTEXT_PBTEXT_H
 #define OMS_COMMON_PBTEXT_PBTEXT_H
@@ -14,7 +14,8 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 
-/* Parses YAML (JSON is YAML too) into a message in arena and checks its rules. `file` is for errors. */
+/* Parses YAML (JSON is YAML too) into a message in arena and checks its rules. `file` is for
+ * errors. */
 bool pbtext_parse_yaml(const char *file, const char *text, size_t len,
                        const ProtobufCMessageDescriptor *type, struct arena *arena,
                        ProtobufCMessage **out, struct err *e) MUST_CHECK;
@@ -26,8 +27,10 @@ bool pbtext_check(const char *where, const ProtobufCMessage *m, struct err *e) M
 /* Puts each absent scalar field's standard value in (recursively into present submessages). */
 void pbtext_fill_standard(ProtobufCMessage *m, struct arena *arena);
 
-enum { PBTEXT_INDENT = 1, /* JSON over several lines */
-       PBTEXT_EMPTY = 2   /* write empty lists and absent scalars (null) too */ };
+enum {
+    PBTEXT_INDENT = 1, /* JSON over several lines */
+    PBTEXT_EMPTY = 2   /* write empty lists and absent scalars (null) too */
+};
 /* Secrets are written as "***". */
 void pbtext_format_json(const ProtobufCMessage *m, unsigned flags, struct buf *out);
 void pbtext_format_yaml(const ProtobufCMessage *m, struct buf *out);
@@ -64,7 +67,7 @@ extern const struct pbtext_about pbtext_abouts[];
 extern const unsigned pbtext_n_abouts;
 enum pbtext_method_kind { METHOD_READ, METHOD_GOAL, METHOD_COMMAND };
 enum pbtext_role { ROLE_ANY, ROLE_VIEWER, ROLE_OPERATOR, ROLE_ADMIN, ROLE_HOST, ROLE_COMPONENT };
-struct pbtext_method { /* method options */
+struct pbtext_method {            /* method options */
     const char *service, *method; /* "AdminService", "ProjectStart" */
     enum pbtext_method_kind kind;
     enum pbtext_role role;

@@ -1,11 +1,11 @@
 /*
- * Endpoints: five interfaces cut by wire protocol; products are flavours. Components speak to servers
- * only through these tables; a NULL table means "cannot". No write function exists that does not take
- * a claim (a fenced slot of a takeover, correctness F).
+ * Endpoints: five interfaces cut by wire protocol; products are flavours. Components speak to
+ * servers only through these tables; a NULL table means "cannot". No write function exists that
+ * does not take a claim (a fenced slot of a takeover, correctness F).
  *
- * Threads: a session, reader, log or slot belongs to one thread at a time; a claim is created by the
- * component's main thread and its slots are handed to workers, one each.
- * Errors: struct err with the server's own number in e->sys; class RETRY = reconnect and go on.
+ * Threads: a session, reader, log or slot belongs to one thread at a time; a claim is created by
+ * the component's main thread and its slots are handed to workers, one each. Errors: struct err
+ * with the server's own number in e->sys; class RETRY = reconnect and go on.
  */
 #ifndef OMS_COMPONENTS_ENDPOINT_ENDPOINT_H
 #define OMS_COMPONENTS_ENDPOINT_ENDPOINT_H
@@ -37,10 +37,11 @@ struct endpoint_address {
 struct session; /* one connection, set up on purpose (time zone, sql_mode, charset) */
 
 struct server_identity {
-    char product[32];  /* "MariaDB", "MySQL" */
+    char product[32]; /* "MariaDB", "MySQL" */
     char version[64];
     uint32_t version_number; /* 101119 for 10.11.19 */
-    char uuid[64];     /* server_uuid; MariaDB: server_uid or a stable substitute, said in mysql/session.h */
+    char uuid[64];           /* server_uuid; MariaDB: server_uid or a stable substitute, said in
+                                mysql/session.h */
     uint32_t server_id;
     bool read_only;
 };
@@ -49,7 +50,8 @@ struct table_name {
     const char *db, *name; /* arena of the caller */
 };
 
-/* ---- catalog: what exists ---------------------------------------------------------------------- */
+/* ---- catalog: what exists ----------------------------------------------------------------------
+ */
 typedef bool name_filter(void *arg, const char *db, const char *table);
 struct catalog_ops {
     bool (*connect)(const struct endpoint_address *a, struct session **s, struct err *e);
@@ -65,8 +67,9 @@ struct catalog_ops {
                      uint64_t *bytes, struct err *e);
 };
 
-/* ---- reader: rows that exist ------------------------------------------------------------------- */
-struct reader; /* one connection, optionally inside one consistent snapshot */
+/* ---- reader: rows that exist -------------------------------------------------------------------
+ */
+struct reader;    /* one connection, optionally inside one consistent snapshot */
 struct position { /* a point of a source's log: all of `set` and nothing else */
     struct txn_set set;
     char native[160]; /* "file:offset", for people and resume */
@@ -83,18 +86,20 @@ struct digest {
 struct reader_ops {
     bool (*open)(const struct endpoint_address *a, struct reader **r, struct err *e);
     void (*close)(struct reader *r);
-    /* Opens a consistent snapshot and says where it stands: `pos` contains exactly what it sees (exact),
-     * or everything of pos is visible and maybe more (not exact). (A6) */
+    /* Opens a consistent snapshot and says where it stands: `pos` contains exactly what it sees
+     * (exact), or everything of pos is visible and maybe more (not exact). (A6) */
     bool (*begin_snapshot)(struct reader *r, struct position *pos, bool *exact, struct err *e);
     bool (*end_snapshot)(struct reader *r, struct err *e);
     /* The present end of the log: everything committed before the call is in it. (E of A6) */
     bool (*position_now)(struct reader *r, struct position *pos, struct err *e);
-    /* The key of the last row of the next `rows` rows after lo (and not beyond hi); *done: fewer were
-     * left, bound is hi (or the greatest key when hi is open; an empty table gives an empty bound). */
+    /* The key of the last row of the next `rows` rows after lo (and not beyond hi); *done: fewer
+     * were left, bound is hi (or the greatest key when hi is open; an empty table gives an empty
+     * bound). */
     bool (*next_bound)(struct reader *r, const struct table_def *t, struct key_range range,
                        uint64_t rows, struct buf *bound, bool *done, struct err *e);
-    /* Streams the rows of a range in key order (no key: everything) in batches; take() owns each batch
-     * and gives back true to go on. Encoding is MYSQL_TEXT or CANONICAL as asked and possible. */
+    /* Streams the rows of a range in key order (no key: everything) in batches; take() owns each
+     * batch and gives back true to go on. Encoding is MYSQL_TEXT or CANONICAL as asked and
+     * possible. */
     bool (*read)(struct reader *r, const struct table_def *t, struct key_range range,
                  enum rows_encoding enc, size_t batch_bytes,
                  bool (*take)(void *arg, struct rows *batch, struct err *e), void *arg,
@@ -102,101 +107,104 @@ struct reader_ops {
     /* The key of one row (as read() gives it) in bound form. */
     bool (*bound_of)(const struct table_def *t, enum rows_encoding enc, struct view row,
                      struct buf *bound, struct err *e);
-    /* Server-side digest of a range. `columns` decides order and form on both sides: pass the source's
-     * definition for both, so that equal rows give equal digests. */
+    /* Server-side digest of a range. `columns` decides order and form on both sides: pass the
+     * source's definition for both, so that equal rows give equal digests. */
     bool (*digest)(struct reader *r, const struct table_def *t, const struct table_def *columns,
                    struct key_range range, struct digest *out, struct err *e);
     bool (*count)(struct reader *r, const struct table_def *t, uint64_t *rows, struct err *e);
 };
 
-/* ---- log: changes ------------------------------------------------------------------------------ */
+/* ---- log: changes ------------------------------------------------------------------------------
+ */
 struct log;
 struct log_params {
     const struct endpoint_address *address;
-    const struct txn_set *after;  /* resume after this set (A4) ... */
-    const char *after_native;     /* ... or from "file:offset" when there are no identities; or "" */
-    uint32_t server_id;           /* unique per incarnation (B4) */
+    const struct txn_set *after; /* resume after this set (A4) ... */
+    const char *after_native;    /* ... or from "file:offset" when there are no identities; or "" */
+    uint32_t server_id;          /* unique per incarnation (B4) */
     uint32_t heartbeat_ms;
-    name_filter *filter;          /* tables to keep; others only move the position */
+    name_filter *filter; /* tables to keep; others only move the position */
     void *filter_arg;
-    uint32_t next_table_id;       /* ids for TABLE_VERSION records start here */
+    uint32_t next_table_id; /* ids for TABLE_VERSION records start here */
     /* Versions the Store has already, so that a resumed log need not write them again. */
     const struct table_def *const *known;
     size_t n_known;
-    size_t part_bytes;            /* cut transactions into parts of about this size */
+    size_t part_bytes; /* cut transactions into parts of about this size */
 };
 struct log_progress {
-    bool inside_txn;        /* `out` ends inside a transaction of several parts */
-    bool heard;             /* an event or heartbeat arrived during the call */
-    uint32_t txns;          /* finished in this call */
-    uint64_t source_bytes;  /* read from the source in this call */
+    bool inside_txn;       /* `out` ends inside a transaction of several parts */
+    bool heard;            /* an event or heartbeat arrived during the call */
+    uint32_t txns;         /* finished in this call */
+    uint64_t source_bytes; /* read from the source in this call */
     struct wall last_commit;
     struct wall source_time; /* the newest time the source told, heartbeats included; 0 = none */
-    bool at_end;            /* nothing more was waiting */
+    bool at_end;             /* nothing more was waiting */
 };
 struct log_ops {
     bool (*open)(const struct log_params *p, struct log **l, struct err *e);
     void (*close)(struct log *l);
-    /* Appends whole records (txn.h) to out until it holds want_bytes, or nothing more is waiting and at
-     * least one record was written, or timeout_ms passed. Unknown events stop with ERR_LOG_UNKNOWN_EVENT
-     * and the event, position and bytes; nothing is ever skipped. */
+    /* Appends whole records (txn.h) to out until it holds want_bytes, or nothing more is waiting
+     * and at least one record was written, or timeout_ms passed. Unknown events stop with
+     * ERR_LOG_UNKNOWN_EVENT and the event, position and bytes; nothing is ever skipped. */
     bool (*read)(struct log *l, struct buf *out, size_t want_bytes, int64_t timeout_ms,
                  struct log_progress *p, struct err *e);
     /* What the source has executed now (A13), for the containment check on connect. */
     bool (*executed)(struct session *s, struct txn_set *set, struct err *e);
 };
 
-/* ---- target: fenced writing -------------------------------------------------------------------- */
+/* ---- target: fenced writing --------------------------------------------------------------------
+ */
 struct claim;        /* task, epoch, gen, slots, low, done: the right to write, by takeover (F1) */
 struct slot;         /* one registered session with one progress row (F2, F3) */
 struct target_table; /* a plan for writing rows of one source table_def into one target table */
 
 struct takeover_params {
     const struct endpoint_address *address;
-    const char *task;        /* fence key */
+    const char *task; /* fence key */
     uint64_t epoch;
     uint32_t slots;
-    uint64_t store_epoch;    /* 0 = no store */
-    bool seal;               /* F7: take over, set sealed, keep no slots */
+    uint64_t store_epoch; /* 0 = no store */
+    bool seal;            /* F7: take over, set sealed, keep no slots */
 };
 enum table_mode { TABLE_MODE_OVERLAP, TABLE_MODE_EXACT }; /* A9 | A11 */
-struct table_pos { /* oms_meta.table_pos: a table's begin and end of copy */
+struct table_pos {         /* oms_meta.table_pos: a table's begin and end of copy */
     const char *db, *name; /* of the source */
     struct txn_set begin, end;
     enum table_mode mode;
-    bool done;            /* last chunk committed, end is known */
+    bool done; /* last chunk committed, end is known */
 };
 struct chunk { /* oms_meta.chunk: a node of the split tree, durable before it is read (E4) */
-    const char *table;   /* "db.name" of the source */
+    const char *table; /* "db.name" of the source */
     uint64_t node, parent;
     struct view lo, hi;
-    uint8_t state;       /* enum chunk_state */
+    uint8_t state; /* enum chunk_state */
 };
 enum chunk_state { CHUNK_TODO = 0, CHUNK_SPLIT = 1, CHUNK_DONE = 2 };
 
 struct write { /* one change for the target */
     struct target_table *table;
     enum change_op op;
-    bool overlap;        /* A9: UPDATE = delete old key, write full new image; INSERT = write full image;
-                            zero rows for a DELETE are right. Outside: every count must be exact */
+    bool overlap; /* A9: UPDATE = delete old key, write full new image; INSERT = write full image;
+                     zero rows for a DELETE are right. Outside: every count must be exact */
     enum rows_encoding encoding; /* CANONICAL in incremental */
     bool has_absent;
     struct view before, after;
 };
-struct slot_commit { /* what goes into the same target transaction as the rows */
+struct slot_commit {                  /* what goes into the same target transaction as the rows */
     const struct txn_set *low, *done; /* NULL: leave as they are */
     const struct chunk *chunk;        /* full copy: this node becomes DONE; or NULL */
     const struct table_pos *pos;      /* or NULL */
 };
 enum apply_outcome {
     APPLY_COMMITTED,
-    APPLY_RETRY,    /* rolled back whole: deadlock, lock wait, lost connection proven not committed (F4) */
+    APPLY_RETRY,    /* rolled back whole: deadlock, lock wait, lost connection proven not committed
+                       (F4) */
     APPLY_CONFLICT, /* rolled back whole: see conflict_at */
 };
 struct apply_result {
     enum apply_outcome outcome;
-    size_t conflict_at;    /* index of the write */
-    int conflict_errno;    /* 1062 ...; 0 = the count was wrong */
+    size_t conflict_at; /* index of the write */
+    int conflict_errno; /* 1062 ...; 0 = the count was wrong */
     char conflict_text[512];
     uint64_t rows_matched; /* operations that matched a row, for row accounting */
 };
@@ -212,11 +220,12 @@ struct target_ops {
     bool (*table_open)(struct claim *c, const struct table_def *source, const char *db,
                        const char *name, struct target_table **t, struct err *e);
     void (*table_close)(struct target_table *t);
-    /* One target transaction: fence, writes in order, progress, COMMIT; F3 and F4 inside. False only
-     * for errors that are not an outcome (ERR_FENCED, ERR_UNAVAILABLE after retries ...). */
+    /* One target transaction: fence, writes in order, progress, COMMIT; F3 and F4 inside. False
+     * only for errors that are not an outcome (ERR_FENCED, ERR_UNAVAILABLE after retries ...). */
     bool (*apply)(struct slot *s, const struct slot_commit *commit, const struct write *writes,
                   size_t n, struct apply_result *result, struct err *e);
-    /* Full copy: the same with batches of inserted rows. `begin`, any number of `load`, `commit`. */
+    /* Full copy: the same with batches of inserted rows. `begin`, any number of `load`, `commit`.
+     */
     bool (*load_begin)(struct slot *s, struct err *e);
     bool (*load)(struct slot *s, struct target_table *t, const struct rows *batch, struct err *e);
     bool (*load_commit)(struct slot *s, const struct slot_commit *commit,
@@ -242,8 +251,12 @@ struct target_ops {
                           struct txn_set *done, struct err *e);
 };
 
-/* ---- dialect: pure ------------------------------------------------------------------------------ */
-enum fold { FOLD_EXACT, FOLD_TABLE }; /* A17 coarse: FOLD_TABLE makes the table one dependency key */
+/* ---- dialect: pure ------------------------------------------------------------------------------
+ */
+enum fold {
+    FOLD_EXACT,
+    FOLD_TABLE
+}; /* A17 coarse: FOLD_TABLE makes the table one dependency key */
 struct dialect_ops {
     void (*quote_name)(struct buf *out, const char *name);
     void (*quote_text)(struct buf *out, const void *p, size_t n);

@@ -1,10 +1,10 @@
 /*
  * Rows, row-major. One row ("image") is
  *   null bitmap    (n_columns+7)/8 bytes, bit i of byte i/8 (least significant first): NULL
- *   absent bitmap  the same size, only if has_absent: the column is not in the image (absent is not NULL)
- *   values         of columns neither NULL nor absent, in column order: in encoding CANONICAL as kind.h
- *                  says; in MYSQL_TEXT every value is varint length + the server's text bytes
- * No struct per value is stored; row_read() makes views into the bytes. Pure, single-threaded.
+ *   absent bitmap  the same size, only if has_absent: the column is not in the image (absent is not
+ * NULL) values         of columns neither NULL nor absent, in column order: in encoding CANONICAL
+ * as kind.h says; in MYSQL_TEXT every value is varint length + the server's text bytes No struct
+ * per value is stored; row_read() makes views into the bytes. Pure, single-threaded.
  */
 #ifndef OMS_COMPONENTS_RECORD_ROWS_H
 #define OMS_COMPONENTS_RECORD_ROWS_H
@@ -43,8 +43,9 @@ void row_begin(struct row_writer *w, struct buf *out, const struct table_def *t,
 void row_put_null(struct row_writer *w);
 void row_put_absent(struct row_writer *w);
 void row_put_fixed(struct row_writer *w, const void *p); /* kind_width bytes, CANONICAL only */
-void row_put_u64(struct row_writer *w, uint64_t v);      /* low kind_width bytes of v, CANONICAL only */
-void row_put_bytes(struct row_writer *w, const void *p, size_t n); /* variable kinds, or MYSQL_TEXT */
+void row_put_u64(struct row_writer *w, uint64_t v); /* low kind_width bytes of v, CANONICAL only */
+void row_put_bytes(struct row_writer *w, const void *p,
+                   size_t n); /* variable kinds, or MYSQL_TEXT */
 void row_end(struct row_writer *w);
 
 /* A batch of rows as full copy and verification move them; owned by whoever holds the pointer. */

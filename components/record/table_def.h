@@ -20,25 +20,26 @@ enum generated { GENERATED_NO, GENERATED_VIRTUAL, GENERATED_STORED };
 struct column_def {
     const char *name;
     enum kind kind;
-    uint32_t length;    /* TEXT: characters; BINARY/BYTES: bytes; BIT: bits; 0 = not limited here */
-    uint8_t precision;  /* DECIMAL */
-    uint8_t scale;      /* DECIMAL; fraction digits of TIME, DATETIME, TIMESTAMP */
+    uint32_t length;   /* TEXT: characters; BINARY/BYTES: bytes; BIT: bits; 0 = not limited here */
+    uint8_t precision; /* DECIMAL */
+    uint8_t scale;     /* DECIMAL; fraction digits of TIME, DATETIME, TIMESTAMP */
     bool nullable;
     bool auto_increment;
     bool on_update_now; /* ON UPDATE CURRENT_TIMESTAMP: always set explicitly when writing */
     bool invisible;
-    bool fixed_char;    /* CHAR(n): the source strips trailing spaces */
+    bool fixed_char; /* CHAR(n): the source strips trailing spaces */
     enum generated generated;
     const char *charset;   /* TEXT, ENUM, SET, JSON; "" otherwise */
     const char *collation; /* "" where there is none */
     const char *native;    /* "varchar(20)", "int(10) unsigned" ... */
-    const char *members;   /* ENUM/SET: members, each as varint length + bytes, column charset; or NULL */
+    const char
+        *members; /* ENUM/SET: members, each as varint length + bytes, column charset; or NULL */
     uint32_t members_len;
 };
 
 struct key_part {
-    uint16_t column;    /* index into columns; KEY_EXPRESSION: an expression */
-    uint32_t prefix;    /* characters (TEXT) or bytes; 0 = the whole column */
+    uint16_t column; /* index into columns; KEY_EXPRESSION: an expression */
+    uint32_t prefix; /* characters (TEXT) or bytes; 0 = the whole column */
     bool descending;
 };
 #define KEY_EXPRESSION 0xffff
@@ -55,7 +56,7 @@ struct key_def {
 };
 
 struct table_def {
-    uint32_t id;      /* number of this version in its Store (0 = not from a Store) */
+    uint32_t id; /* number of this version in its Store (0 = not from a Store) */
     const char *db;
     const char *name;
     const char *engine; /* "" if unknown */
@@ -64,11 +65,11 @@ struct table_def {
     uint16_t n_columns;
     const struct column_def *columns;
     uint16_t n_keys;
-    const struct key_def *keys;  /* primary first if there is one */
-    int row_key;                 /* index into keys of the key rows are found by: primary, else the first
-                                    unique key whose columns are all NOT NULL; -1 = none */
-    bool has_cascades;           /* a child of a cascading foreign key, or a parent of one */
-    const char *create_text;     /* the source's own CREATE statement, verbatim; "" if unknown */
+    const struct key_def *keys; /* primary first if there is one */
+    int row_key;       /* index into keys of the key rows are found by: primary, else the first
+                          unique key whose columns are all NOT NULL; -1 = none */
+    bool has_cascades; /* a child of a cascading foreign key, or a parent of one */
+    const char *create_text; /* the source's own CREATE statement, verbatim; "" if unknown */
 };
 
 /* Builds: fill a table_def in the builder's arena, then seal. The sealed def owns the arena. */
@@ -79,11 +80,11 @@ struct table_def_builder {
 void table_def_builder_init(struct table_def_builder *b);
 void table_def_builder_fini(struct table_def_builder *b);
 /* Copies out an immutable def with one reference; computes row_key; checks indexes and lengths. */
-bool table_def_seal(struct table_def_builder *b, const struct table_def **out, struct err *e)
-    MUST_CHECK;
+bool table_def_seal(struct table_def_builder *b, const struct table_def **out,
+                    struct err *e) MUST_CHECK;
 
-const struct table_def *table_def_ref(const struct table_def *t);   /* Thread: any. Returns t */
-void table_def_unref(const struct table_def *t);                    /* Thread: any. NULL is fine */
+const struct table_def *table_def_ref(const struct table_def *t); /* Thread: any. Returns t */
+void table_def_unref(const struct table_def *t);                  /* Thread: any. NULL is fine */
 
 void table_def_encode(const struct table_def *t, struct buf *out);
 bool table_def_decode(struct cursor *c, const struct table_def **out, struct err *e) MUST_CHECK;

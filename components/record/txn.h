@@ -1,7 +1,7 @@
 /*
  * Records of the log: what a Store writes, sends and a reader walks. A payload (of a block) is a
- * sequence of records; a record is u8 type, varint length, body. Encoded by the log endpoint straight
- * into the Store's buffer, decoded as views. The format is docs/format/store.md. Pure.
+ * sequence of records; a record is u8 type, varint length, body. Encoded by the log endpoint
+ * straight into the Store's buffer, decoded as views. The format is docs/format/store.md. Pure.
  */
 #ifndef OMS_COMPONENTS_RECORD_TXN_H
 #define OMS_COMPONENTS_RECORD_TXN_H
@@ -23,36 +23,38 @@ enum record_type {
     RECORD_HEARTBEAT = 5,
 };
 
-enum { /* txn_head.flags */
-    TXN_F_LAST = 1,       /* with RECORD_TXN always */
-    TXN_F_XA = 2,         /* published at XA COMMIT; xid is set */
-    TXN_F_FILTERED = 4,   /* nothing of it is in scope: only moves the position */
-    TXN_F_NOT_ATOMIC = 8, /* non-transactional engine */
+enum {                       /* txn_head.flags */
+       TXN_F_LAST = 1,       /* with RECORD_TXN always */
+       TXN_F_XA = 2,         /* published at XA COMMIT; xid is set */
+       TXN_F_FILTERED = 4,   /* nothing of it is in scope: only moves the position */
+       TXN_F_NOT_ATOMIC = 8, /* non-transactional engine */
 };
 
 /* Every TXN, TXN_PART and DDL record begins with a head. */
 struct txn_head {
     struct txn_id id;
-    uint64_t covers_from; /* the record covers seq covers_from .. id.seq of its origin (holes included) */
+    uint64_t covers_from; /* the record covers seq covers_from .. id.seq of its origin (holes
+                             included) */
     struct wall commit;   /* the source's commit time; microseconds where it tells them */
     uint32_t part;        /* from 0 */
     uint32_t flags;
-    uint32_t server_id;       /* the originating server */
-    struct view server_uuid;  /* text; empty where unknown */
-    struct view xid;          /* XA: opaque */
-    struct view native;       /* resume hint for people and tools: "file:offset gtid" */
+    uint32_t server_id;      /* the originating server */
+    struct view server_uuid; /* text; empty where unknown */
+    struct view xid;         /* XA: opaque */
+    struct view native;      /* resume hint for people and tools: "file:offset gtid" */
 };
 
 enum change_op { CHANGE_INSERT = 1, CHANGE_UPDATE = 2, CHANGE_DELETE = 3 };
 enum image_kind { IMAGE_FULL = 0, IMAGE_MINIMAL = 1, IMAGE_NOBLOB = 2 };
-enum { /* change.flags, from the event */
-    CHANGE_F_NO_FK = 1,          /* foreign key checks were off in the session */
-    CHANGE_F_RELAXED_UNIQUE = 2, /* unique checks were off */
-    CHANGE_F_ABSENT = 4,         /* images carry the absent bitmap */
+enum {                              /* change.flags, from the event */
+       CHANGE_F_NO_FK = 1,          /* foreign key checks were off in the session */
+       CHANGE_F_RELAXED_UNIQUE = 2, /* unique checks were off */
+       CHANGE_F_ABSENT = 4,         /* images carry the absent bitmap */
 };
 
-/* The body after the head: runs. A run = varint table id, u8 op, u8 flags, u8 image kind, varint count,
- * then count times: UPDATE: before, after; INSERT: after; DELETE: before; each varint length + row. */
+/* The body after the head: runs. A run = varint table id, u8 op, u8 flags, u8 image kind, varint
+ * count, then count times: UPDATE: before, after; INSERT: after; DELETE: before; each varint length
+ * + row. */
 struct change {
     enum change_op op;
     const struct table_def *table; /* borrowed from the resolver */
@@ -68,15 +70,25 @@ struct ddl_record {
     uint64_t sql_mode;
     uint16_t charset_client, collation_connection, collation_server; /* numbers of the source */
     struct view time_zone;
-    struct view vars;       /* every other session variable of the event, verbatim */
-    struct view db, table;  /* the first table it names, if known; "" otherwise */
-    uint8_t ddl_kind;       /* enum ddl_kind */
-    bool in_scope;          /* touches a table the Store follows */
+    struct view vars;      /* every other session variable of the event, verbatim */
+    struct view db, table; /* the first table it names, if known; "" otherwise */
+    uint8_t ddl_kind;      /* enum ddl_kind */
+    bool in_scope;         /* touches a table the Store follows */
 };
-enum ddl_kind { DDL_UNKNOWN, DDL_CREATE_TABLE, DDL_ALTER_TABLE, DDL_DROP_TABLE, DDL_RENAME_TABLE,
-                DDL_TRUNCATE, DDL_INDEX, DDL_DATABASE, DDL_OTHER };
+enum ddl_kind {
+    DDL_UNKNOWN,
+    DDL_CREATE_TABLE,
+    DDL_ALTER_TABLE,
+    DDL_DROP_TABLE,
+    DDL_RENAME_TABLE,
+    DDL_TRUNCATE,
+    DDL_INDEX,
+    DDL_DATABASE,
+    DDL_OTHER
+};
 
-/* --- writing ------------------------------------------------------------------------------------ */
+/* --- writing ------------------------------------------------------------------------------------
+ */
 struct txn_writer { /* one record at a time into out; the length is patched at the end */
     struct buf *out;
     size_t record_at, run_count_at;
@@ -100,7 +112,8 @@ void record_write_table(struct buf *out, const struct table_def *t);
 void record_write_ddl(struct buf *out, const struct txn_head *h, const struct ddl_record *d);
 void record_write_heartbeat(struct buf *out, struct wall source_time, struct view native);
 
-/* --- reading ------------------------------------------------------------------------------------ */
+/* --- reading ------------------------------------------------------------------------------------
+ */
 struct record {
     enum record_type type;
     struct view body;
@@ -117,7 +130,8 @@ struct change_iter {
     uint64_t left_in_run;
     struct change run;
 };
-void change_iter_init(struct change_iter *it, struct view changes, table_resolver *resolve, void *arg);
+void change_iter_init(struct change_iter *it, struct view changes, table_resolver *resolve,
+                      void *arg);
 /* False at the end; then it->c.failed tells whether the bytes were bad (or a table was unknown). */
 bool change_next(struct change_iter *it, struct change *out);
 

@@ -1,7 +1,7 @@
 /*
  * Identity of a source transaction and sets of them (correctness A4, A5). An origin is a short text
- * ("mariadb:0" = GTID domain, "mysql:<uuid>[:tag]", "file:<uuid>:<fingerprint>"); seq counts within it.
- * A set is origin -> closed intervals of seq. Sets are values. Pure.
+ * ("mariadb:0" = GTID domain, "mysql:<uuid>[:tag]", "file:<uuid>:<fingerprint>"); seq counts within
+ * it. A set is origin -> closed intervals of seq. Sets are values. Pure.
  */
 #ifndef OMS_COMPONENTS_RECORD_TXN_ID_H
 #define OMS_COMPONENTS_RECORD_TXN_ID_H

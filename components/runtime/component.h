@@ -1,13 +1,14 @@
 /*
- * What every component gets: a specification, a channel to report on, a stop signal, limits, and the
- * one reaction to errors. Components do not know that a cluster exists.
+ * What every component gets: a specification, a channel to report on, a stop signal, limits, and
+ * the one reaction to errors. Components do not know that a cluster exists.
  *
  *   oms-KIND --spec FILE [--dir DIR] [--supervisor ipc://...]     by hand: no --supervisor
  *
  * component_main() parses arguments, reads the spec (text form of ComponentSpec) and its secrets
- * (from the Supervisor's Sync, or by hand from the file named in OMS_SECRETS), opens the log in DIR,
- * starts the Sync thread, calls ops->run on the main thread, writes the last word (code, reason)
- * durably in DIR (C8), exits. run() returns true when its work is done or a stop was asked for.
+ * (from the Supervisor's Sync, or by hand from the file named in OMS_SECRETS), opens the log in
+ * DIR, starts the Sync thread, calls ops->run on the main thread, writes the last word (code,
+ * reason) durably in DIR (C8), exits. run() returns true when its work is done or a stop was asked
+ * for.
  */
 #ifndef OMS_COMPONENTS_RUNTIME_COMPONENT_H
 #define OMS_COMPONENTS_RUNTIME_COMPONENT_H
@@ -26,15 +27,17 @@ struct component_ops {
     const char *kind;    /* "store", "incr-sync" ... */
     const char *summary; /* one line for --help */
     bool (*run)(struct component *c, struct err *e);
-    /* A new live part arrived (peers, limits, answers to incidents). Called on the Sync thread; NULL:
-     * read component_live() instead. */
+    /* A new live part arrived (peers, limits, answers to incidents). Called on the Sync thread;
+     * NULL: read component_live() instead. */
     void (*live_changed)(struct component *c);
-    /* An ask came in (store dump, verification rows ...): answer with component_answer. NULL: refused. */
+    /* An ask came in (store dump, verification rows ...): answer with component_answer. NULL:
+     * refused. */
     void (*ask)(struct component *c, const Oms__Ask *ask);
 };
 int component_main(const struct component_ops *ops, int argc, char **argv);
 
-const Oms__ComponentSpec *component_spec(const struct component *c); /* fixed for the process's life */
+const Oms__ComponentSpec *component_spec(
+    const struct component *c); /* fixed for the process's life */
 const char *component_dir(const struct component *c);
 uint64_t component_epoch(const struct component *c);
 /* The data source `name` of the spec with its secret filled in; valid for the process's life. */
@@ -49,14 +52,16 @@ bool component_wait(struct component *c, int64_t ms);
 Oms__ComponentLive *component_live(struct component *c);
 void component_live_free(Oms__ComponentLive *l);
 
-/* --- reporting: the Sync thread sends what was last set, at once when a state changes ------------ */
+/* --- reporting: the Sync thread sends what was last set, at once when a state changes ------------
+ */
 /* Progress of a step in generic form; step is the step's name ("full"), unit "rows" ... */
 void component_progress(struct component *c, const char *step, const char *unit, uint64_t done,
                         uint64_t total, double rate_per_s, int64_t eta_s /* -1 unknown */);
 /* A table's state for a step ("copying", "done", "equal", "different", "moving" ...). */
 void component_table(struct component *c, const char *step, const char *table, const char *state,
                      uint64_t done, uint64_t total, const char *detail);
-/* Position: text of the set, lag by commit time (-1: unknown), caught up, backlog bytes (-1 unknown). */
+/* Position: text of the set, lag by commit time (-1: unknown), caught up, backlog bytes (-1
+ * unknown). */
 void component_position(struct component *c, const char *position, int64_t lag_ms, bool caught_up,
                         int64_t backlog_bytes);
 void component_metric(struct component *c, const char *name, double value);
@@ -69,11 +74,13 @@ void component_incident(struct component *c, const char *key, const char *code, 
 void component_incident_gone(struct component *c, const char *key);
 /* The person's choice, once it has arrived through the live part: copies it; false: none yet. */
 bool component_incident_choice(struct component *c, const char *key, char *choice, size_t cap);
-/* An error that is being retried (class RETRY), shown as the component's present error; NULL clears. */
+/* An error that is being retried (class RETRY), shown as the component's present error; NULL
+ * clears. */
 void component_error(struct component *c, const struct err *e);
-void component_answer(struct component *c, const char *ask_id, const void *chunk, size_t n, bool last);
-/* A durable note in DIR with the reason; the exit code carries the class. Called by component_main for
- * the error run() returned. */
+void component_answer(struct component *c, const char *ask_id, const void *chunk, size_t n,
+                      bool last);
+/* A durable note in DIR with the reason; the exit code carries the class. Called by component_main
+ * for the error run() returned. */
 
 /* Back-off for class RETRY: waits with cap and jitter; false: stop was asked for. */
 struct backoff {
