@@ -35,6 +35,34 @@
     X(UNSUPPORTED, STOP, "this is not supported yet", "a feature outside what is built",           \
       "see docs for what is supported; leave the object out")                                      \
     X(BUG, BUG, "a program's own assumption failed", "a defect", "keep the logs and report it")    \
+    /* source and target servers */                                                                \
+    X(SERVER_UNREACHABLE, RETRY, "a database server cannot be reached, or the connection broke",   \
+      "the server is down, the address is wrong, or the network is",                               \
+      "check host, port and network; the work goes on by itself when the server answers")          \
+    X(SERVER_DENIED, STOP, "a database server refused the user or a right",                        \
+      "wrong user or password, or a missing privilege",                                            \
+      "correct the data source or grant what the message names, then resume")                      \
+    X(SERVER_BUSY, RETRY, "a database server could not do it now",                                 \
+      "too many connections, a lock wait, a deadlock, or a killed statement",                      \
+      "nothing; it is tried again; see the server's load if it stays")                             \
+    X(SERVER_TLS, STOP, "TLS with a database server could not be set up as demanded",              \
+      "the server has no TLS, or its certificate is not signed by the named authority",            \
+      "correct tls and tls_ca_file of the data source, or the server's certificate")               \
+    X(SERVER_REFUSED, STOP, "a database server refused a statement",                               \
+      "see the server's own text and number in the message",                                       \
+      "remove the reason that the server gives, then resume")                                      \
+    X(SERVER_NO_OBJECT, STOP, "a database, table or column does not exist on the server",          \
+      "it was dropped or renamed, or the name is misspelt",                                        \
+      "restore the object, or take it out of the project's scope")                                 \
+    X(SERVER_TABLE_CHANGED, RETRY, "a table changed its definition while it was being read",       \
+      "a DDL ran on the source", "nothing; the table is read again")                               \
+    X(SERVER_READ_ONLY, STOP, "a database server does not accept writes",                          \
+      "read_only is on: it may be a replica", "give the address of a writable server")             \
+    X(SERVER_KIND, STOP, "the server is not of the kind that the data source names",               \
+      "kind is wrong, or the address is another server's", "correct kind or address")              \
+    X(SERVER_POSITION, STOP, "the server cannot tell its position in its log",                     \
+      "the binary log is off, or the right to see it is missing",                                  \
+      "switch the binary log on; grant BINLOG MONITOR (REPLICATION CLIENT) to the user")           \
     /* fencing */                                                                                  \
     X(FENCED, FENCE, "another writer took over this task", "the task was started elsewhere",       \
       "nothing; this process must not write any more")                                             \

@@ -1,0 +1,466 @@
+/*
+ * Opening and using a connection (session.h). Settings are made in one statement right after the
+ * login, so that no statement runs without them. What can go wrong: everything a server or the
+ * network can do; the table below turns each number into a code, unknown ones into SERVER_REFUSED
+ * with the server's text.
+ */
+#include "components/endpoint/mysql/session.h"
+
+#include <errmsg.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/base/must.h"
+
+#define CONNECT_TIMEOUT_MS 10000
+#define KEEPALIVE_IDLE_S 15
+#define KEEPALIVE_INTERVAL_S 5
+#define KEEPALIVE_COUNT 4
+
+struct errno_code {
+    unsigned number;
+    enum err_code code;
+};
+
+/* The client library's numbers begin at 2000; the rest are the servers'. */
+static const struct errno_code errno_codes[] = {
+    {2001, ERR_SERVER_UNREACHABLE},
+    {2002, ERR_SERVER_UNREACHABLE},
+    {2003, ERR_SERVER_UNREACHABLE},
+    {2004, ERR_SERVER_UNREACHABLE},
+    {2005, ERR_SERVER_UNREACHABLE},
+    {2006, ERR_SERVER_UNREACHABLE},
+    {2012, ERR_SERVER_UNREACHABLE},
+    {2013, ERR_SERVER_UNREACHABLE},
+    {2055, ERR_SERVER_UNREACHABLE},
+    {5014, ERR_SERVER_UNREACHABLE},
+    {1042, ERR_SERVER_UNREACHABLE},
+    {1053, ERR_SERVER_UNREACHABLE},
+    {1077, ERR_SERVER_UNREACHABLE},
+    {1079, ERR_SERVER_UNREACHABLE},
+    {1152, ERR_SERVER_UNREACHABLE},
+    {1158, ERR_SERVER_UNREACHABLE},
+    {1159, ERR_SERVER_UNREACHABLE},
+    {1160, ERR_SERVER_UNREACHABLE},
+    {1161, ERR_SERVER_UNREACHABLE},
+    {1184, ERR_SERVER_UNREACHABLE},
+    {1927, ERR_SERVER_UNREACHABLE},
+    {4031, ERR_SERVER_UNREACHABLE},
+    {2026, ERR_SERVER_TLS},
+    {3159, ERR_SERVER_TLS},
+    {1044, ERR_SERVER_DENIED},
+    {1045, ERR_SERVER_DENIED},
+    {1095, ERR_SERVER_DENIED},
+    {1129, ERR_SERVER_DENIED},
+    {1130, ERR_SERVER_DENIED},
+    {1141, ERR_SERVER_DENIED},
+    {1142, ERR_SERVER_DENIED},
+    {1143, ERR_SERVER_DENIED},
+    {1227, ERR_SERVER_DENIED},
+    {1251, ERR_SERVER_DENIED},
+    {1370, ERR_SERVER_DENIED},
+    {1698, ERR_SERVER_DENIED},
+    {1820, ERR_SERVER_DENIED},
+    {1862, ERR_SERVER_DENIED},
+    {2059, ERR_SERVER_DENIED},
+    {3118, ERR_SERVER_DENIED},
+    {4151, ERR_SERVER_DENIED},
+    {1040, ERR_SERVER_BUSY},
+    {1203, ERR_SERVER_BUSY},
+    {1205, ERR_SERVER_BUSY},
+    {1213, ERR_SERVER_BUSY},
+    {1226, ERR_SERVER_BUSY},
+    {1317, ERR_SERVER_BUSY},
+    {1614, ERR_SERVER_BUSY},
+    {1969, ERR_SERVER_BUSY},
+    {3024, ERR_SERVER_BUSY},
+    {3572, ERR_SERVER_BUSY},
+    {1020, ERR_SERVER_BUSY},
+    {1021, ERR_NO_SPACE},
+    {1114, ERR_NO_SPACE},
+    {1049, ERR_SERVER_NO_OBJECT},
+    {1051, ERR_SERVER_NO_OBJECT},
+    {1054, ERR_SERVER_NO_OBJECT},
+    {1109, ERR_SERVER_NO_OBJECT},
+    {1146, ERR_SERVER_NO_OBJECT},
+    {1932, ERR_SERVER_NO_OBJECT},
+    {1412, ERR_SERVER_TABLE_CHANGED},
+    {1290, ERR_SERVER_READ_ONLY},
+    {1792, ERR_SERVER_READ_ONLY},
+    {1836, ERR_SERVER_READ_ONLY},
+};
+
+enum err_code session_code(unsigned server_errno)
+{
+    for (size_t i = 0; i < ARRAY_LEN(errno_codes); i++)
+        if (errno_codes[i].number == server_errno)
+            return errno_codes[i].code;
+    return ERR_SERVER_REFUSED;
+}
+
+bool session_is_lost(unsigned server_errno)
+{
+    return session_code(server_errno) == ERR_SERVER_UNREACHABLE;
+}
+
+static bool fail_with(struct session *s, unsigned number, const char *text, struct err *e,
+                      const char *fmt, va_list ap)
+{
+    char what[512];
+
+    (void)vsnprintf(what, sizeof what, fmt, ap);
+    return err_set_sys(e, session_code(number), (int)number, "%s at %s: %s (server error %u)", what,
+                       s->where, text, number);
+}
+
+bool session_fail(struct session *s, struct err *e, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    bool ok = fail_with(s, mysql_errno(s->my), mysql_error(s->my), e, fmt, ap);
+    va_end(ap);
+    return ok;
+}
+
+bool session_fail_stmt(struct session *s, MYSQL_STMT *stmt, struct err *e, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    bool ok = fail_with(s, mysql_stmt_errno(stmt), mysql_stmt_error(stmt), e, fmt, ap);
+    va_end(ap);
+    return ok;
+}
+
+/* --- opening ------------------------------------------------------------------------------------
+ */
+
+static pthread_once_t library_once = PTHREAD_ONCE_INIT;
+
+static void library_start(void)
+{
+    must(mysql_library_init(0, NULL, NULL) == 0);
+}
+
+static bool set_tls(struct session *s, const struct endpoint_address *a, struct err *e)
+{
+    const char *mode = a->tls_mode && a->tls_mode[0] ? a->tls_mode : "preferred";
+    my_bool on = strcmp(mode, "off") != 0;
+    my_bool verify = strcmp(mode, "verify") == 0;
+
+    if (on && !verify && strcmp(mode, "preferred") != 0 && strcmp(mode, "required") != 0)
+        return err_set(e, ERR_INVALID, "TLS mode '%s' is not off, preferred, required or verify",
+                       mode);
+    if (verify && !(a->tls_ca && a->tls_ca[0]))
+        return err_set(e, ERR_INVALID, "TLS mode 'verify' needs the authority's certificate");
+    mysql_optionsv(s->my, MYSQL_OPT_SSL_ENFORCE, &on);
+    mysql_optionsv(s->my, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
+    if (on && a->tls_ca && a->tls_ca[0])
+        mysql_optionsv(s->my, MYSQL_OPT_SSL_CA, a->tls_ca);
+    return true;
+}
+
+/* With "preferred" a server without TLS is fine; "required" and "verify" must not fall back. A
+ * unix socket does not leave the host. */
+static bool check_tls(struct session *s, const struct endpoint_address *a, struct err *e)
+{
+    const char *mode = a->tls_mode ? a->tls_mode : "";
+
+    if (strcmp(mode, "required") != 0 && strcmp(mode, "verify") != 0)
+        return true;
+    if (mysql_get_ssl_cipher(s->my) || (a->socket && a->socket[0]))
+        return true;
+    return err_set(e, ERR_SERVER_TLS, "cannot connect to %s: TLS is %s, the server offers none",
+                   s->where, mode);
+}
+
+static void set_keepalive(struct session *s)
+{
+    int fd = (int)mysql_get_socket(s->my);
+    int on = 1, idle = KEEPALIVE_IDLE_S, interval = KEEPALIVE_INTERVAL_S, count = KEEPALIVE_COUNT;
+
+    /* A unix socket refuses the TCP ones: it needs none. */
+    if (setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) != 0)
+        return;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+/* Zero dates and other old values are values like others: no NO_ZERO_*; writing is strict, so that
+ * a value that does not fit is an error and never cut. */
+#define READ_SQL_MODE "ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO"
+#define WRITE_SQL_MODE \
+    "STRICT_ALL_TABLES,ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION"
+
+static const char *const settings_of[] = {
+    [SESSION_READ] = "SET time_zone='+00:00', sql_mode='" READ_SQL_MODE "',"
+                     " character_set_client=binary, character_set_connection=binary,"
+                     " character_set_results=NULL, sql_quote_show_create=1,"
+                     " sql_big_selects=1, sql_select_limit=DEFAULT, net_write_timeout=3600,"
+                     " wait_timeout=28800, tx_isolation='REPEATABLE-READ', autocommit=1",
+    [SESSION_WRITE] = "SET time_zone='+00:00', sql_mode='" WRITE_SQL_MODE "',"
+                      " character_set_client=binary, character_set_connection=binary,"
+                      " character_set_results=NULL, foreign_key_checks=0, unique_checks=1,"
+                      " wait_timeout=60, net_write_timeout=60, tx_isolation='READ-COMMITTED',"
+                      " autocommit=1",
+    [SESSION_DDL] = "SET time_zone='+00:00', sql_mode='" WRITE_SQL_MODE "',"
+                    " character_set_client=utf8mb4, character_set_connection=utf8mb4,"
+                    " character_set_results=utf8mb4, sql_quote_show_create=1,"
+                    " foreign_key_checks=0, unique_checks=1, wait_timeout=28800,"
+                    " tx_isolation='READ-COMMITTED', autocommit=1",
+    [SESSION_LOG] = "SET time_zone='+00:00', sql_mode='" READ_SQL_MODE "',"
+                    " character_set_client=binary, character_set_connection=binary,"
+                    " character_set_results=NULL, net_write_timeout=3600",
+};
+
+static bool configure(struct session *s, struct err *e)
+{
+    const char *text = settings_of[s->use];
+    char sql[1024];
+    const char *old = s->is_mariadb ? NULL : strstr(text, "tx_isolation");
+
+    /* MySQL 8 has only the longer name; MariaDB 10.11 only the shorter. */
+    if (old)
+        (void)snprintf(sql, sizeof sql, "%.*stransaction_isolation%s", (int)(old - text), text,
+                       old + strlen("tx_isolation"));
+    else
+        (void)snprintf(sql, sizeof sql, "%s", text);
+    if (!session_exec(s, sql, e))
+        return err_wrap(e, "set up the session");
+    /* A server-wide limit on statements must not cut a long read. */
+    if (s->is_mariadb && !session_exec(s, "SET max_statement_time=0", e))
+        return err_wrap(e, "set up the session");
+    return true;
+}
+
+static void learn_version(struct session *s)
+{
+    s->is_mariadb = strstr(mysql_get_server_info(s->my), "MariaDB") != NULL;
+    s->version = (uint32_t)mysql_get_server_version(s->my);
+}
+
+static bool check_kind(const struct session *s, const struct endpoint_address *a, struct err *e)
+{
+    const char *is = s->is_mariadb ? "mariadb" : "mysql";
+
+    if (!a->kind || strcmp(a->kind, is) == 0)
+        return true;
+    return err_set(e, ERR_SERVER_KIND, "the server at %s is %s (version %s), not '%s'", s->where,
+                   s->is_mariadb ? "MariaDB" : "MySQL", mysql_get_server_info(s->my), a->kind);
+}
+
+static void name_session(struct session *s, const struct endpoint_address *a)
+{
+    if (a->socket && a->socket[0])
+        (void)snprintf(s->where, sizeof s->where, "'%s@%s'", a->user ? a->user : "", a->socket);
+    else
+        (void)snprintf(s->where, sizeof s->where, "'%s@%s:%u'", a->user ? a->user : "",
+                       a->host ? a->host : "", a->port);
+}
+
+static bool connect_now(struct session *s, const struct endpoint_address *a, struct err *e)
+{
+    unsigned timeout_ms = a->connect_timeout_ms ? a->connect_timeout_ms : CONNECT_TIMEOUT_MS;
+    unsigned timeout_s = (timeout_ms + 999) / 1000;
+    my_bool no = 0;
+    enum mysql_protocol_type tcp = MYSQL_PROTOCOL_TCP;
+
+    mysql_optionsv(s->my, MYSQL_OPT_CONNECT_TIMEOUT, &timeout_s);
+    mysql_optionsv(s->my, MYSQL_OPT_RECONNECT, &no);
+    mysql_optionsv(s->my, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    /* "localhost" would otherwise mean the machine's own socket. */
+    if (!(a->socket && a->socket[0]))
+        mysql_optionsv(s->my, MYSQL_OPT_PROTOCOL, &tcp);
+    if (!set_tls(s, a, e))
+        return false;
+    if (!mysql_real_connect(s->my, a->host, a->user, a->password, NULL, a->port,
+                            a->socket && a->socket[0] ? a->socket : NULL, CLIENT_MULTI_STATEMENTS))
+        return session_fail(s, e, "cannot connect");
+    set_keepalive(s);
+    return check_tls(s, a, e);
+}
+
+bool session_open(const struct endpoint_address *a, enum session_use use, struct session **out,
+                  struct err *e)
+{
+    pthread_once(&library_once, library_start);
+
+    struct session *s = must_calloc(1, sizeof *s);
+    s->use = use;
+    s->my = mysql_init(NULL);
+    must(s->my);
+    name_session(s, a);
+    if (!connect_now(s, a, e)) {
+        session_close(s);
+        return false;
+    }
+    learn_version(s);
+    if (!check_kind(s, a, e) || !configure(s, e)) {
+        session_close(s);
+        return false;
+    }
+    *out = s;
+    return true;
+}
+
+void session_close(struct session *s)
+{
+    if (!s)
+        return;
+    mysql_close(s->my);
+    free(s);
+}
+
+/* --- using --------------------------------------------------------------------------------------
+ */
+
+/* Reads whatever a statement left, so that the next one can be sent. */
+static bool drain(struct session *s, struct err *e)
+{
+    int more;
+
+    do {
+        MYSQL_RES *res = mysql_use_result(s->my);
+        if (res) {
+            while (mysql_fetch_row(res))
+                continue;
+            mysql_free_result(res);
+        }
+        if (mysql_errno(s->my))
+            return session_fail(s, e, "cannot read a result");
+        more = mysql_next_result(s->my);
+    } while (more == 0);
+    if (more > 0)
+        return session_fail(s, e, "cannot read a result");
+    return true;
+}
+
+/* The beginning of a statement, for messages. */
+static int shown(size_t len)
+{
+    return len > 160 ? 160 : (int)len;
+}
+
+bool session_run(struct session *s, const char *sql, size_t len, struct err *e)
+{
+    if (mysql_real_query(s->my, sql, (unsigned long)len) != 0)
+        return session_fail(s, e, "cannot run '%.*s'", shown(len), sql);
+    return drain(s, e);
+}
+
+bool session_exec(struct session *s, const char *sql, struct err *e)
+{
+    return session_run(s, sql, strlen(sql), e);
+}
+
+static bool check_buf(const struct buf *sql, struct err *e)
+{
+    return buf_ok(sql) || err_set(e, ERR_LIMIT, "a statement is larger than %zu bytes", sql->max);
+}
+
+bool session_exec_buf(struct session *s, const struct buf *sql, struct err *e)
+{
+    return check_buf(sql, e) && session_run(s, (const char *)sql->p, sql->len, e);
+}
+
+static bool query(struct session *s, const char *sql, size_t len, MYSQL_RES **res, struct err *e)
+{
+    if (mysql_real_query(s->my, sql, (unsigned long)len) != 0)
+        return session_fail(s, e, "cannot run '%.*s'", shown(len), sql);
+    MYSQL_RES *r = mysql_store_result(s->my);
+    if (!r && mysql_errno(s->my))
+        return session_fail(s, e, "cannot read the result of '%.*s'", shown(len), sql);
+    if (!r)
+        return err_set(e, ERR_BUG, "statement gives no rows: '%.*s'", shown(len), sql);
+    *res = r;
+    return true;
+}
+
+bool session_query(struct session *s, const char *sql, MYSQL_RES **res, struct err *e)
+{
+    return query(s, sql, strlen(sql), res, e);
+}
+
+bool session_query_buf(struct session *s, const struct buf *sql, MYSQL_RES **res, struct err *e)
+{
+    return check_buf(sql, e) && query(s, (const char *)sql->p, sql->len, res, e);
+}
+
+void session_free_result(MYSQL_RES **res)
+{
+    if (*res)
+        mysql_free_result(*res);
+    *res = NULL;
+}
+
+bool session_value(struct session *s, const char *sql, char *out, size_t cap, bool *found,
+                   struct err *e)
+{
+    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
+
+    if (!session_query(s, sql, &res, e))
+        return false;
+    MYSQL_ROW row = mysql_fetch_row(res);
+    if (!row || !row[0]) {
+        *found = false;
+        return true;
+    }
+    size_t len = mysql_fetch_lengths(res)[0];
+    if (len >= cap)
+        return err_set(e, ERR_LIMIT, "the value of '%s' has %zu bytes, at most %zu fit", sql, len,
+                       cap - 1);
+    memcpy(out, row[0], len);
+    out[len] = '\0';
+    *found = true;
+    return true;
+}
+
+static void put_text(char *out, size_t cap, const char *text)
+{
+    (void)snprintf(out, cap, "%s", text);
+}
+
+bool session_identify(struct session *s, struct server_identity *id, struct err *e)
+{
+    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
+    char uuid[64] = "", uid[64] = "", host[64] = "", port[16] = "";
+    struct server_identity got = {.version_number = s->version};
+
+    if (!session_query(s,
+                       "SHOW GLOBAL VARIABLES WHERE Variable_name IN"
+                       " ('server_uuid','server_uid','server_id','hostname','port','read_only')",
+                       &res, e))
+        return false;
+    for (MYSQL_ROW row; (row = mysql_fetch_row(res));) {
+        const char *v = row[1] ? row[1] : "";
+        if (strcmp(row[0], "server_uuid") == 0)
+            put_text(uuid, sizeof uuid, v);
+        else if (strcmp(row[0], "server_uid") == 0)
+            put_text(uid, sizeof uid, v);
+        else if (strcmp(row[0], "hostname") == 0)
+            put_text(host, sizeof host, v);
+        else if (strcmp(row[0], "port") == 0)
+            put_text(port, sizeof port, v);
+        else if (strcmp(row[0], "server_id") == 0)
+            got.server_id = (uint32_t)strtoul(v, NULL, 10);
+        else
+            got.read_only = strcmp(v, "OFF") != 0 && strcmp(v, "0") != 0;
+    }
+    put_text(got.product, sizeof got.product, s->is_mariadb ? "MariaDB" : "MySQL");
+    put_text(got.version, sizeof got.version, mysql_get_server_info(s->my));
+    if (uuid[0] || uid[0])
+        put_text(got.uuid, sizeof got.uuid, uuid[0] ? uuid : uid);
+    else
+        (void)snprintf(got.uuid, sizeof got.uuid, "id:%u@%.30s:%.8s", got.server_id, host, port);
+    *id = got;
+    return true;
+}
