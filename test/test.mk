@@ -1,0 +1,38 @@
+# Targets that test, fuzz, measure and show.
+.PHONY: test lint demo bench fuzz fuzz-bins
+test:
+	deploy/need build run demo test
+	BUILD=$(BUILD) $(PYTHON) test/run.py $(if $(FAST),--fast) $(if $(ONLY),--only $(ONLY)) $(if $(MATCH),--match $(MATCH))
+
+lint: $(PROTO_STAMP)
+	GEN=$(GEN) $(PYTHON) test/lint/lint.py
+
+FUZZ_SRCS := $(wildcard test/fuzz/fuzz_*.c)
+FUZZ_BINS := $(FUZZ_SRCS:test/fuzz/%.c=$(BUILD)/fuzz/%)
+FUZZ_SECONDS ?= 600
+# The fuzzers compile the pure folders anew with clang, instrumented for coverage.
+FUZZ_FOLDERS := common/base components/record components/endpoint/mysql/binlog components/endpoint/mysql/ddl
+FUZZ_LIB_SRCS := $(foreach d,$(FUZZ_FOLDERS),$(wildcard $(d)/*.c)) $(wildcard components/stream/stream_frame*.c)
+FUZZ_OBJS := $(FUZZ_LIB_SRCS:%.c=$(BUILD)/fuzz/obj/%.o)
+FUZZ_CFLAGS := -std=gnu17 -D_GNU_SOURCE -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
+  -I. -I$(GEN) $(PKG_CFLAGS) -w
+fuzz-bins: $(FUZZ_BINS)
+$(BUILD)/fuzz/obj/%.o: %.c | $(PROTO_STAMP)
+	@mkdir -p $(@D)
+	$(Q)$(CCACHE) clang-14 $(FUZZ_CFLAGS) -c -o $@ $<
+$(BUILD)/fuzz/%: test/fuzz/%.c $(FUZZ_OBJS)
+	@mkdir -p $(@D)
+	@echo "FUZZ  $@"
+	$(Q)clang-14 $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ -lzstd -lz -lxxhash -lm -lpthread
+fuzz: fuzz-bins
+	$(PYTHON) test/fuzz/run.py --seconds $(FUZZ_SECONDS) --bin $(BUILD)/fuzz
+
+demo:
+	deploy/need build run demo
+	$(MAKE) --no-print-directory -j$(shell nproc) bins
+	OMS_BIN=$(BUILD)/bin /usr/bin/python3 deploy/sample/demo.py $(if $(KEEP),--keep) $(if $(ROWS),--rows $(ROWS))
+
+bench:
+	deploy/need build run demo bench
+	$(MAKE) --no-print-directory -j$(shell nproc) bins
+	OMS_BIN=$(BUILD)/bin /usr/bin/python3 test/bench/bench.py $(if $(WORK),--work $(WORK)) --out $(BUILD)/bench/results.json
