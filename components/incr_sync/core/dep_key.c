@@ -1,0 +1,118 @@
+#include "components/incr_sync/core/dep_key.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "common/base/must.h"
+
+static uint64_t hash_bytes(const void *p, size_t n, uint64_t seed)
+{
+    /* The length goes in too, so that ("ab","c") and ("a","bc") differ. */
+    return XXH3_64bits_withSeed(n ? p : "", n, seed ^ (n * 0xff51afd7ed558ccdu));
+}
+
+static uint64_t hash_text(const char *s, uint64_t seed)
+{
+    return hash_bytes(s, strlen(s), seed);
+}
+
+/* The seed names the key by its columns, not by its number: another version of the table that has
+ * the same key at another place still gives the same hash. */
+static uint64_t key_seed(const struct table_def *t, const struct key_def *k, uint64_t seed)
+{
+    for (uint16_t i = 0; i < k->n_parts; i++) {
+        seed = hash_text(t->columns[k->parts[i].column].name, seed);
+        seed = hash_bytes(&k->parts[i].prefix, sizeof k->parts[i].prefix, seed);
+    }
+    return seed;
+}
+
+static bool key_is_plain(const struct table_def *t, const struct key_def *k, dep_fold_exact *exact,
+                         void *arg)
+{
+    for (uint16_t i = 0; i < k->n_parts; i++) {
+        const struct column_def *c;
+
+        if (k->parts[i].column == KEY_EXPRESSION)
+            return false;
+        c = &t->columns[k->parts[i].column];
+        if (c->generated == GENERATED_VIRTUAL || !exact(arg, c))
+            return false;
+        /* A prefix of characters cannot be cut without knowing the charset. */
+        if (k->parts[i].prefix != 0 && c->kind != KIND_BINARY && c->kind != KIND_BYTES)
+            return false;
+    }
+    return k->n_parts > 0;
+}
+
+void table_deps_init(struct table_deps *d, const struct table_def *t, const char *to_db,
+                     const char *to_name, dep_fold_exact *exact, void *arg)
+{
+    uint64_t table = hash_text(to_name, hash_text(to_db, 0x6f6d73));
+
+    *d = (struct table_deps){.table_key = hash_text("table", table)};
+    d->keys = must_calloc(t->n_keys ? t->n_keys : 1, sizeof *d->keys);
+    d->exclusive = t->row_key < 0 || t->has_cascades;
+    for (uint16_t i = 0; i < t->n_keys && !d->exclusive; i++) {
+        const struct key_def *k = &t->keys[i];
+
+        if (!k->unique && !k->primary)
+            continue;
+        if (!key_is_plain(t, k, exact, arg))
+            d->exclusive = true;
+        else
+            d->keys[d->n_keys++] = (struct dep_key_def){key_seed(t, k, table), k};
+    }
+}
+
+void table_deps_fini(struct table_deps *d)
+{
+    free(d->keys);
+    *d = (struct table_deps){0};
+}
+
+/* False: absent. *null: one value is NULL, so that the key cannot clash. */
+static bool key_hash(const struct dep_key_def *k, const struct value *values, uint64_t *hash,
+                     bool *null)
+{
+    uint64_t h = k->seed;
+
+    *null = false;
+    for (uint16_t i = 0; i < k->key->n_parts; i++) {
+        const struct key_part *part = &k->key->parts[i];
+        const struct value *v = &values[part->column];
+        size_t len = v->len;
+
+        if (v->state == VALUE_ABSENT)
+            return false;
+        if (v->state == VALUE_NULL) {
+            *null = true;
+            continue;
+        }
+        if (part->prefix != 0 && len > part->prefix)
+            len = part->prefix;
+        h = hash_bytes(v->p, len, h);
+    }
+    *hash = h;
+    return true;
+}
+
+bool table_deps_add(const struct table_deps *d, const struct value *values, struct dep_keys *out)
+{
+    if (d->exclusive) {
+        if (out->n == 0 || out->at[out->n - 1] != d->table_key)
+            vec_push(out, d->table_key);
+        return true;
+    }
+    for (uint16_t i = 0; i < d->n_keys; i++) {
+        uint64_t h;
+        bool null;
+
+        if (!key_hash(&d->keys[i], values, &h, &null))
+            return false;
+        if (!null)
+            vec_push(out, h);
+    }
+    return true;
+}

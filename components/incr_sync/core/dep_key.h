@@ -1,0 +1,45 @@
+/*
+ * Dependency keys of a row (correctness A17): one 64-bit hash for every unique key of its table, of
+ * (target table, key, values). Two rows that could be the same row for any unique key on either
+ * side have a key in common; the reverse may be false (too coarse is right, too fine is not). Where
+ * values cannot stand for equality, or rows cannot be found by a key, the table is one key. Pure.
+ */
+#ifndef OMS_COMPONENTS_INCR_SYNC_CORE_DEP_KEY_H
+#define OMS_COMPONENTS_INCR_SYNC_CORE_DEP_KEY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/vec.h"
+#include "components/record/rows.h"
+#include "components/record/table_def.h"
+
+struct dep_keys {
+    uint64_t *at;
+    size_t n, cap;
+};
+
+/* May the canonical bytes of this key column stand for equality on both servers? */
+typedef bool dep_fold_exact(void *arg, const struct column_def *column);
+
+struct dep_key_def {
+    uint64_t seed; /* of target table and the key's columns */
+    const struct key_def *key;
+};
+struct table_deps {
+    bool exclusive;     /* the table is one key */
+    uint64_t table_key; /* the key of an exclusive table */
+    uint16_t n_keys;
+    struct dep_key_def *keys;
+};
+
+/* Borrows t. The target's names are hashed: source tables that meet on the target share keys. */
+void table_deps_init(struct table_deps *d, const struct table_def *t, const char *to_db,
+                     const char *to_name, dep_fold_exact *exact, void *arg);
+void table_deps_fini(struct table_deps *d);
+/* Adds the keys of one row image. A NULL in a key: no key. False: a key's value is absent from the
+ * image, nothing of it can be told. */
+bool table_deps_add(const struct table_deps *d, const struct value *values, struct dep_keys *out);
+
+#endif

@@ -1,0 +1,440 @@
+#include "components/incr_sync/core/intake.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/must.h"
+#include "common/base/vec.h"
+
+#define TABLE_ID_MAX (1u << 22)
+
+struct open_txn { /* a transaction whose last part has not come; keeps its arrays for the next */
+    bool active;
+    bool dropped;   /* inside `seen`: its parts are ignored */
+    bool committed; /* inside `done`: becomes empty */
+    bool barrier;
+    uint32_t next_part;
+    struct txn_id id;
+    uint64_t bytes, changes;
+    VEC(struct txn_part) parts;
+    VEC(struct txn_table) tables;
+    struct dep_keys keys;
+};
+struct table_name_entry { /* one name of the source; all its versions point here */
+    const struct table_def *def;
+    struct sync_table *current;
+};
+struct intake {
+    struct intake_params p;
+    struct txn_set seen, done;
+    VEC(struct sync_table *) by_id; /* NULL = unknown */
+    VEC(struct table_name_entry *) names;
+    VEC(struct value) row; /* of the image being read */
+    struct open_txn open;
+    struct dep_keys scratch;
+    size_t current; /* index into open.tables of the run being read */
+};
+
+struct intake *intake_new(const struct intake_params *p)
+{
+    struct intake *in = must_calloc(1, sizeof *in);
+
+    in->p = *p;
+    txn_set_init(&in->seen);
+    txn_set_init(&in->done);
+    txn_set_copy(&in->seen, p->low);
+    txn_set_copy(&in->done, p->done);
+    return in;
+}
+
+void intake_free(struct intake *in)
+{
+    if (!in)
+        return;
+    for (size_t i = 0; i < in->by_id.n; i++) {
+        struct sync_table *t = in->by_id.at[i];
+
+        if (!t)
+            continue;
+        table_deps_fini(&t->deps);
+        table_def_unref(t->def);
+        free((char *)t->to_db);
+        free((char *)t->to_name);
+        free(t);
+    }
+    for (size_t i = 0; i < in->names.n; i++)
+        free(in->names.at[i]);
+    vec_fini(&in->by_id);
+    vec_fini(&in->names);
+    vec_fini(&in->row);
+    vec_fini(&in->open.parts);
+    vec_fini(&in->open.tables);
+    vec_fini(&in->open.keys);
+    vec_fini(&in->scratch);
+    txn_set_fini(&in->seen);
+    txn_set_fini(&in->done);
+    free(in);
+}
+
+const struct txn_set *intake_seen(const struct intake *in)
+{
+    return &in->seen;
+}
+
+bool intake_is_open(const struct intake *in)
+{
+    return in->open.active;
+}
+
+void intake_drop_open(struct intake *in, source_block_idle *idle, void *arg)
+{
+    for (size_t i = 0; i < in->open.parts.n; i++)
+        if (source_block_unref(in->open.parts.at[i].block))
+            idle(arg, in->open.parts.at[i].block);
+    in->open.parts.n = 0;
+    in->open.active = false;
+}
+
+/* --- table versions ----------------------------------------------------------------------------
+ */
+
+static struct sync_table **name_current(struct intake *in, const struct table_def *def)
+{
+    struct table_name_entry *entry;
+
+    for (size_t i = 0; i < in->names.n; i++) {
+        entry = in->names.at[i];
+        if (strcmp(entry->def->name, def->name) == 0 && strcmp(entry->def->db, def->db) == 0)
+            return &entry->current;
+    }
+    entry = must_calloc(1, sizeof *entry);
+    entry->def = def; /* a version lives as long as the intake */
+    vec_push(&in->names, entry);
+    return &entry->current;
+}
+
+static struct sync_table *table_make(struct intake *in, const struct table_def *def)
+{
+    struct sync_table *t = must_calloc(1, sizeof *t);
+    struct intake_scope scope = {0};
+
+    t->def = def;
+    t->current = name_current(in, def);
+    in->p.scope(in->p.arg, def, &scope);
+    t->in_scope = scope.in_scope;
+    if (!scope.in_scope)
+        return t;
+    t->to_db = must_strdup(scope.to_db);
+    t->to_name = must_strdup(scope.to_name);
+    t->begin = scope.begin;
+    t->end = scope.end;
+    table_deps_init(&t->deps, def, t->to_db, t->to_name, in->p.fold_exact, in->p.arg);
+    return t;
+}
+
+static bool table_version(struct intake *in, struct view body, struct err *e)
+{
+    struct cursor c = cursor_of(body.p, body.len);
+    const struct table_def *def;
+
+    if (!table_def_decode(&c, &def, e))
+        return err_wrap(e, "read a table version");
+    if (def->id == 0 || def->id > TABLE_ID_MAX) {
+        err_set(e, ERR_CORRUPT, "table version %" PRIu32 " of '%s.%s' has no usable number",
+                def->id, def->db, def->name);
+        table_def_unref(def);
+        return false;
+    }
+    while (in->by_id.n <= def->id)
+        vec_push(&in->by_id, (struct sync_table *)NULL);
+    if (!in->by_id.at[def->id]) {
+        in->by_id.at[def->id] = table_make(in, def);
+        return true;
+    }
+    /* A Store sends its versions again on every connection. */
+    if (!table_def_same_rows(in->by_id.at[def->id]->def, def)) {
+        err_set(e, ERR_CORRUPT, "table version %" PRIu32 " of '%s.%s' changed its meaning", def->id,
+                def->db, def->name);
+        table_def_unref(def);
+        return false;
+    }
+    table_def_unref(def);
+    return true;
+}
+
+static enum table_use use_of(const struct sync_table *t, struct txn_id id)
+{
+    if (!t->in_scope || (t->begin && txn_set_has(t->begin, id)))
+        return USE_SKIP;
+    return t->end && txn_set_has(t->end, id) ? USE_OVERLAP : USE_EXACT;
+}
+
+/* A table_resolver: finds the run's table and remembers where, for the rows that follow. */
+static const struct table_def *resolve(void *arg, uint32_t id)
+{
+    struct intake *in = arg;
+    struct open_txn *o = &in->open;
+    struct sync_table *t;
+    struct txn_table entry;
+
+    for (size_t i = 0; i < o->tables.n; i++)
+        if (o->tables.at[i].id == id) {
+            in->current = i;
+            return o->tables.at[i].table->def;
+        }
+    t = id < in->by_id.n ? in->by_id.at[id] : NULL;
+    if (!t)
+        return NULL;
+    entry = (struct txn_table){id, o->committed ? USE_SKIP : use_of(t, o->id), t};
+    if (entry.use != USE_SKIP && *t->current != t) {
+        /* Keys of two versions of one table must not meet in flight. */
+        o->barrier |= *t->current != NULL;
+        *t->current = t;
+    }
+    in->current = o->tables.n;
+    vec_push(&o->tables, entry);
+    return t->def;
+}
+
+/* --- rows --------------------------------------------------------------------------------------
+ */
+
+static bool row_keys(struct intake *in, const struct sync_table *t, const struct change *ch,
+                     struct view row, struct dep_keys *out, bool *known, struct err *e)
+{
+    if (t->deps.exclusive) /* the row itself does not matter */
+        return *known &= table_deps_add(&t->deps, NULL, out), true;
+    vec_reserve(&in->row, t->def->n_columns);
+    if (!row_read(t->def, ROWS_CANONICAL, ch->flags & CHANGE_F_ABSENT, row, in->row.at))
+        return err_set(e, ERR_CORRUPT, "a row of '%s.%s' does not have its table's form",
+                       t->def->db, t->def->name);
+    *known &= table_deps_add(&t->deps, in->row.at, out);
+    return true;
+}
+
+static bool change_keys(struct intake *in, const struct sync_table *t, const struct change *ch,
+                        struct err *e)
+{
+    struct open_txn *o = &in->open;
+    size_t at = o->keys.n, n;
+    bool known = true;
+
+    if (ch->before.p && !row_keys(in, t, ch, ch->before, &o->keys, &known, e))
+        return false;
+    if (ch->after.p) {
+        in->scratch.n = 0;
+        if (!row_keys(in, t, ch, ch->after, &in->scratch, &known, e))
+            return false;
+        n = in->scratch.n;
+        /* An update that leaves every key alone adds nothing. */
+        if (!(o->keys.n - at == n && n > 0 &&
+              memcmp(o->keys.at + at, in->scratch.at, n * sizeof *o->keys.at) == 0))
+            for (size_t i = 0; i < n; i++)
+                vec_push(&o->keys, in->scratch.at[i]);
+    }
+    o->barrier |= !known || o->keys.n > in->p.barrier_keys;
+    return true;
+}
+
+static bool read_changes(struct intake *in, struct view changes, uint64_t *used, struct err *e)
+{
+    struct open_txn *o = &in->open;
+    struct change_iter it;
+    struct change ch;
+
+    *used = 0;
+    o->barrier |= o->bytes + changes.len > in->p.barrier_bytes;
+    change_iter_init(&it, changes, resolve, in);
+    while (change_next(&it, &ch)) {
+        const struct txn_table *t = &o->tables.at[in->current];
+
+        if (t->use == USE_SKIP)
+            continue;
+        ++*used;
+        if (!o->barrier && !change_keys(in, t->table, &ch, e))
+            return false;
+    }
+    if (it.c.failed)
+        return err_set(e, ERR_CORRUPT,
+                       "transaction %s=%" PRIu64 " has damaged rows or an unknown table",
+                       o->id.origin, o->id.seq);
+    return true;
+}
+
+/* --- transactions ------------------------------------------------------------------------------
+ */
+
+static void *dup_array(struct source_block *b, const void *p, size_t size_bytes)
+{
+    return size_bytes ? arena_memdup(&b->arena, p, size_bytes) : NULL;
+}
+
+static void finish(struct intake *in, struct source_block *b, const struct txn_head *h,
+                   struct ddl_record *ddl)
+{
+    struct open_txn *o = &in->open;
+    struct source_txn *t = arena_calloc(&b->arena, 1, sizeof *t);
+
+    if (o->parts.n == 0 || o->parts.at[o->parts.n - 1].block != b) {
+        source_block_ref(b);
+        vec_push(&o->parts, ((struct txn_part){.block = b}));
+    }
+    t->id = h->id;
+    t->covers_from = h->covers_from;
+    t->commit = h->commit;
+    t->native = h->native;
+    t->bytes = o->bytes;
+    t->changes = o->changes;
+    t->class_ = ddl               ? SOURCE_DDL
+                : o->changes == 0 ? SOURCE_EMPTY
+                : o->barrier      ? SOURCE_BARRIER
+                                  : SOURCE_ROWS;
+    t->ddl = ddl;
+    if (t->class_ == SOURCE_ROWS) {
+        t->n_keys = (uint32_t)o->keys.n;
+        t->keys = dup_array(b, o->keys.at, o->keys.n * sizeof *o->keys.at);
+    }
+    t->n_tables = (uint32_t)o->tables.n;
+    t->tables = dup_array(b, o->tables.at, o->tables.n * sizeof *o->tables.at);
+    t->n_parts = (uint32_t)o->parts.n;
+    t->parts = dup_array(b, o->parts.at, o->parts.n * sizeof *o->parts.at);
+    vec_push(&b->txns, t);
+    o->active = false;
+    o->parts.n = 0; /* the references are the transaction's now */
+    txn_set_add(&in->seen, h->id.origin, h->covers_from, h->id.seq);
+}
+
+static bool begin_part(struct intake *in, const struct txn_head *h, struct err *e)
+{
+    struct open_txn *o = &in->open;
+
+    if (h->covers_from == 0 || h->covers_from > h->id.seq)
+        return err_set(e, ERR_CORRUPT, "transaction %s=%" PRIu64 " covers from %" PRIu64,
+                       h->id.origin, h->id.seq, h->covers_from);
+    if (o->active) {
+        if (h->id.origin != o->id.origin || h->id.seq != o->id.seq || h->part != o->next_part)
+            return err_set(e, ERR_CORRUPT,
+                           "part %" PRIu32 " of transaction %s=%" PRIu64 " where part %" PRIu32
+                           " of %s=%" PRIu64 " belongs",
+                           h->part, h->id.origin, h->id.seq, o->next_part, o->id.origin, o->id.seq);
+        o->next_part++;
+        return true;
+    }
+    if (h->part != 0)
+        return err_set(e, ERR_CORRUPT,
+                       "part %" PRIu32 " of transaction %s=%" PRIu64 " without its beginning",
+                       h->part, h->id.origin, h->id.seq);
+    o->active = true;
+    o->id = h->id;
+    o->next_part = 1;
+    o->dropped = txn_set_has(&in->seen, h->id);
+    o->committed = txn_set_has(&in->done, h->id);
+    o->barrier = false;
+    o->bytes = o->changes = 0;
+    o->parts.n = o->tables.n = o->keys.n = 0;
+    return true;
+}
+
+static bool txn_record(struct intake *in, struct source_block *b, const struct record *r,
+                       struct err *e)
+{
+    struct cursor c = cursor_of(r->body.p, r->body.len);
+    struct open_txn *o = &in->open;
+    struct txn_head h;
+    struct view changes;
+    uint64_t used;
+
+    if (!txn_head_read(&c, &h))
+        return err_set(e, ERR_CORRUPT, "a transaction's head is damaged");
+    if (!begin_part(in, &h, e))
+        return false;
+    changes = (struct view){c.p, cursor_left(&c)};
+    if (!o->dropped) {
+        if (!read_changes(in, changes, &used, e))
+            return false;
+        if (used > 0) {
+            source_block_ref(b);
+            vec_push(&o->parts, ((struct txn_part){b, changes}));
+            o->bytes += changes.len;
+            o->changes += used;
+        }
+        if (o->bytes + o->changes * INTAKE_ROW_COST > in->p.txn_limit_bytes)
+            return err_set(e, ERR_LIMIT,
+                           "transaction %s=%" PRIu64 " has more than %" PRIu64 " bytes and %" PRIu64
+                           " rows so far; the limit for one transaction is %" PRIu64 " bytes",
+                           o->id.origin, o->id.seq, o->bytes, o->changes, in->p.txn_limit_bytes);
+    }
+    if (r->type == RECORD_TXN_PART)
+        return true;
+    if (o->dropped)
+        o->active = false;
+    else
+        finish(in, b, &h, NULL);
+    return true;
+}
+
+static bool ddl_record(struct intake *in, struct source_block *b, struct view body, struct err *e)
+{
+    struct cursor c = cursor_of(body.p, body.len);
+    struct ddl_record *d = arena_calloc(&b->arena, 1, sizeof *d);
+    struct txn_head h;
+
+    if (!txn_head_read(&c, &h) || !ddl_record_read(&c, d))
+        return err_set(e, ERR_CORRUPT, "a DDL record is damaged");
+    if (in->open.active)
+        return err_set(e, ERR_CORRUPT, "a DDL inside transaction %s=%" PRIu64, in->open.id.origin,
+                       in->open.id.seq);
+    if (!begin_part(in, &h, e))
+        return false;
+    if (in->open.dropped)
+        in->open.active = false;
+    else
+        finish(in, b, &h, !in->open.committed && in->p.ddl_in_scope(in->p.arg, d) ? d : NULL);
+    return true;
+}
+
+static bool one_record(struct intake *in, struct source_block *b, const struct record *r,
+                       struct err *e)
+{
+    switch (r->type) {
+    case RECORD_TABLE_VERSION:
+        return table_version(in, r->body, e);
+    case RECORD_TXN:
+    case RECORD_TXN_PART:
+        return txn_record(in, b, r, e);
+    case RECORD_DDL:
+        return ddl_record(in, b, r->body, e);
+    case RECORD_HEARTBEAT:
+        return true;
+    }
+    return err_set(e, ERR_CORRUPT, "a record of unknown type %d", (int)r->type);
+}
+
+bool intake_block(struct intake *in, struct source_block *b, struct err *e)
+{
+    struct cursor c = cursor_of(b->raw.p, b->raw.len);
+    struct record r;
+
+    while (record_next(&c, &r))
+        if (!one_record(in, b, &r, e))
+            return err_wrap(e, "block %" PRIu64, b->number);
+    if (c.failed)
+        return err_set(e, ERR_CORRUPT, "block %" PRIu64 " is damaged at byte %zu", b->number,
+                       cursor_at(&c));
+    return true;
+}
+
+bool intake_tables(struct intake *in, struct view raw, struct err *e)
+{
+    struct cursor c = cursor_of(raw.p, raw.len);
+    struct record r;
+
+    while (record_next(&c, &r))
+        if (r.type != RECORD_TABLE_VERSION || !table_version(in, r.body, e))
+            return r.type == RECORD_TABLE_VERSION
+                       ? false
+                       : err_set(e, ERR_CORRUPT, "a record of type %d among table versions",
+                                 (int)r.type);
+    return c.failed ? err_set(e, ERR_CORRUPT, "the table versions are damaged") : true;
+}

@@ -1,0 +1,65 @@
+#include "components/incr_sync/core/source_block.h"
+
+#include <stdlib.h>
+
+#include "common/base/must.h"
+#include "common/base/vec.h"
+
+struct source_block *source_block_new(size_t raw_max)
+{
+    struct source_block *b = must_calloc(1, sizeof *b);
+
+    buf_init(&b->raw, raw_max);
+    arena_init(&b->arena, 0);
+    atomic_init(&b->live, 1);
+    return b;
+}
+
+void source_block_free(struct source_block *b)
+{
+    if (!b)
+        return;
+    buf_fini(&b->raw);
+    arena_fini(&b->arena);
+    vec_fini(&b->txns);
+    free(b);
+}
+
+void source_block_reset(struct source_block *b, size_t keep)
+{
+    size_t max = b->raw.max;
+
+    if (b->raw.cap > keep) {
+        buf_fini(&b->raw);
+        buf_init(&b->raw, max);
+    }
+    buf_clear(&b->raw);
+    if (b->arena.used_bytes > keep) {
+        arena_fini(&b->arena);
+        arena_init(&b->arena, 0);
+    }
+    arena_reset(&b->arena);
+    b->txns.n = 0;
+    b->number = 0;
+    atomic_store(&b->live, 1);
+}
+
+size_t source_block_bytes(const struct source_block *b)
+{
+    return b->raw.cap + b->arena.used_bytes;
+}
+
+void source_txn_release(struct source_txn *t, source_block_idle *idle, void *arg)
+{
+    /* The transaction and its list of parts live in the block of the last part: nothing of them is
+     * touched after that reference is gone. */
+    uint32_t n = t->n_parts;
+    const struct txn_part *parts = t->parts;
+
+    for (uint32_t i = 0; i < n; i++) {
+        struct source_block *b = parts[i].block;
+
+        if (source_block_unref(b))
+            idle(arg, b);
+    }
+}

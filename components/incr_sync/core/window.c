@@ -1,0 +1,255 @@
+#include "components/incr_sync/core/window.h"
+
+#include <stdlib.h>
+
+#include "common/base/must.h"
+#include "components/incr_sync/core/window_priv.h"
+
+#define WINDOW_FIRST_CAP 1024
+#define FAILURES_BEFORE_ALONE 3
+#define FAILURES_BEFORE_WAITING 2
+
+struct window *window_new(const struct window_limits *l, const struct txn_set *low,
+                          const struct txn_set *saved, const struct txn_set *done,
+                          window_release *release, void *arg)
+{
+    struct window *w = must_calloc(1, sizeof *w);
+
+    must(l->slots > 0 && l->txns > 0 && l->txns <= WINDOW_TXNS_MAX && l->group_txns > 0);
+    w->limits = *l;
+    w->cap = WINDOW_FIRST_CAP;
+    w->ring = must_calloc(w->cap, sizeof(struct source_txn *));
+    w->release = release;
+    w->release_arg = arg;
+    keyset_init(&w->flying);
+    keyset_init(&w->passed);
+    txn_set_init(&w->low);
+    txn_set_copy(&w->low, low);
+    txn_set_init(&w->saved);
+    txn_set_copy(&w->saved, saved);
+    w->slots = must_calloc(l->slots, sizeof *w->slots);
+    for (uint32_t i = 0; i < l->slots; i++) {
+        struct window_slot *s = &w->slots[i];
+
+        /* The takeover's done must stay on the target until low has passed it, whichever row is
+         * written first: each slot carries all of it. */
+        txn_set_init(&s->done);
+        txn_set_copy(&s->done, done);
+        txn_set_init(&s->group.low);
+        txn_set_init(&s->group.done);
+        s->group.slot = i;
+    }
+    return w;
+}
+
+void window_free(struct window *w)
+{
+    if (!w)
+        return;
+    for (uint64_t o = w->head; o < w->next; o++)
+        if (window_at(w, o))
+            w->release(w->release_arg, window_at(w, o));
+    for (uint32_t i = 0; i < w->limits.slots; i++) {
+        txn_set_fini(&w->slots[i].done);
+        txn_set_fini(&w->slots[i].group.low);
+        txn_set_fini(&w->slots[i].group.done);
+        vec_fini(&w->slots[i].group.txns);
+    }
+    free(w->slots);
+    keyset_fini(&w->flying);
+    keyset_fini(&w->passed);
+    txn_set_fini(&w->low);
+    txn_set_fini(&w->saved);
+    free(w->ring);
+    free(w);
+}
+
+bool window_has_room(const struct window *w)
+{
+    return w->next == w->head || (w->next - w->head < w->limits.txns && w->bytes < w->limits.bytes);
+}
+
+static void grow(struct window *w)
+{
+    uint64_t cap = w->cap * 2;
+    struct source_txn **ring = must_calloc(cap, sizeof(struct source_txn *));
+
+    for (uint64_t o = w->head; o < w->next; o++)
+        ring[o & (cap - 1)] = window_at(w, o);
+    free(w->ring);
+    w->ring = ring;
+    w->cap = cap;
+}
+
+/* Low passes every committed transaction at the head; places of released ones are NULL. */
+static void advance(struct window *w)
+{
+    while (w->head < w->next) {
+        struct source_txn *t = window_at(w, w->head);
+
+        if (t->state != SOURCE_DONE)
+            break;
+        txn_set_add(&w->low, t->id.origin, t->covers_from, t->id.seq);
+        w->ring[w->head & (w->cap - 1)] = NULL;
+        w->head++;
+        w->bytes -= t->bytes;
+        w->release(w->release_arg, t);
+    }
+    if (w->waiting < w->head)
+        w->waiting = w->head;
+}
+
+void window_push(struct window *w, struct source_txn *t)
+{
+    if (w->next - w->head == w->cap)
+        grow(w);
+    t->state = SOURCE_WAITING;
+    t->care = CARE_NONE;
+    t->failures = 0;
+    t->order = w->next;
+    w->ring[w->next & (w->cap - 1)] = t;
+    w->next++;
+    w->bytes += t->bytes;
+    w->n_open++;
+    if (t->class_ == SOURCE_EMPTY) {
+        t->state = SOURCE_DONE;
+        w->n_open--;
+        advance(w);
+    }
+}
+
+static void committed(struct window *w, struct window_slot *s)
+{
+    struct txn_set spare = s->done;
+
+    s->done = s->group.done; /* exactly what the row on the target says now */
+    s->group.done = spare;
+    for (size_t i = 0; i < s->group.txns.n; i++)
+        s->group.txns.at[i]->state = SOURCE_DONE;
+    w->n_open -= s->group.txns.n;
+    txn_set_union(&w->saved, &s->group.low);
+    advance(w);
+}
+
+/* Nothing of the group is on the target: its transactions wait again where they were. */
+static enum window_next rolled_back(struct window *w, struct window_slot *s,
+                                    enum window_outcome outcome)
+{
+    enum window_next next = WINDOW_ON;
+    bool single = s->group.txns.n == 1;
+
+    for (size_t i = 0; i < s->group.txns.n; i++) {
+        struct source_txn *t = s->group.txns.at[i];
+        enum source_care was = t->care;
+
+        t->state = SOURCE_WAITING;
+        if (t->order < w->waiting)
+            w->waiting = t->order;
+        if (!single) {
+            t->care = CARE_SOLO;
+            continue;
+        }
+        t->failures++;
+        if (outcome == WINDOW_RETRY) {
+            t->care = t->failures >= FAILURES_BEFORE_ALONE ? CARE_ALONE
+                      : was == CARE_NONE                   ? CARE_SOLO
+                                                           : was;
+            if (t->failures >= FAILURES_BEFORE_WAITING)
+                next = WINDOW_BACK_OFF;
+        } else if (w->exclusive) {
+            w->held = t;
+            next = WINDOW_HELD;
+        } else {
+            t->care = CARE_ALONE;
+        }
+    }
+    return next;
+}
+
+enum window_next window_outcome(struct window *w, uint32_t slot, enum window_outcome outcome)
+{
+    struct window_slot *s = &w->slots[slot];
+    enum window_next next = WINDOW_ON;
+
+    must(s->busy);
+    s->busy = false;
+    w->n_flying--;
+    for (size_t i = 0; i < s->group.txns.n; i++)
+        keyset_remove(&w->flying, s->group.txns.at[i]->keys, s->group.txns.at[i]->n_keys);
+    if (outcome == WINDOW_COMMITTED)
+        committed(w, s);
+    else
+        next = rolled_back(w, s, outcome);
+    if (w->n_flying == 0)
+        w->exclusive = false;
+    s->group.txns.n = 0;
+    return next;
+}
+
+struct source_txn *window_gate(struct window *w)
+{
+    struct source_txn *t = w->head < w->next ? window_at(w, w->head) : NULL;
+
+    return t && t->class_ == SOURCE_DDL && w->n_flying == 0 ? t : NULL;
+}
+
+void window_pass(struct window *w)
+{
+    struct source_txn *t = window_gate(w);
+
+    must(t != NULL);
+    t->state = SOURCE_DONE;
+    w->n_open--;
+    advance(w);
+}
+
+struct source_txn *window_held(const struct window *w)
+{
+    return w->held;
+}
+
+void window_retry(struct window *w)
+{
+    w->held = NULL;
+}
+
+const struct txn_set *window_low(const struct window *w)
+{
+    return &w->low;
+}
+
+void window_committed(const struct window *w, struct txn_set *out)
+{
+    txn_set_copy(out, &w->low);
+    for (uint32_t i = 0; i < w->limits.slots; i++)
+        txn_set_union(out, &w->slots[i].done);
+}
+
+const struct source_txn *window_oldest(const struct window *w)
+{
+    return w->head < w->next ? window_at(w, w->head) : NULL;
+}
+
+uint32_t window_in_flight(const struct window *w)
+{
+    return w->n_flying;
+}
+
+uint64_t window_pending(const struct window *w)
+{
+    return w->n_open;
+}
+
+bool window_progress_is_stale(const struct window *w)
+{
+    struct txn_set rows;
+    bool stale;
+
+    txn_set_init(&rows);
+    txn_set_copy(&rows, &w->saved);
+    for (uint32_t i = 0; i < w->limits.slots; i++)
+        txn_set_union(&rows, &w->slots[i].done);
+    stale = !txn_set_contains(&rows, &w->low);
+    txn_set_fini(&rows);
+    return stale;
+}

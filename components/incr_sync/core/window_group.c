@@ -1,0 +1,123 @@
+/*
+ * Group formation: which transactions a free slot commits next. One scan from the oldest waiting
+ * transaction; never waits for more to come. What a scan passed over keeps its keys closed for the
+ * rest of the scan, so nothing overtakes it.
+ */
+#include <stdlib.h>
+
+#include "common/base/must.h"
+#include "components/incr_sync/core/window.h"
+#include "components/incr_sync/core/window_priv.h"
+
+static bool must_be_alone(const struct source_txn *t)
+{
+    return t->class_ == SOURCE_BARRIER || t->care == CARE_ALONE;
+}
+
+static bool wants_own_group(const struct window *w, const struct source_txn *t)
+{
+    return t->care == CARE_SOLO || t->bytes > w->limits.bulk_bytes;
+}
+
+static bool clashes(const struct window *w, const struct source_txn *t, uint32_t passed)
+{
+    if (w->limits.test_ignore_keys)
+        return false;
+    return keyset_has_any(&w->flying, t->keys, t->n_keys) ||
+           (passed > 0 && keyset_has_any(&w->passed, t->keys, t->n_keys));
+}
+
+static void take_txn(struct window_group *g, struct source_txn *t)
+{
+    t->state = SOURCE_FLYING;
+    vec_push(&g->txns, t);
+    g->bytes += t->bytes;
+    g->changes += t->changes;
+}
+
+static void scan(struct window *w, struct window_group *g)
+{
+    uint32_t passed = 0;
+
+    keyset_clear(&w->passed);
+    for (uint64_t o = w->waiting; o < w->next; o++) {
+        struct source_txn *t = window_at(w, o);
+        bool full = g->txns.n >= w->limits.group_txns || g->bytes >= w->limits.group_bytes;
+
+        if (t->state != SOURCE_WAITING)
+            continue;
+        if (full || t->class_ == SOURCE_DDL)
+            return;
+        if (must_be_alone(t)) {
+            if (g->txns.n == 0 && o == w->head && w->n_flying == 0) {
+                take_txn(g, t);
+                w->exclusive = true;
+            }
+            return;
+        }
+        if (clashes(w, t, passed)) {
+            keyset_add(&w->passed, t->keys, t->n_keys);
+            if (++passed >= w->limits.scan_skips)
+                return;
+            continue;
+        }
+        if (g->txns.n > 0 && wants_own_group(w, t))
+            return;
+        take_txn(g, t);
+        if (wants_own_group(w, t))
+            return;
+    }
+}
+
+/* The oldest waiting order only moves over what is not waiting: a short walk. */
+static void find_waiting(struct window *w)
+{
+    while (w->waiting < w->next && window_at(w, w->waiting)->state != SOURCE_WAITING)
+        w->waiting++;
+}
+
+static struct window_group *launch(struct window *w, struct window_slot *s)
+{
+    struct window_group *g = &s->group;
+
+    txn_set_copy(&g->low, &w->low);
+    txn_set_copy(&g->done, &s->done);
+    txn_set_subtract(&g->done, &w->low);
+    for (size_t i = 0; i < g->txns.n; i++) {
+        const struct source_txn *t = g->txns.at[i];
+
+        txn_set_add(&g->done, t->id.origin, t->covers_from, t->id.seq);
+        keyset_add(&w->flying, t->keys, t->n_keys);
+    }
+    s->busy = true;
+    w->n_flying++;
+    return g;
+}
+
+static void empty_group(struct window_group *g)
+{
+    g->txns.n = 0;
+    g->bytes = g->changes = 0;
+}
+
+struct window_group *window_group(struct window *w, uint32_t slot)
+{
+    struct window_slot *s = &w->slots[slot];
+
+    must(!s->busy);
+    if (w->exclusive || w->held)
+        return NULL;
+    find_waiting(w);
+    empty_group(&s->group);
+    scan(w, &s->group);
+    return s->group.txns.n > 0 ? launch(w, s) : NULL;
+}
+
+struct window_group *window_progress(struct window *w, uint32_t slot)
+{
+    struct window_slot *s = &w->slots[slot];
+
+    must(!s->busy);
+    empty_group(&s->group);
+    return launch(w, s);
+}

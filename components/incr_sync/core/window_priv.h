@@ -1,0 +1,37 @@
+/* The window's inside; see window.h. */
+#ifndef OMS_COMPONENTS_INCR_SYNC_CORE_WINDOW_PRIV_H
+#define OMS_COMPONENTS_INCR_SYNC_CORE_WINDOW_PRIV_H
+
+#include "components/incr_sync/core/keyset.h"
+#include "components/incr_sync/core/window.h"
+
+struct window_slot {
+    bool busy;
+    struct txn_set done; /* committed by this slot, as its progress row says */
+    struct window_group group;
+};
+struct window {
+    struct window_limits limits;
+    struct source_txn **ring; /* by order % cap */
+    uint64_t cap;
+    uint64_t head;    /* order of the oldest that is not DONE (== next: none) */
+    uint64_t waiting; /* no WAITING one is older than this */
+    uint64_t next;    /* order of the next that arrives */
+    uint64_t bytes;   /* of those inside */
+    uint64_t n_open;  /* not DONE */
+    uint32_t n_flying;
+    bool exclusive; /* a barrier, or one that must be alone, is in flight */
+    struct source_txn *held;
+    struct keyset flying, passed;
+    struct txn_set low;
+    struct txn_set saved; /* the newest low in a progress row of the target */
+    struct window_slot *slots;
+    window_release *release;
+    void *release_arg;
+};
+static inline struct source_txn *window_at(const struct window *w, uint64_t order)
+{
+    return w->ring[order & (w->cap - 1)];
+}
+
+#endif

@@ -1,0 +1,286 @@
+/*
+ * The world of the apply simulation: a source's history of transactions over a small table with a
+ * primary and a unique key, and a target with fence and progress rows that executes groups
+ * atomically at a time of its own. Included by test_apply.c alone.
+ *
+ * The target writes as a server does: by key, without looking at old values, so that a wrong order
+ * shows in the data.
+ */
+#ifndef OMS_TEST_SIM_INCR_SYNC_APPLY_MODEL_H
+#define OMS_TEST_SIM_INCR_SYNC_APPLY_MODEL_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "components/incr_sync/core/window.h"
+
+#define N_KEYS 24
+#define N_TXNS 400
+#define MAX_CHANGES 5
+#define MAX_SLOTS 6
+#define MAX_ZOMBIES 16
+
+struct rng {
+    uint64_t s;
+};
+static uint32_t rnd(struct rng *r, uint32_t below)
+{
+    r->s ^= r->s << 13;
+    r->s ^= r->s >> 7;
+    r->s ^= r->s << 17;
+    return (uint32_t)((r->s * 0x2545f4914f6cdd1du) >> 33) % below;
+}
+
+struct cell { /* one row; present = version != 0 */
+    uint32_t version, unique;
+};
+struct model_change {
+    enum change_op op;
+    uint32_t key;
+    struct cell after;
+};
+struct model_txn {
+    uint64_t seq, covers_from;
+    enum source_class class_;
+    uint32_t n;
+    struct model_change changes[MAX_CHANGES];
+    uint64_t keys[MAX_CHANGES * 3];
+    uint32_t n_keys;
+    bool blocked;      /* a stranger's row on the target stands in its way */
+    uint32_t applied;  /* times committed on the target */
+    bool ddl_answered; /* durable, as in oms_meta.ddl */
+};
+struct progress_row {
+    uint64_t gen, ver;
+    struct txn_set low, done;
+};
+/* A group as a session of the target knows it: what a zombie may still send. */
+struct sent_group {
+    bool used;
+    uint64_t gen, ver;
+    uint32_t slot, n;
+    uint32_t txns[N_TXNS];
+    struct txn_set low, done;
+};
+struct world {
+    struct rng rng;
+    const char *origin;
+    struct model_txn txns[N_TXNS];
+    struct cell source[N_KEYS];
+    /* the target */
+    struct cell rows[N_KEYS];
+    uint64_t gen;
+    uint32_t slots;
+    struct progress_row progress[MAX_SLOTS];
+    struct sent_group zombies[MAX_ZOMBIES];
+    bool test_no_fence;
+    char failure[200];
+};
+enum exec { EXEC_COMMITTED, EXEC_CONFLICT, EXEC_FENCED };
+
+#define FAIL(w, ...)                                                                         \
+    ((w)->failure[0] == '\0' ? (void)snprintf((w)->failure, sizeof(w)->failure, __VA_ARGS__) \
+                             : (void)0)
+
+/* --- the source --------------------------------------------------------------------------------
+ */
+
+static void add_key(struct model_txn *t, uint64_t key)
+{
+    t->keys[t->n_keys++] = key;
+}
+
+static bool unique_is_taken(const struct world *w, uint32_t unique)
+{
+    for (uint32_t k = 0; k < N_KEYS; k++)
+        if (w->source[k].version != 0 && w->source[k].unique == unique)
+            return true;
+    return false;
+}
+
+/* One random change that is right on the source now; its keys are those of row and unique value. */
+static void source_change(struct world *w, struct model_txn *t, uint32_t version)
+{
+    struct model_change *c = &t->changes[t->n];
+    struct cell *row;
+    uint32_t unique = rnd(&w->rng, N_KEYS * 2);
+
+    c->key = rnd(&w->rng, 4) ? rnd(&w->rng, 6) : rnd(&w->rng, N_KEYS); /* a few hot rows */
+    row = &w->source[c->key];
+    if (row->version != 0 && (rnd(&w->rng, 3) == 0 || unique_is_taken(w, unique)))
+        unique = row->unique;
+    else if (unique_is_taken(w, unique))
+        return;
+    c->op = row->version == 0      ? CHANGE_INSERT
+            : rnd(&w->rng, 4) == 0 ? CHANGE_DELETE
+                                   : CHANGE_UPDATE;
+    c->after = c->op == CHANGE_DELETE ? (struct cell){0} : (struct cell){version, unique};
+    add_key(t, 1000 + c->key);
+    if (c->op != CHANGE_INSERT)
+        add_key(t, 2000 + row->unique);
+    if (c->op != CHANGE_DELETE)
+        add_key(t, 2000 + unique);
+    *row = c->after;
+    t->n++;
+}
+
+static void source_history(struct world *w)
+{
+    uint64_t seq = 0;
+
+    for (uint32_t i = 0; i < N_TXNS; i++) {
+        struct model_txn *t = &w->txns[i];
+        uint32_t kind = rnd(&w->rng, 100), n = 1 + rnd(&w->rng, MAX_CHANGES);
+
+        t->covers_from = seq + 1;
+        seq += 1 + (rnd(&w->rng, 10) == 0 ? rnd(&w->rng, 5) : 0);
+        t->seq = seq;
+        t->class_ = kind < 8    ? SOURCE_EMPTY
+                    : kind < 11 ? SOURCE_BARRIER
+                    : kind < 12 ? SOURCE_DDL
+                                : SOURCE_ROWS;
+        if (t->class_ == SOURCE_EMPTY || t->class_ == SOURCE_DDL)
+            continue;
+        while (t->n == 0)
+            for (uint32_t c = 0; c < n; c++)
+                source_change(w, t, i + 1);
+        t->blocked = rnd(&w->rng, 80) == 0;
+    }
+}
+
+/* --- the target --------------------------------------------------------------------------------
+ */
+
+static bool row_write(struct cell *rows, const struct model_change *c)
+{
+    if (c->op == CHANGE_INSERT ? rows[c->key].version != 0 : rows[c->key].version == 0)
+        return false;
+    for (uint32_t k = 0; k < N_KEYS && c->op != CHANGE_DELETE; k++)
+        if (k != c->key && rows[k].version != 0 && rows[k].unique == c->after.unique)
+            return false;
+    rows[c->key] = c->after;
+    return true;
+}
+
+static void check_order_of(struct world *w, uint32_t i)
+{
+    bool barrier = w->txns[i].class_ == SOURCE_BARRIER;
+
+    for (uint32_t k = 0; k < N_TXNS; k++) {
+        const struct model_txn *t = &w->txns[k];
+
+        if (k < i && t->applied == 0 && t->n > 0 && (barrier || t->class_ == SOURCE_BARRIER))
+            FAIL(w, "transaction %u overtook %u over a barrier", i, k);
+        if (k < i && t->class_ == SOURCE_DDL && !t->ddl_answered)
+            FAIL(w, "transaction %u passed the DDL %u", i, k);
+    }
+}
+
+/* F3: fence, rows in order, progress, all or nothing. */
+static enum exec target_execute(struct world *w, const struct sent_group *g)
+{
+    struct progress_row *p = &w->progress[g->slot];
+    struct cell rows[N_KEYS];
+
+    if (!w->test_no_fence && (g->slot >= w->slots || p->gen != g->gen || p->ver != g->ver))
+        return EXEC_FENCED;
+    memcpy(rows, w->rows, sizeof rows);
+    for (uint32_t i = 0; i < g->n; i++) {
+        const struct model_txn *t = &w->txns[g->txns[i]];
+
+        if (t->blocked)
+            return EXEC_CONFLICT;
+        for (uint32_t c = 0; c < t->n; c++)
+            if (!row_write(rows, &t->changes[c]))
+                return EXEC_CONFLICT;
+    }
+    memcpy(w->rows, rows, sizeof rows);
+    for (uint32_t i = 0; i < g->n; i++) {
+        check_order_of(w, g->txns[i]);
+        w->txns[g->txns[i]].applied++;
+    }
+    p->ver++;
+    txn_set_copy(&p->low, &g->low);
+    txn_set_copy(&p->done, &g->done);
+    return EXEC_COMMITTED;
+}
+
+/* F1 c. */
+static void target_takeover(struct world *w, uint32_t slots, struct txn_set *low,
+                            struct txn_set *done)
+{
+    for (uint32_t i = 0; i < w->slots; i++) {
+        txn_set_union(low, &w->progress[i].low);
+        txn_set_union(done, &w->progress[i].done);
+    }
+    w->gen++;
+    w->slots = slots;
+    for (uint32_t i = 0; i < slots; i++) {
+        w->progress[i].gen = w->gen;
+        w->progress[i].ver = 0;
+        txn_set_copy(&w->progress[i].low, low);
+        txn_set_copy(&w->progress[i].done, done);
+    }
+}
+
+/* --- what must hold after every step ------------------------------------------------------------
+ */
+
+/* Per key the committed transactions are the first ones of the key's history, and the row is what
+ * the last of them left: a state that the source had for this key. */
+static void check_rows(struct world *w)
+{
+    for (uint32_t k = 0; k < N_KEYS; k++) {
+        struct cell last = {0};
+        bool gap = false;
+
+        for (uint32_t i = 0; i < N_TXNS; i++)
+            for (uint32_t c = 0; c < w->txns[i].n; c++) {
+                if (w->txns[i].changes[c].key != k)
+                    continue;
+                if (w->txns[i].applied == 0)
+                    gap = true;
+                else if (gap)
+                    FAIL(w, "key %u: transaction %u was committed before an earlier one", k, i);
+                else
+                    last = w->txns[i].changes[c].after;
+            }
+        if (last.version != w->rows[k].version || last.unique != w->rows[k].unique)
+            FAIL(w, "key %u holds version %u, its history says %u", k, w->rows[k].version,
+                 last.version);
+    }
+}
+
+static void check_progress(struct world *w)
+{
+    struct txn_set low, all;
+
+    txn_set_init(&low);
+    txn_set_init(&all);
+    for (uint32_t i = 0; i < w->slots; i++) {
+        txn_set_union(&low, &w->progress[i].low);
+        txn_set_union(&all, &w->progress[i].done);
+    }
+    txn_set_union(&all, &low);
+    for (uint32_t i = 0; i < N_TXNS; i++) {
+        struct txn_id id = {w->origin, w->txns[i].seq};
+        bool has = txn_set_has(&all, id);
+
+        if (w->txns[i].applied > 1)
+            FAIL(w, "transaction %u was committed %u times", i, w->txns[i].applied);
+        if (w->txns[i].n > 0 && has != (w->txns[i].applied == 1))
+            FAIL(w, "transaction %u: progress says %d, the target %u", i, has, w->txns[i].applied);
+    }
+    txn_set_fini(&low);
+    txn_set_fini(&all);
+}
+
+static bool world_is_sound(struct world *w)
+{
+    check_rows(w);
+    check_progress(w);
+    return w->failure[0] == '\0';
+}
+
+#endif
