@@ -63,6 +63,12 @@
     X(SERVER_POSITION, STOP, "the server cannot tell its position in its log",                     \
       "the binary log is off, or the right to see it is missing",                                  \
       "switch the binary log on; grant BINLOG MONITOR (REPLICATION CLIENT) to the user")           \
+    /* target */                                                                                   \
+    X(TARGET_CONFLICT, STOP, "the target already has a row that the source's row collides with",   \
+      "the target was not empty, or somebody else writes to it",                                   \
+      "remove the colliding rows, or empty the table, and resume the project")                     \
+    X(TARGET_NOT_EMPTY, STOP, "a target table that must be empty has rows",                        \
+      "an earlier copy, or somebody else writes to it", "empty the table and resume the project")  \
     /* fencing */                                                                                  \
     X(FENCED, FENCE, "another writer took over this task", "the task was started elsewhere",       \
       "nothing; this process must not write any more")                                             \

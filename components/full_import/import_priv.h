@@ -1,0 +1,128 @@
+/*
+ * Full-Import's shared state: the tables, their chunk trees, the claim. One process, one task.
+ *
+ * Threads: main (sets up, watches progress, creates indexes) and a few workers that live from
+ * workers_start to workers_stop. `lock` guards tables' trees and states and the first error; it is
+ * never held across a call to a server. `claim_lock` guards the claim, whose calls do go to the
+ * target; no other lock is taken while it is held. So nobody waits in a circle.
+ */
+#ifndef OMS_COMPONENTS_FULL_IMPORT_IMPORT_PRIV_H
+#define OMS_COMPONENTS_FULL_IMPORT_IMPORT_PRIV_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "common/base/vec.h"
+#include "common/os/thread.h"
+#include "common/scope/scope.h"
+#include "components/endpoint/endpoint.h"
+#include "components/full_import/core/chunk_tree.h"
+#include "components/full_import/core/pacing.h"
+#include "components/runtime/component.h"
+
+enum table_state {
+    TABLE_WAITING,  /* nothing planted yet */
+    TABLE_PLANTING, /* one worker takes its begin position and plants the root */
+    TABLE_COPYING,
+    TABLE_CLOSING, /* every chunk is done; one worker takes its end position */
+    TABLE_COPIED,
+    TABLE_INDEXED,
+};
+
+struct import_table {
+    const struct table_def *def;
+    const char *key; /* "db.name" of the source */
+    const char *to_db, *to_name;
+    struct target_table *target;
+    struct chunk_tree tree; /* lock */
+    enum table_state state; /* lock */
+    struct position begin;  /* set once before COPYING */
+    uint64_t rows_total;    /* estimate */
+    atomic_uint_fast64_t rows_done;
+    bool keyless; /* one consistent pass, strictly before the log (A11) */
+};
+
+struct import {
+    struct component *c;
+    struct arena arena;
+    const struct scope *scope;
+    struct endpoint_address source_at, target_at;
+    const struct endpoint *source, *target;
+    struct claim *claim; /* claim_lock */
+    pthread_mutex_t claim_lock;
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* with lock: a chunk may be free, a table done, an error set */
+    VEC(struct import_table *) tables;
+    struct err error;     /* lock; the first that stops everything */
+    bool stopping;        /* lock */
+    struct pacing pacing; /* lock */
+    _Atomic uint64_t cap_rows_per_s;
+    atomic_uint_fast64_t bytes_done;
+    uint32_t n_workers;
+    struct worker *workers;
+};
+
+struct worker {
+    struct import *im;
+    uint32_t number; /* of its slot */
+    struct thread thread;
+    struct reader *reader;
+    struct slot *slot;
+    struct backoff backoff;
+};
+
+/* --- plan.c -------------------------------------------------------------------------------------
+ */
+enum job_kind { JOB_NONE, JOB_PLANT, JOB_CHUNK, JOB_CLOSE, JOB_ALL_DONE };
+struct job {
+    enum job_kind kind;
+    struct import_table *table;
+    struct node node; /* JOB_CHUNK */
+};
+/* The next job; waits a moment when others may still make one. */
+struct job plan_take(struct import *im);
+void plan_give_back(struct import *im, const struct job *job);
+bool plan_is_stopping(struct import *im);
+/* The first error that is not retried stops everything. */
+void plan_fail(struct import *im, const struct err *e);
+void plan_stop(struct import *im);
+bool plan_all_copied(struct import *im);
+bool plan_error(struct import *im, struct err *e); /* true: there is one */
+/* Durable steps; each writes to the target first, then changes the tree. */
+bool plan_plant(struct import *im, struct import_table *t, struct view hi, enum table_state then,
+                struct err *e) MUST_CHECK;
+bool plan_split(struct import *im, struct import_table *t, struct node *node, struct view bound,
+                struct err *e) MUST_CHECK;
+void plan_chunk_done(struct import *im, struct import_table *t, uint64_t id);
+bool plan_close(struct import *im, struct import_table *t, const struct position *end,
+                struct err *e) MUST_CHECK;
+void plan_set_state(struct import *im, struct import_table *t, enum table_state s);
+struct chunk plan_chunk_of(const struct import_table *t, const struct node *n);
+
+/* --- worker.c -----------------------------------------------------------------------------------
+ */
+bool workers_start(struct import *im, struct err *e) MUST_CHECK;
+void workers_stop(struct import *im); /* waits */
+/* --- keyless.c: a table without any key, in one consistent pass (A11)
+ * ----------------------------- */
+bool keyless_copy(struct worker *w, struct import_table *t, struct err *e) MUST_CHECK;
+/* What one chunk's rows go through on their way: pacing, figures, target. */
+struct pump {
+    struct worker *w;
+    struct import_table *t;
+    uint64_t rows;
+    uint64_t rows_since_commit;
+};
+bool pump_take(void *arg, struct rows *batch, struct err *e);
+
+/* --- setup.c ------------------------------------------------------------------------------------
+ */
+bool import_setup(struct import *im, struct err *e) MUST_CHECK;
+void import_fini(struct import *im);
+/* --- indexes.c ----------------------------------------------------------------------------------
+ */
+bool import_indexes(struct import *im, struct err *e) MUST_CHECK;
+
+#define BATCH_BYTES (1u << 20)
+
+#endif
