@@ -79,10 +79,17 @@ struct position { /* a point of a source's log: all of `set` and nothing else */
 struct key_range {
     struct view lo, hi;
 };
+enum digest_form { DIGEST_CRC32C, DIGEST_REVERSE }; /* how a server computes sum_b */
 struct digest {
     uint64_t rows;
     uint64_t sum_a, sum_b; /* two independent aggregates over the rows' bytes */
+    enum digest_form form;
 };
+static inline bool digest_equal(const struct digest *a, const struct digest *b)
+{
+    return a->rows == b->rows && a->sum_a == b->sum_a &&
+           (a->form != b->form || a->sum_b == b->sum_b);
+}
 struct reader_ops {
     bool (*open)(const struct endpoint_address *a, struct reader **r, struct err *e);
     void (*close)(struct reader *r);

@@ -1,0 +1,473 @@
+/*
+ * Rows that exist: snapshots, chunk bounds, rows in batches, digests. SQL comes from sqltext.c.
+ * Rows are streamed (mysql_use_result), one copy from the client library's buffer into the batch;
+ * nothing is allocated per row. Bounds are compared by the server alone.
+ *
+ * When take() refuses a batch, the rest of the result is not read: the connection is cut, and the
+ * reader answers only errors of class RETRY until it is closed. Full copy and verification call
+ * this. Thread: one at a time per reader.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/base/must.h"
+#include "components/endpoint/mysql/endpoint.h"
+#include "components/endpoint/mysql/position.h"
+#include "components/endpoint/mysql/session.h"
+#include "components/endpoint/mysql/sqltext.h"
+
+#define SQL_MAX (8u << 20)
+/* A batch may grow beyond the wanted size by one row, and a row is at most 1 GB in the protocol. */
+#define BATCH_MAX (2047u << 20)
+
+struct reader {
+    struct session *s;
+    struct buf sql;
+    bool cut; /* a result was abandoned: the connection is gone */
+};
+
+static bool reader_open(const struct endpoint_address *a, struct reader **out, struct err *e)
+{
+    struct session *s;
+
+    if (!session_open(a, SESSION_READ, &s, e))
+        return false;
+    struct reader *r = must_calloc(1, sizeof *r);
+    r->s = s;
+    buf_init(&r->sql, SQL_MAX);
+    *out = r;
+    return true;
+}
+
+static void reader_close(struct reader *r)
+{
+    if (!r)
+        return;
+    session_close(r->s);
+    buf_fini(&r->sql);
+    free(r);
+}
+
+static bool usable(const struct reader *r, struct err *e)
+{
+    return !r->cut || err_set(e, ERR_SERVER_UNREACHABLE,
+                              "the connection %s was cut after an abandoned read", r->s->where);
+}
+
+/* --- positions ----------------------------------------------------------------------------------
+ */
+
+/* "file:offset" of the log's end, for people. */
+static bool native_position(struct reader *r, struct position *pos, struct err *e)
+{
+    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
+    const char *sql = !r->s->is_mariadb && r->s->version >= 80400 ? "SHOW BINARY LOG STATUS"
+                                                                  : "SHOW MASTER STATUS";
+
+    if (!session_query(r->s, sql, &res, e))
+        return false;
+    MYSQL_ROW row = mysql_fetch_row(res);
+    if (!row || !row[0] || !row[1])
+        return err_set(e, ERR_SERVER_POSITION, "the binary log of %s is off", r->s->where);
+    (void)snprintf(pos->native, sizeof pos->native, "%.120s:%.20s", row[0], row[1]);
+    return true;
+}
+
+/* The statement's value is a GTID text of any length: add it to the set. */
+static bool add_gtids(struct reader *r, const char *sql, struct txn_set *set, struct err *e)
+{
+    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
+
+    if (!session_query(r->s, sql, &res, e))
+        return false;
+    MYSQL_ROW row = mysql_fetch_row(res);
+    if (!row || !row[0])
+        return err_set(e, ERR_SERVER_POSITION, "'%s' gives nothing at %s", sql, r->s->where);
+    return r->s->is_mariadb ? position_add_mariadb(row[0], set, e)
+                            : position_add_mysql(row[0], set, e);
+}
+
+static bool mysql_has_gtids(struct reader *r, struct err *e)
+{
+    char mode[32];
+    bool found;
+
+    if (!session_value(r->s, "SELECT @@global.gtid_mode", mode, sizeof mode, &found, e))
+        return false;
+    if (found && strcmp(mode, "ON") == 0)
+        return true;
+    return err_set(e, ERR_SERVER_POSITION, "gtid_mode of %s is not ON", r->s->where);
+}
+
+static bool end_of_log(struct reader *r, struct position *pos, struct err *e)
+{
+    if (!r->s->is_mariadb && !mysql_has_gtids(r, e))
+        return false;
+    return native_position(r, pos, e) &&
+           add_gtids(r,
+                     r->s->is_mariadb ? "SELECT @@global.gtid_binlog_pos"
+                                      : "SELECT @@global.gtid_executed",
+                     &pos->set, e);
+}
+
+/* Publishes *got on success only. */
+static bool give_position(bool ok, struct position *got, struct position *out)
+{
+    if (ok)
+        *out = *got;
+    else
+        txn_set_fini(&got->set);
+    return ok;
+}
+
+static bool reader_position_now(struct reader *r, struct position *pos, struct err *e)
+{
+    struct position got = {.native = ""};
+
+    txn_set_init(&got.set);
+    return give_position(usable(r, e) && end_of_log(r, &got, e), &got, pos) ||
+           err_wrap(e, "read the position of the source");
+}
+
+/* MariaDB tells the exact position of a consistent snapshot. */
+static bool snapshot_position(struct reader *r, struct position *pos, struct err *e)
+{
+    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
+    char file[128] = "", offset[32] = "";
+
+    if (!session_query(r->s, "SHOW STATUS LIKE 'binlog_snapshot_%'", &res, e))
+        return false;
+    for (MYSQL_ROW row; (row = mysql_fetch_row(res));) {
+        if (strcasecmp(row[0], "binlog_snapshot_file") == 0)
+            (void)snprintf(file, sizeof file, "%s", row[1]);
+        else if (strcasecmp(row[0], "binlog_snapshot_position") == 0)
+            (void)snprintf(offset, sizeof offset, "%s", row[1]);
+    }
+    if (!file[0] || !offset[0])
+        return err_set(e, ERR_SERVER_POSITION, "the binary log of %s is off", r->s->where);
+    (void)snprintf(pos->native, sizeof pos->native, "%s:%s", file, offset);
+    buf_clear(&r->sql);
+    buf_str(&r->sql, "SELECT BINLOG_GTID_POS(");
+    mysql_dialect_ops.quote_text(&r->sql, file, strlen(file));
+    buf_printf(&r->sql, ",%llu)", strtoull(offset, NULL, 10));
+    return add_gtids(r, buf_cstr(&r->sql), &pos->set, e);
+}
+
+static bool open_snapshot(struct reader *r, struct position *pos, struct err *e)
+{
+    if (!r->s->is_mariadb)
+        /* Everything before the read of gtid_executed is visible to the later snapshot (A6). */
+        return end_of_log(r, pos, e) &&
+               session_exec(r->s, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", e);
+    return session_exec(r->s, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", e) &&
+           snapshot_position(r, pos, e);
+}
+
+static bool reader_begin_snapshot(struct reader *r, struct position *pos, bool *exact,
+                                  struct err *e)
+{
+    struct position got = {.native = ""};
+
+    txn_set_init(&got.set);
+    if (!give_position(usable(r, e) && open_snapshot(r, &got, e), &got, pos))
+        return err_wrap(e, "open a consistent snapshot");
+    *exact = r->s->is_mariadb;
+    return true;
+}
+
+static bool reader_end_snapshot(struct reader *r, struct err *e)
+{
+    return usable(r, e) && session_exec(r->s, "ROLLBACK", e);
+}
+
+/* --- bounds -------------------------------------------------------------------------------------
+ */
+
+/* The row's columns, in key order, in bound form. No row: *found false. */
+static bool fetch_bound(struct reader *r, const struct table_def *t, struct buf *bound, bool *found,
+                        struct err *e)
+{
+    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
+
+    if (!session_query_buf(r->s, &r->sql, &res, e))
+        return err_wrap(e, "find a chunk of table '%s.%s'", t->db, t->name);
+    MYSQL_ROW row = mysql_fetch_row(res);
+    *found = row != NULL;
+    if (!row)
+        return true;
+    const unsigned long *len = mysql_fetch_lengths(res);
+    buf_clear(bound);
+    for (unsigned i = 0; i < mysql_num_fields(res); i++) {
+        if (!row[i])
+            return err_set(e, ERR_CORRUPT, "key '%s' of table '%s.%s' holds a NULL",
+                           sqltext_key(t)->name, t->db, t->name);
+        buf_bytes(bound, row[i], len[i]);
+    }
+    return buf_ok(bound) || err_set(e, ERR_LIMIT, "a bound of table '%s.%s' is larger than %zu",
+                                    t->db, t->name, bound->max);
+}
+
+static bool bound_query(struct reader *r, const struct table_def *t, struct key_range range,
+                        struct err *e)
+{
+    buf_clear(&r->sql);
+    buf_str(&r->sql, "SELECT ");
+    sqltext_key_values(&r->sql, t);
+    sqltext_from(&r->sql, t);
+    return sqltext_where(&r->sql, t, range, e);
+}
+
+/* The greatest key: the order turned round. */
+static bool last_bound(struct reader *r, const struct table_def *t, struct key_range range,
+                       struct buf *bound, struct err *e)
+{
+    bool found;
+
+    if (!bound_query(r, t, range, e))
+        return false;
+    sqltext_order_reverse(&r->sql, t);
+    buf_str(&r->sql, " LIMIT 1");
+    if (!fetch_bound(r, t, bound, &found, e))
+        return false;
+    if (!found)
+        buf_clear(bound);
+    return true;
+}
+
+static bool reader_next_bound(struct reader *r, const struct table_def *t, struct key_range range,
+                              uint64_t rows, struct buf *bound, bool *done, struct err *e)
+{
+    bool found;
+
+    if (!usable(r, e))
+        return false;
+    if (t->row_key < 0 || rows == 0)
+        return err_set(e, ERR_BUG, "table '%s.%s' has no row key to cut it by", t->db, t->name);
+    if (!bound_query(r, t, range, e))
+        return false;
+    sqltext_order(&r->sql, t);
+    buf_printf(&r->sql, " LIMIT 1 OFFSET %llu", (unsigned long long)(rows - 1));
+    if (!fetch_bound(r, t, bound, &found, e))
+        return false;
+    *done = !found;
+    if (found)
+        return true;
+    if (!range.hi.p)
+        return last_bound(r, t, range, bound, e);
+    buf_clear(bound);
+    buf_append(bound, range.hi.p, range.hi.len);
+    return true;
+}
+
+static bool reader_bound_of(const struct table_def *t, enum rows_encoding enc, struct view row,
+                            struct buf *bound, struct err *e)
+{
+    if (enc != ROWS_MYSQL_TEXT)
+        return err_set(e, ERR_UNSUPPORTED, "bounds are made of rows in the text encoding only");
+    const struct key_def *k = sqltext_key(t);
+    struct value *values = must_calloc(t->n_columns, sizeof *values);
+    bool ok = row_read(t, enc, false, row, values);
+    buf_clear(bound);
+    for (uint16_t i = 0; ok && i < k->n_parts; i++) {
+        const struct value *v = &values[k->parts[i].column];
+        ok = v->state == VALUE_SET;
+        buf_bytes(bound, v->p, ok ? v->len : 0);
+    }
+    free(values);
+    if (!ok)
+        return err_set(e, ERR_CORRUPT, "a row of table '%s.%s' does not have its form", t->db,
+                       t->name);
+    return buf_ok(bound) || err_set(e, ERR_LIMIT, "a bound of table '%s.%s' is larger than %zu",
+                                    t->db, t->name, bound->max);
+}
+
+/* --- rows ---------------------------------------------------------------------------------------
+ */
+
+struct read { /* one read() while it runs */
+    struct reader *r;
+    const struct table_def *t;
+    size_t batch_bytes;
+    bool (*take)(void *arg, struct rows *batch, struct err *e);
+    void *arg;
+    struct rows *batch;
+    bool *selected; /* per column: the result has it */
+};
+
+/* Leaves the rest of a result where it is. */
+static void cut_connection(struct reader *r)
+{
+    r->cut = true;
+    (void)shutdown((int)mysql_get_socket(r->s->my), SHUT_RDWR);
+}
+
+static bool read_query(struct read *d, struct key_range range, struct err *e)
+{
+    struct buf *sql = &d->r->sql;
+    unsigned n = 0;
+
+    buf_clear(sql);
+    buf_str(sql, "SELECT ");
+    for (uint16_t i = 0; i < d->t->n_columns; i++) {
+        d->selected[i] = sqltext_is_read(d->t, i);
+        if (!d->selected[i])
+            continue;
+        if (n++ > 0)
+            buf_u8(sql, ',');
+        sqltext_value(sql, &d->t->columns[i]);
+    }
+    if (n == 0)
+        buf_str(sql, "1");
+    sqltext_from(sql, d->t);
+    if (!sqltext_where(sql, d->t, range, e))
+        return false;
+    if (d->t->row_key >= 0)
+        sqltext_order(sql, d->t);
+    return buf_ok(sql) || err_set(e, ERR_LIMIT, "a statement is larger than %zu bytes", sql->max);
+}
+
+static void put_row(struct read *d, MYSQL_ROW row, const unsigned long *len)
+{
+    struct row_writer w;
+    unsigned at = 0;
+
+    row_begin(&w, &d->batch->bytes, d->t, ROWS_MYSQL_TEXT, false);
+    for (uint16_t i = 0; i < d->t->n_columns; i++) {
+        if (!d->selected[i]) {
+            row_put_null(&w);
+            continue;
+        }
+        if (row[at])
+            row_put_bytes(&w, row[at], len[at]);
+        else
+            row_put_null(&w);
+        at++;
+    }
+    row_end(&w);
+    rows_added(d->batch);
+}
+
+static bool give_batch(struct read *d, struct err *e)
+{
+    if (!buf_ok(&d->batch->bytes))
+        return err_set(e, ERR_LIMIT, "a batch of table '%s.%s' is larger than %u bytes", d->t->db,
+                       d->t->name, BATCH_MAX);
+    if (d->batch->n == 0)
+        return true;
+    struct rows *batch = d->batch;
+    d->batch = NULL;
+    return d->take(d->arg, batch, e);
+}
+
+static bool stream(struct read *d, MYSQL_RES *res, struct err *e)
+{
+    for (;;) {
+        MYSQL_ROW row = mysql_fetch_row(res);
+        if (!row)
+            break;
+        if (!d->batch)
+            d->batch = rows_new(d->t, ROWS_MYSQL_TEXT, BATCH_MAX);
+        put_row(d, row, mysql_fetch_lengths(res));
+        if (d->batch->bytes.len >= d->batch_bytes || !buf_ok(&d->batch->bytes))
+            if (!give_batch(d, e)) {
+                cut_connection(d->r);
+                return false;
+            }
+    }
+    if (mysql_errno(d->r->s->my))
+        return session_fail(d->r->s, e, "cannot read rows");
+    return !d->batch || give_batch(d, e);
+}
+
+static bool run_read(struct read *d, struct key_range range, struct err *e)
+{
+    struct session *s = d->r->s;
+
+    if (!usable(d->r, e) || !read_query(d, range, e))
+        return false;
+    if (mysql_real_query(s->my, (const char *)d->r->sql.p, d->r->sql.len) != 0)
+        return session_fail(s, e, "cannot read rows");
+    MYSQL_RES *res = mysql_use_result(s->my);
+    if (!res)
+        return session_fail(s, e, "cannot read rows");
+    bool ok = stream(d, res, e);
+    mysql_free_result(res);
+    return ok;
+}
+
+static bool reader_read(struct reader *r, const struct table_def *t, struct key_range range,
+                        enum rows_encoding enc, size_t batch_bytes,
+                        bool (*take_batch)(void *arg, struct rows *batch, struct err *e), void *arg,
+                        struct err *e)
+{
+    if (enc != ROWS_MYSQL_TEXT)
+        return err_set(e, ERR_UNSUPPORTED, "rows are read in the text encoding only");
+    struct read d = {.r = r, .t = t, .batch_bytes = batch_bytes, .take = take_batch, .arg = arg};
+    d.selected = must_calloc(t->n_columns, sizeof *d.selected);
+    bool ok = run_read(&d, range, e);
+    free(d.selected);
+    rows_free(d.batch);
+    return ok || err_wrap(e, "read table '%s.%s'", t->db, t->name);
+}
+
+/* --- counts and digests -------------------------------------------------------------------------
+ */
+
+static bool fetch_numbers(struct reader *r, uint64_t *out, unsigned n, struct err *e)
+{
+    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
+
+    if (!session_query_buf(r->s, &r->sql, &res, e))
+        return false;
+    MYSQL_ROW row = mysql_fetch_row(res);
+    if (!row || mysql_num_fields(res) != n)
+        return err_set(e, ERR_BUG, "an aggregate gave no row");
+    for (unsigned i = 0; i < n; i++)
+        out[i] = row[i] ? strtoull(row[i], NULL, 10) : 0;
+    return true;
+}
+
+static bool reader_digest(struct reader *r, const struct table_def *t,
+                          const struct table_def *columns, struct key_range range,
+                          struct digest *out, struct err *e)
+{
+    uint64_t n[3];
+    enum digest_form form =
+        r->s->is_mariadb && r->s->version >= 100800 ? DIGEST_CRC32C : DIGEST_REVERSE;
+
+    if (!usable(r, e))
+        return false;
+    buf_clear(&r->sql);
+    buf_str(&r->sql, "SELECT ");
+    sqltext_digest(&r->sql, columns, form);
+    sqltext_from(&r->sql, t);
+    if (!sqltext_where(&r->sql, columns, range, e) || !fetch_numbers(r, n, ARRAY_LEN(n), e))
+        return err_wrap(e, "digest table '%s.%s'", t->db, t->name);
+    *out = (struct digest){.rows = n[0], .sum_a = n[1], .sum_b = n[2], .form = form};
+    return true;
+}
+
+static bool reader_count(struct reader *r, const struct table_def *t, uint64_t *rows, struct err *e)
+{
+    if (!usable(r, e))
+        return false;
+    buf_clear(&r->sql);
+    buf_str(&r->sql, "SELECT COUNT(*) FROM ");
+    mysql_dialect_ops.quote_table(&r->sql, t->db, t->name);
+    return fetch_numbers(r, rows, 1, e) || err_wrap(e, "count table '%s.%s'", t->db, t->name);
+}
+
+const struct reader_ops mysql_reader_ops = {
+    .open = reader_open,
+    .close = reader_close,
+    .begin_snapshot = reader_begin_snapshot,
+    .end_snapshot = reader_end_snapshot,
+    .position_now = reader_position_now,
+    .next_bound = reader_next_bound,
+    .read = reader_read,
+    .bound_of = reader_bound_of,
+    .digest = reader_digest,
+    .count = reader_count,
+};
