@@ -3,8 +3,8 @@
  * Rows are streamed (mysql_use_result), one copy from the client library's buffer into the batch;
  * nothing is allocated per row. Bounds are compared by the server alone.
  *
- * When take() refuses a batch, the rest of the result is not read: the connection is cut, and the
- * reader answers only errors of class RETRY until it is closed. Full copy and verification call
+ * When the caller refuses a batch, the rest of the result is not read: the connection is cut, and
+ * the reader answers only errors of class RETRY until it is closed. Full copy and verification call
  * this. Thread: one at a time per reader.
  */
 #include <stdio.h>
@@ -290,7 +290,7 @@ struct read { /* one read() while it runs */
     struct reader *r;
     const struct table_def *t;
     size_t batch_bytes;
-    bool (*take)(void *arg, struct rows *batch, struct err *e);
+    bool (*sink)(void *arg, struct rows *batch, struct err *e);
     void *arg;
     struct rows *batch;
     bool *selected; /* per column: the result has it */
@@ -356,9 +356,8 @@ static bool give_batch(struct read *d, struct err *e)
                        d->t->name, BATCH_MAX);
     if (d->batch->n == 0)
         return true;
-    struct rows *batch = d->batch;
-    d->batch = NULL;
-    return d->take(d->arg, batch, e);
+    struct rows *batch = take(d->batch);
+    return d->sink(d->arg, batch, e);
 }
 
 static bool stream(struct read *d, MYSQL_RES *res, struct err *e)
@@ -399,12 +398,12 @@ static bool run_read(struct read *d, struct key_range range, struct err *e)
 
 static bool reader_read(struct reader *r, const struct table_def *t, struct key_range range,
                         enum rows_encoding enc, size_t batch_bytes,
-                        bool (*take_batch)(void *arg, struct rows *batch, struct err *e), void *arg,
+                        bool (*sink)(void *arg, struct rows *batch, struct err *e), void *arg,
                         struct err *e)
 {
     if (enc != ROWS_MYSQL_TEXT)
         return err_set(e, ERR_UNSUPPORTED, "rows are read in the text encoding only");
-    struct read d = {.r = r, .t = t, .batch_bytes = batch_bytes, .take = take_batch, .arg = arg};
+    struct read d = {.r = r, .t = t, .batch_bytes = batch_bytes, .sink = sink, .arg = arg};
     d.selected = must_calloc(t->n_columns, sizeof *d.selected);
     bool ok = run_read(&d, range, e);
     free(d.selected);
