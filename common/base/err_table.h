@@ -69,6 +69,12 @@
       "remove the colliding rows, or empty the table, and resume the project")                     \
     X(TARGET_NOT_EMPTY, STOP, "a target table that must be empty has rows",                        \
       "an earlier copy, or somebody else writes to it", "empty the table and resume the project")  \
+    X(DDL_HELD, STOP, "a statement changed a table's definition on the source",                    \
+      "somebody ran DDL on a table that the project moves",                                        \
+      "make the change on the target by hand and choose done-by-hand, or choose skip")             \
+    X(NO_START, STOP, "the position where following the changes begins is not known",              \
+      "the full copy left no record on the target, or the record was removed",                     \
+      "run the full copy again; nothing was applied")                                              \
     /* fencing */                                                                                  \
     X(FENCED, FENCE, "another writer took over this task", "the task was started elsewhere",       \
       "nothing; this process must not write any more")                                             \

@@ -43,6 +43,10 @@ uint64_t component_epoch(const struct component *c);
 /* The data source `name` of the spec with its secret filled in; valid for the process's life. */
 bool component_address(struct component *c, const char *datasource_id, struct endpoint_address *out,
                        const struct endpoint **endpoint, struct err *e) MUST_CHECK;
+/* A secret that travels beside the spec or a newer live part (a peer's token), as text. False: it
+ * has not arrived (ERR_UNAVAILABLE), or is longer than cap - 1. */
+bool component_secret(struct component *c, const char *name, char *out, size_t cap,
+                      struct err *e) MUST_CHECK;
 
 bool component_stopping(const struct component *c);
 /* Waits at most ms, or until a stop or a new live part arrives; true: stop was asked for. */
