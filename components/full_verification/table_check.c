@@ -1,0 +1,214 @@
+/*
+ * One table's comparison. Tables with a key: chunk by chunk, digests first, rows where they
+ * disagree. Tables without: one digest of everything, which does not depend on order, so duplicates
+ * count.
+ */
+#include <inttypes.h>
+
+#include "common/log/log.h"
+#include "components/full_verification/verification_priv.h"
+
+#define CHUNK_ROWS 20000
+#define CLOSE_ROWS 4000 /* rows compared at once where digests disagree: bounds memory */
+#define ROUNDS 5
+#define KEYS_MAX (256u << 20)
+#define BATCH_BYTES (1u << 20)
+
+struct collect {
+    struct check_table *t;
+    const struct reader_ops *ops;
+    struct side *side;
+    struct buf key;
+};
+
+static bool collect_rows(void *arg, struct rows *batch, struct err *e)
+{
+    struct collect *c = arg;
+    bool ok = true;
+
+    for (uint32_t i = 0; ok && i < batch->n; i++) {
+        struct view row = rows_at(batch, i);
+
+        buf_clear(&c->key);
+        ok = c->ops->bound_of(c->t->def, batch->encoding, row, &c->key, e);
+        if (ok)
+            side_add(c->side, (struct view){c->key.p, c->key.len}, row);
+    }
+    rows_free(batch);
+    if (ok && !buf_ok(&c->side->keys))
+        return err_set(e, ERR_LIMIT, "keys of one chunk of '%s' need more than %u bytes", c->t->key,
+                       KEYS_MAX);
+    return ok;
+}
+
+static bool read_side(struct reader *r, const struct endpoint *ep, struct check_table *t,
+                      const struct table_def *def, struct key_range range, struct side *side,
+                      struct err *e)
+{
+    struct collect c = {.t = t, .ops = ep->reader, .side = side};
+    bool ok;
+
+    side_clear(side);
+    buf_init(&c.key, 1u << 20);
+    ok = ep->reader->read(r, def, range, ROWS_MYSQL_TEXT, BATCH_BYTES, collect_rows, &c, e);
+    buf_fini(&c.key);
+    return ok;
+}
+
+/* One round on one range: source, its position, the wait, target. */
+static bool read_both(struct checker *k, struct check_table *t, struct key_range range,
+                      struct side *source, struct side *target, struct err *e)
+{
+    struct position p1 = {0};
+    bool ok;
+
+    txn_set_init(&p1.set);
+    ok = read_side(k->source, k->v->source, t, t->def, range, source, e) &&
+         wait_until_passed(k, &p1, e) &&
+         read_side(k->target, k->v->target, t, &t->there, range, target, e);
+    txn_set_fini(&p1.set);
+    return ok;
+}
+
+static bool compare_rows(struct checker *k, struct check_table *t, struct key_range range,
+                         struct err *e)
+{
+    struct side source, target;
+    struct suspects suspects;
+    bool ok;
+
+    side_init(&source, KEYS_MAX);
+    side_init(&target, KEYS_MAX);
+    suspects_init(&suspects, KEYS_MAX);
+    ok = read_both(k, t, range, &source, &target, e);
+    if (ok)
+        suspects_find(&suspects, &source, &target);
+    for (int round = 1; ok && round < ROUNDS && suspects.list.n > 0; round++) {
+        ok = read_both(k, t, range, &source, &target, e);
+        if (ok)
+            suspects_again(&suspects, &source, &target);
+    }
+    if (ok)
+        suspects_tally(&suspects, &t->tally);
+    side_fini(&source);
+    side_fini(&target);
+    suspects_fini(&suspects);
+    return ok;
+}
+
+static bool digests_agree(struct checker *k, struct check_table *t, struct key_range range,
+                          bool *agree, bool *source_moved, struct digest *first, struct err *e)
+{
+    struct digest a, b;
+    struct position p1 = {0};
+    bool ok;
+
+    txn_set_init(&p1.set);
+    ok = k->v->source->reader->digest(k->source, t->def, t->def, range, &a, e) &&
+         wait_until_passed(k, &p1, e) &&
+         k->v->target->reader->digest(k->target, &t->there, t->def, range, &b, e);
+    txn_set_fini(&p1.set);
+    if (!ok)
+        return false;
+    *agree = a.rows == b.rows && a.sum_a == b.sum_a && a.sum_b == b.sum_b;
+    *source_moved = a.rows != first->rows || a.sum_a != first->sum_a || a.sum_b != first->sum_b;
+    *first = a;
+    return true;
+}
+
+/* The range again in small steps, row by row. */
+static bool look_close(struct checker *k, struct check_table *t, struct key_range range,
+                       struct err *e)
+{
+    struct buf lo, hi;
+    bool done = false, ok = true;
+
+    buf_init(&lo, 1u << 20);
+    buf_init(&hi, 1u << 20);
+    buf_append(&lo, range.lo.p, range.lo.len);
+    while (ok && !done) {
+        struct key_range step = {{range.lo.p || lo.len ? lo.p : NULL, lo.len}, range.hi};
+
+        buf_clear(&hi);
+        ok = k->v->source->reader->next_bound(k->source, t->def, step, CLOSE_ROWS, &hi, &done, e);
+        if (ok && !done)
+            step.hi = (struct view){hi.p, hi.len};
+        ok = ok && compare_rows(k, t, step, e);
+        buf_clear(&lo);
+        buf_append(&lo, hi.p, hi.len);
+    }
+    buf_fini(&lo);
+    buf_fini(&hi);
+    return ok;
+}
+
+static bool check_range(struct checker *k, struct check_table *t, struct key_range range,
+                        struct err *e)
+{
+    struct digest first = {0};
+    bool agree = false, moved;
+
+    if (!digests_agree(k, t, range, &agree, &moved, &first, e))
+        return false;
+    atomic_fetch_add(&t->rows_done, first.rows);
+    t->tally.rows += first.rows;
+    return agree || look_close(k, t, range, e);
+}
+
+/* The last range is open at the end, so that rows that only the target has are seen too. */
+static bool check_keyed(struct checker *k, struct check_table *t, struct err *e)
+{
+    struct view open = {NULL, 0};
+    struct buf lo, hi;
+    bool done = false, ok = true;
+
+    buf_init(&lo, 1u << 20);
+    buf_init(&hi, 1u << 20);
+    while (ok && !done) {
+        struct key_range range = {lo.len ? (struct view){lo.p, lo.len} : open, open};
+
+        if (verification_is_stopping(k->v)) {
+            ok = err_set(e, ERR_CANCELLED, "told to stop");
+            break;
+        }
+        buf_clear(&hi);
+        ok = k->v->source->reader->next_bound(k->source, t->def, range, CHUNK_ROWS, &hi, &done, e);
+        if (ok && !done)
+            range.hi = (struct view){hi.p, hi.len};
+        ok = ok && check_range(k, t, range, e);
+        buf_clear(&lo);
+        buf_append(&lo, hi.p, hi.len);
+    }
+    buf_fini(&lo);
+    buf_fini(&hi);
+    return ok;
+}
+
+static bool check_keyless(struct checker *k, struct check_table *t, struct err *e)
+{
+    struct key_range all = {{NULL, 0}, {NULL, 0}};
+    struct digest source = {0};
+    bool agree = false, moved, ever_moved = false;
+
+    for (int round = 0; round < ROUNDS && !agree; round++) {
+        if (!digests_agree(k, t, all, &agree, &moved, &source, e))
+            return false;
+        ever_moved |= round > 0 && moved;
+    }
+    atomic_store(&t->rows_done, source.rows);
+    t->tally.rows = source.rows;
+    if (!agree && ever_moved)
+        t->tally.moving = 1;
+    else if (!agree)
+        t->tally.different = 1;
+    return true;
+}
+
+bool table_check(struct checker *k, struct check_table *t, struct err *e)
+{
+    t->tally = (struct tally){0};
+    atomic_store(&t->rows_done, 0);
+    if (t->def->row_key >= 0 ? check_keyed(k, t, e) : check_keyless(k, t, e))
+        return true;
+    return err_wrap(e, "compare '%s'", t->key);
+}

@@ -1,0 +1,62 @@
+/*
+ * Shared state of one verification. Threads: main (sets up, shows) and workers that take one table
+ * at a time; `lock` guards the tables' states and the first error and is never held across a
+ * server's call.
+ */
+#ifndef OMS_COMPONENTS_FULL_VERIFICATION_VERIFICATION_PRIV_H
+#define OMS_COMPONENTS_FULL_VERIFICATION_VERIFICATION_PRIV_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "common/base/vec.h"
+#include "common/os/thread.h"
+#include "common/scope/scope.h"
+#include "components/endpoint/endpoint.h"
+#include "components/full_verification/core/compare.h"
+#include "components/runtime/component.h"
+
+enum check_state { CHECK_WAITING, CHECK_RUNNING, CHECK_DONE };
+
+struct check_table {
+    const struct table_def *def; /* of the source: decides the columns on both sides */
+    struct table_def there;      /* the same under the target's names */
+    const char *key;             /* "db.name" of the source */
+    enum check_state state;      /* lock */
+    uint64_t rows_total;         /* estimate */
+    atomic_uint_fast64_t rows_done;
+    struct tally tally; /* the worker that has the table */
+};
+
+struct verification {
+    struct component *c;
+    struct arena arena;
+    const struct scope *scope;
+    struct endpoint_address source_at, target_at;
+    const struct endpoint *source, *target;
+    const char *incr_task; /* NULL: nothing follows the source, no waiting */
+    pthread_mutex_t lock;
+    VEC(struct check_table *) tables;
+    struct err error; /* lock */
+    bool stopping;    /* lock */
+    uint32_t n_workers;
+};
+
+struct checker { /* one worker's connections */
+    struct verification *v;
+    struct thread thread;
+    struct reader *source, *target;
+    struct txn_set passed; /* what the target is known to have passed */
+};
+
+bool verification_is_stopping(struct verification *v);
+/* --- table_check.c ------------------------------------------------------------------------------
+ */
+/* Compares one table from its beginning; the verdict goes into t->tally. */
+bool table_check(struct checker *k, struct check_table *t, struct err *e) MUST_CHECK;
+/* --- passed.c -----------------------------------------------------------------------------------
+ */
+/* Reads the source's position now (p1) and returns once the target has committed all of it. */
+bool wait_until_passed(struct checker *k, struct position *p1, struct err *e) MUST_CHECK;
+
+#endif
