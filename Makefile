@@ -54,7 +54,7 @@ libs: $(LIBS)
 PROTOS := $(wildcard proto/*.proto)
 PROTO_C := $(PROTOS:proto/%.proto=$(GEN)/proto/%.pb-c.c) $(GEN)/google/protobuf/descriptor.pb-c.c $(GEN)/proto/rules.c
 PROTO_STAMP := $(GEN)/.stamp
-$(PROTO_STAMP): $(PROTOS) $(wildcard proto/plugin/*.py)
+$(PROTO_STAMP): $(PROTOS) $(wildcard proto/plugin/*)
 	@echo "GEN   proto"
 	$(Q)mkdir -p $(GEN)/proto $(GEN)/google/protobuf
 	$(Q)protoc-c --c_out=$(GEN) -I. -I/usr/include $(PROTOS)
