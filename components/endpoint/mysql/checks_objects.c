@@ -1,0 +1,118 @@
+/* Checks of a source's objects and tables (checks.h): what is not carried is named. */
+#include <string.h>
+
+#include "components/endpoint/mysql/checks_priv.h"
+#include "components/endpoint/mysql/endpoint.h"
+
+#define SQL_MAX (1u << 20)
+
+struct object_query { /* gives (database, name) of objects that need a word */
+    const char *id, *sql, *what, *remedy;
+    enum check_verdict verdict;
+    bool by_table; /* the name is filtered like a table's; else the database counts */
+};
+
+#define EXCLUDE "exclude it from the project's objects and move it by other means"
+
+static const struct object_query object_queries[] = {
+    {"object.view",
+     "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE='VIEW'",
+     "a view is not carried", "create it on the target after the handover", CHECK_WARNING, true},
+    {"object.sequence",
+     "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE='SEQUENCE'",
+     "a sequence cannot be carried yet", EXCLUDE, CHECK_FAILED, true},
+    {"object.system_versioned",
+     "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES"
+     " WHERE TABLE_TYPE='SYSTEM VERSIONED'",
+     "a system-versioned table cannot be carried yet", EXCLUDE, CHECK_FAILED, true},
+    {"object.routine", "SELECT ROUTINE_SCHEMA, ROUTINE_NAME FROM information_schema.ROUTINES",
+     "a stored routine is not carried", "create it on the target before the handover",
+     CHECK_WARNING, false},
+    {"object.event", "SELECT EVENT_SCHEMA, EVENT_NAME FROM information_schema.EVENTS",
+     "an event is not carried", "create it on the target after the handover", CHECK_WARNING, false},
+    {"object.trigger",
+     "SELECT DISTINCT EVENT_OBJECT_SCHEMA, EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS",
+     "the table's triggers are held back until release", "", CHECK_OK, true},
+};
+
+static bool check_objects_of(const struct checker *c, const struct object_query *q,
+                             const struct check_scope *scope, struct err *e)
+{
+    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
+    struct buf name CLEANUP(buf_fini);
+
+    buf_init(&name, 1024);
+    if (!session_query(c->s, q->sql, &res, e))
+        return err_wrap(e, "look for objects that need a word");
+    for (MYSQL_ROW row; (row = mysql_fetch_row(res));) {
+        bool in =
+            q->by_table ? scope->table(scope->arg, row[0], row[1]) : scope->db(scope->arg, row[0]);
+        if (!in)
+            continue;
+        buf_clear(&name);
+        buf_printf(&name, "%s.%s", row[0], row[1]);
+        check_tell(c, q->id, buf_cstr(&name), q->verdict, false, q->remedy, "%s: '%s.%s'", q->what,
+                   row[0], row[1]);
+    }
+    return true;
+}
+
+bool checks_objects(struct session *s, const struct check_scope *scope, check_sink *sink, void *arg,
+                    struct err *e)
+{
+    struct checker c = {s, sink, arg};
+
+    for (size_t i = 0; i < ARRAY_LEN(object_queries); i++)
+        if (!check_objects_of(&c, &object_queries[i], scope, e))
+            return false;
+    return true;
+}
+
+/* --- one table ----------------------------------------------------------------------------------
+ */
+
+static void check_definition(const struct checker *c, const struct table_def *t, const char *name)
+{
+    if (t->row_key < 0)
+        check_tell(c, "table.key", name, CHECK_WARNING, false,
+                   "add a primary key, or a unique key over NOT NULL columns",
+                   "no row key: copied in one snapshot, begun anew after a crash, and followed row "
+                   "by row by all columns");
+    if (strcasecmp(t->engine, "InnoDB") != 0 && strcasecmp(t->engine, "ROCKSDB") != 0)
+        check_tell(c, "table.engine", name, CHECK_FAILED, false,
+                   "ALTER TABLE ... ENGINE=InnoDB, or exclude the table",
+                   "engine %s is not transactional", t->engine[0] ? t->engine : "unknown");
+    if (t->has_cascades)
+        check_tell(c, "table.cascades", name, CHECK_FAILED, false,
+                   "exclude the table, or replace the foreign key's action by RESTRICT",
+                   "a foreign key with CASCADE or SET NULL changes rows without a word in the log; "
+                   "that is not followed yet");
+    if (strcasestr(t->create_text, "\n  PERIOD FOR "))
+        check_tell(c, "table.period", name, CHECK_FAILED, false, "exclude the table",
+                   "application-time periods are not carried yet");
+}
+
+bool checks_table(struct session *s, const struct table_def *t, check_sink *sink, void *arg,
+                  struct err *e)
+{
+    struct checker c = {s, sink, arg};
+    struct buf name CLEANUP(buf_fini), sql CLEANUP(buf_fini);
+    struct err refused = ERR_INIT;
+
+    buf_init(&name, 1024);
+    buf_init(&sql, SQL_MAX);
+    buf_printf(&name, "%s.%s", t->db, t->name);
+    check_definition(&c, t, buf_cstr(&name));
+    buf_str(&sql, "SELECT 1 FROM ");
+    mysql_dialect_ops.quote_table(&sql, t->db, t->name);
+    buf_str(&sql, " LIMIT 0");
+    if (session_exec_buf(s, &sql, &refused))
+        return true;
+    if (err_class_of(refused.code) == ERR_CLASS_RETRY) {
+        *e = refused;
+        return false;
+    }
+    check_tell(&c, "table.select", buf_cstr(&name), CHECK_FAILED, false,
+               "GRANT SELECT on the table to the user", "%s", refused.message);
+    return true;
+}

@@ -1,0 +1,249 @@
+/* Checks of a target server and of single tables on it (checks.h). */
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "components/endpoint/mysql/checks_priv.h"
+#include "components/endpoint/mysql/endpoint.h"
+
+#define SQL_MAX (1u << 20)
+#define KILL_TRIES 100
+#define KILL_TRY_MS 50
+
+static void check_version(const struct checker *c)
+{
+    const char *info = mysql_get_server_info(c->s->my);
+
+    if (!c->s->is_mariadb)
+        check_tell(c, "target.version", "", CHECK_FAILED, true,
+                   "use MariaDB 10.6 or newer, or skip the item at your own risk",
+                   "the server is MySQL %s; only MariaDB is carried from end to end so far", info);
+    else
+        check_tell(c, "target.version", "", c->s->version < 100600 ? CHECK_FAILED : CHECK_OK, true,
+                   "use MariaDB 10.6 or newer", "the server is MariaDB %s", info);
+}
+
+static bool check_writable(const struct checker *c, struct err *e)
+{
+    struct server_identity id;
+
+    if (!session_identify(c->s, &id, e))
+        return false;
+    check_tell(c, "target.read_only", "", id.read_only ? CHECK_FAILED : CHECK_OK, true,
+               "SET GLOBAL read_only=OFF, or give the address of a writable server",
+               id.read_only ? "read_only is ON" : "the server accepts writes");
+    return true;
+}
+
+static const char *const database_rights[] = {"SELECT",     "INSERT", "UPDATE", "DELETE",
+                                              "CREATE",     "DROP",   "ALTER",  "INDEX",
+                                              "REFERENCES", "TRIGGER"};
+
+static bool check_rights(const struct checker *c, const char *db, struct err *e)
+{
+    char missing[256] = "";
+
+    for (size_t i = 0; i < ARRAY_LEN(database_rights); i++) {
+        bool has = false;
+        if (!check_privilege(c, database_rights[i], db, &has, e))
+            return false;
+        size_t at = strlen(missing);
+        if (!has)
+            (void)snprintf(missing + at, sizeof missing - at, "%s%s", at ? ", " : "",
+                           database_rights[i]);
+    }
+    if (!missing[0])
+        check_tell(c, "target.privileges.write", db, CHECK_OK, false, "",
+                   "the user may create and write tables");
+    else
+        check_tell(c, "target.privileges.write", db, CHECK_FAILED, true,
+                   "GRANT the missing rights on the database to the user",
+                   "missing: %s; rights by roles that are not active are not seen", missing);
+    return true;
+}
+
+/* A table of our own in oms_meta can be made, written and dropped. */
+static bool check_meta(const struct checker *c, struct err *e)
+{
+    static const char *const statements[] = {
+        "CREATE DATABASE IF NOT EXISTS oms_meta",
+        "CREATE TABLE IF NOT EXISTS oms_meta.probe (id INT PRIMARY KEY, ver INT) ENGINE=InnoDB",
+        "REPLACE INTO oms_meta.probe VALUES (1, 1)",
+        "UPDATE oms_meta.probe SET ver = ver + 1 WHERE id = 1",
+        "DROP TABLE oms_meta.probe",
+    };
+    struct err refused = ERR_INIT;
+
+    for (size_t i = 0; i < ARRAY_LEN(statements); i++) {
+        if (session_exec(c->s, statements[i], &refused))
+            continue;
+        if (err_class_of(refused.code) == ERR_CLASS_RETRY) {
+            *e = refused;
+            return false;
+        }
+        check_tell(c, "target.privileges.meta", "oms_meta", CHECK_FAILED, false,
+                   "GRANT ALL ON oms_meta.* to the user", "%s", refused.message);
+        return true;
+    }
+    check_tell(c, "target.privileges.meta", "oms_meta", CHECK_OK, false, "",
+               "the user may keep its progress in oms_meta");
+    return true;
+}
+
+/* Has the session left the process list within the time? */
+static bool wait_gone(const struct checker *c, unsigned long id, bool *gone, struct err *e)
+{
+    char sql[128], text[32];
+
+    (void)snprintf(sql, sizeof sql, "SELECT ID FROM information_schema.PROCESSLIST WHERE ID=%lu",
+                   id);
+    for (int i = 0; i < KILL_TRIES; i++) {
+        bool there;
+        if (!session_value(c->s, sql, text, sizeof text, &there, e))
+            return false;
+        *gone = !there;
+        if (*gone)
+            return true;
+        (void)poll(NULL, 0, KILL_TRY_MS);
+    }
+    return true;
+}
+
+static bool kill_session(const struct checker *c, struct session *victim, struct err *e)
+{
+    char sql[64];
+    unsigned long id = mysql_thread_id(victim->my);
+    bool gone = false;
+    const char *remedy = "use a direct connection to the server with a user that may KILL its own "
+                         "sessions; without it a writer's takeover waits 60 s";
+
+    (void)snprintf(sql, sizeof sql, "KILL CONNECTION %lu", id);
+    if (mysql_query(c->s->my, sql) != 0) {
+        check_tell(c, "target.privileges.kill", "", CHECK_FAILED, true, remedy,
+                   "cannot kill an own session: %s", mysql_error(c->s->my));
+        return true;
+    }
+    if (!wait_gone(c, id, &gone, e))
+        return false;
+    check_tell(c, "target.privileges.kill", "", gone ? CHECK_OK : CHECK_FAILED, true, remedy,
+               gone ? "an own session was killed and left the process list"
+                    : "a killed session did not leave the process list");
+    return true;
+}
+
+static bool check_kill(const struct checker *c, const struct endpoint_address *a, struct err *e)
+{
+    struct session *victim;
+
+    if (!session_open(a, SESSION_READ, &victim, e))
+        return false;
+    bool ok = kill_session(c, victim, e);
+    session_close(victim);
+    return ok;
+}
+
+/* Events on the target would change rows by themselves (A18). */
+static bool check_events(const struct checker *c, const char *db, struct err *e)
+{
+    struct buf sql CLEANUP(buf_fini);
+    char name[256];
+    bool any = false;
+
+    buf_init(&sql, SQL_MAX);
+    buf_str(&sql, "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE STATUS='ENABLED' AND "
+                  "EVENT_SCHEMA=");
+    mysql_dialect_ops.quote_text(&sql, db, strlen(db));
+    buf_str(&sql, " LIMIT 1");
+    if (!session_value(c->s, buf_cstr(&sql), name, sizeof name, &any, e))
+        return false;
+    if (any)
+        check_tell(c, "target.events", db, CHECK_FAILED, true,
+                   "ALTER EVENT ... DISABLE until the handover",
+                   "event '%s' is enabled: the target must not act by itself", name);
+    return true;
+}
+
+bool checks_target(const struct endpoint_address *a, struct session *s, const char *const *dbs,
+                   size_t n, check_sink *sink, void *arg, struct err *e)
+{
+    struct checker c = {s, sink, arg};
+
+    check_version(&c);
+    if (!check_writable(&c, e) || !check_kill(&c, a, e) || !check_meta(&c, e))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!check_rights(&c, dbs[i], e) || !check_events(&c, dbs[i], e))
+            return false;
+    return true;
+}
+
+/* --- one table ----------------------------------------------------------------------------------
+ */
+
+static bool probe(const struct checker *c, const char *head, const char *db, const char *name,
+                  const char *tail, bool *any, struct err *e)
+{
+    struct buf sql CLEANUP(buf_fini);
+    char one[512];
+
+    buf_init(&sql, SQL_MAX);
+    buf_str(&sql, head);
+    mysql_dialect_ops.quote_text(&sql, db, strlen(db));
+    buf_str(&sql, tail);
+    mysql_dialect_ops.quote_text(&sql, name, strlen(name));
+    buf_str(&sql, " LIMIT 1");
+    return session_value(c->s, buf_cstr(&sql), one, sizeof one, any, e);
+}
+
+static bool check_empty(const struct checker *c, const char *object, const char *db,
+                        const char *name, struct err *e)
+{
+    struct buf sql CLEANUP(buf_fini);
+    char one[8];
+    bool any;
+
+    buf_init(&sql, SQL_MAX);
+    buf_str(&sql, "SELECT 1 FROM ");
+    mysql_dialect_ops.quote_table(&sql, db, name);
+    buf_str(&sql, " LIMIT 1");
+    if (!session_value(c->s, buf_cstr(&sql), one, sizeof one, &any, e))
+        return false;
+    if (any)
+        check_tell(c, "target.table_empty", object, CHECK_FAILED, false,
+                   "empty or drop the table on the target, or exclude it",
+                   "table '%s.%s' on the target holds rows", db, name);
+    return true;
+}
+
+bool checks_target_table(struct session *s, const struct table_def *source, const char *db,
+                         const char *name, bool *exists, check_sink *sink, void *arg, struct err *e)
+{
+    struct checker c = {s, sink, arg};
+    struct buf object CLEANUP(buf_fini);
+    bool collation = false, triggers = false;
+
+    buf_init(&object, 1024);
+    buf_printf(&object, "%s.%s", source->db, source->name);
+    const char *label = buf_cstr(&object);
+    if (!probe(&c, "SELECT 1 FROM information_schema.COLLATIONS WHERE COLLATION_NAME=",
+               source->collation, "", " OR COLLATION_NAME=", &collation, e))
+        return false;
+    if (source->collation[0] && !collation)
+        check_tell(&c, "target.collation", label, CHECK_FAILED, false,
+                   "change the table's collation on the source, or use a newer target",
+                   "the target does not know collation '%s'", source->collation);
+    if (!probe(&c, "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA=", db, name,
+               " AND TABLE_NAME=", exists, e))
+        return false;
+    if (!*exists)
+        return true;
+    if (!probe(&c, "SELECT 1 FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA=", db, name,
+               " AND EVENT_OBJECT_TABLE=", &triggers, e))
+        return false;
+    if (triggers)
+        check_tell(&c, "target.triggers", label, CHECK_FAILED, false,
+                   "drop the table's triggers on the target until the handover",
+                   "table '%s.%s' on the target has triggers: it must not act by itself", db, name);
+    return check_empty(&c, label, db, name, e);
+}
