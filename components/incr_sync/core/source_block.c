@@ -25,30 +25,6 @@ void source_block_free(struct source_block *b)
     free(b);
 }
 
-void source_block_reset(struct source_block *b, size_t keep)
-{
-    size_t max = b->raw.max;
-
-    if (b->raw.cap > keep) {
-        buf_fini(&b->raw);
-        buf_init(&b->raw, max);
-    }
-    buf_clear(&b->raw);
-    if (b->arena.used_bytes > keep) {
-        arena_fini(&b->arena);
-        arena_init(&b->arena, 0);
-    }
-    arena_reset(&b->arena);
-    b->txns.n = 0;
-    b->number = 0;
-    atomic_store(&b->live, 1);
-}
-
-size_t source_block_bytes(const struct source_block *b)
-{
-    return b->raw.cap + b->arena.used_bytes;
-}
-
 void source_txn_release(struct source_txn *t, source_block_idle *idle, void *arg)
 {
     /* The transaction and its list of parts live in the block of the last part: nothing of them is

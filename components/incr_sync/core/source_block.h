@@ -1,7 +1,7 @@
 /*
  * The block is the arena: the decompressed bytes of one block and the transactions that end in it.
  * Rows are views into it. A block is counted: one for whoever walks its list of transactions, one
- * for each transaction (part) with bytes in it; at zero it is idle and may be filled again.
+ * for each transaction (part) with bytes in it; at zero it is idle and freed.
  *
  * Threads: filled by the reader; then owned by the window's thread, read by workers while their
  * transactions are in flight; the count is atomic because the reader may drop the parts of an
@@ -97,9 +97,6 @@ struct source_txn {
 /* raw_max: ceiling of the decompressed bytes. live = 1: the caller's. */
 struct source_block *source_block_new(size_t raw_max);
 void source_block_free(struct source_block *b);
-/* Empties an idle block for reuse and gives back memory beyond `keep` bytes; live = 1 again. */
-void source_block_reset(struct source_block *b, size_t keep);
-size_t source_block_bytes(const struct source_block *b);
 static inline void source_block_ref(struct source_block *b)
 {
     atomic_fetch_add_explicit(&b->live, 1, memory_order_relaxed);

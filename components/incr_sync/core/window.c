@@ -166,6 +166,12 @@ static enum window_next rolled_back(struct window *w, struct window_slot *s,
     return next;
 }
 
+const struct window_group *window_group_of(const struct window *w, uint32_t slot)
+{
+    must(w->slots[slot].busy);
+    return &w->slots[slot].group;
+}
+
 enum window_next window_outcome(struct window *w, uint32_t slot, enum window_outcome outcome)
 {
     struct window_slot *s = &w->slots[slot];
@@ -238,6 +244,21 @@ uint32_t window_in_flight(const struct window *w)
 uint64_t window_pending(const struct window *w)
 {
     return w->n_open;
+}
+
+uint64_t window_arrived(const struct window *w)
+{
+    return w->next;
+}
+
+uint64_t window_passed(const struct window *w)
+{
+    return w->head;
+}
+
+const struct txn_set *window_saved(const struct window *w)
+{
+    return &w->saved;
 }
 
 bool window_progress_is_stale(const struct window *w)

@@ -73,6 +73,8 @@ void window_push(struct window *w, struct source_txn *t);
 struct window_group *window_group(struct window *w, uint32_t slot);
 /* A group without transactions, that only writes progress; slot must be free. */
 struct window_group *window_progress(struct window *w, uint32_t slot);
+/* The group that a busy slot works on. */
+const struct window_group *window_group_of(const struct window *w, uint32_t slot);
 /* What became of the slot's group; the group is void afterwards. */
 enum window_next window_outcome(struct window *w, uint32_t slot, enum window_outcome outcome);
 
@@ -92,6 +94,11 @@ void window_committed(const struct window *w, struct txn_set *out);
 const struct source_txn *window_oldest(const struct window *w);
 uint32_t window_in_flight(const struct window *w); /* groups */
 uint64_t window_pending(const struct window *w);   /* transactions not committed, in flight too */
+/* Transactions are counted as they come: so many have arrived; low has passed so many. */
+uint64_t window_arrived(const struct window *w);
+uint64_t window_passed(const struct window *w);
+/* What the target's progress rows hold of low: what a restart will surely find. */
+const struct txn_set *window_saved(const struct window *w);
 /* low holds something that no progress row on the target holds yet. */
 bool window_progress_is_stale(const struct window *w);
 

@@ -1,0 +1,86 @@
+/* See budget.h. Nothing else is waited for or locked under the lock, so no cycle closes. */
+#include "components/incr_sync/budget.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "common/base/must.h"
+
+struct budget {
+    pthread_mutex_t lock;
+    pthread_cond_t given;
+    size_t limit, used;
+    uint32_t item_limit, items;
+};
+
+struct budget *budget_new(size_t bytes, uint32_t items)
+{
+    struct budget *b = must_calloc(1, sizeof *b);
+    pthread_condattr_t attr;
+
+    b->limit = bytes;
+    b->item_limit = items;
+    must(pthread_mutex_init(&b->lock, NULL) == 0);
+    must(pthread_condattr_init(&attr) == 0);
+    must(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
+    must(pthread_cond_init(&b->given, &attr) == 0);
+    pthread_condattr_destroy(&attr);
+    return b;
+}
+
+void budget_free(struct budget *b)
+{
+    if (!b)
+        return;
+    pthread_cond_destroy(&b->given);
+    pthread_mutex_destroy(&b->lock);
+    free(b);
+}
+
+static bool fits(const struct budget *b, size_t n)
+{
+    return b->used == 0 || (b->used + n <= b->limit && b->items < b->item_limit);
+}
+
+bool budget_take(struct budget *b, size_t n, int64_t timeout_ms)
+{
+    struct timespec until;
+    bool ok;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += timeout_ms / 1000;
+    until.tv_nsec += timeout_ms % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
+    pthread_mutex_lock(&b->lock);
+    while (!fits(b, n) && pthread_cond_timedwait(&b->given, &b->lock, &until) == 0)
+        ;
+    ok = fits(b, n);
+    if (ok) {
+        b->used += n;
+        b->items++;
+    }
+    pthread_mutex_unlock(&b->lock);
+    return ok;
+}
+
+void budget_force(struct budget *b, size_t n, uint32_t items)
+{
+    pthread_mutex_lock(&b->lock);
+    b->used += n;
+    b->items += items;
+    pthread_mutex_unlock(&b->lock);
+}
+
+void budget_give(struct budget *b, size_t n, uint32_t items)
+{
+    pthread_mutex_lock(&b->lock);
+    must(b->used >= n && b->items >= items);
+    b->used -= n;
+    b->items -= items;
+    pthread_cond_signal(&b->given);
+    pthread_mutex_unlock(&b->lock);
+}

@@ -1,0 +1,159 @@
+/*
+ * What needs a person: a DDL at the gate, a conflict. Both hold the window; nothing is lost,
+ * because nothing behind them moves and low stays before them. Answers: DDL done-by-hand, skip
+ * (recorded in oms_meta.ddl before the window goes on, so that a restart finds them); conflict
+ * retry.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log/log.h"
+#include "common/os/clock.h"
+#include "components/incr_sync/sync_priv.h"
+
+#define EVIDENCE_MAX 4000
+
+/* --- DDL ----------------------------------------------------------------------------------------
+ */
+
+static void ask_about_ddl(struct sync *s, const struct source_txn *t)
+{
+    const struct ddl_record *d = t->ddl;
+    char id[TXN_TEXT_MAX];
+    struct buf summary, evidence;
+
+    snprintf(s->hold.key, sizeof s->hold.key, "ddl:%s", txn_text(t->id, id));
+    buf_init(&summary, 400);
+    buf_init(&evidence, EVIDENCE_MAX);
+    buf_printf(&summary, "a table's definition was changed on the source: %.*s%s",
+               (int)(d->sql.len < 200 ? d->sql.len : 200), (const char *)d->sql.p,
+               d->sql.len > 200 ? "..." : "");
+    buf_printf(&evidence, "transaction %s", id);
+    if (t->native.len > 0)
+        buf_printf(&evidence, " (%.*s)", (int)t->native.len, (const char *)t->native.p);
+    buf_printf(&evidence, ", database '%.*s': %.*s", (int)d->default_db.len,
+               (const char *)d->default_db.p,
+               (int)(d->sql.len < EVIDENCE_MAX / 2 ? d->sql.len : EVIDENCE_MAX / 2),
+               (const char *)d->sql.p);
+    buf_str(&evidence, ". Everything before it is committed on the target; everything after it "
+                       "waits. done-by-hand: the same change was made on the target; skip: the "
+                       "target needs no change.");
+    component_incident(s->c, s->hold.key, err_name(ERR_DDL_HELD), buf_cstr(&summary),
+                       buf_cstr(&evidence), "done-by-hand,skip");
+    log_event(LOG_WARN, "incr_sync.ddl_held", "%s", buf_cstr(&summary));
+    buf_fini(&summary);
+    buf_fini(&evidence);
+}
+
+/* The window goes on behind the DDL; plans are made anew against the changed target. */
+static void pass_gate(struct sync *s, const char *how)
+{
+    log_event(LOG_INFO, "incr_sync.ddl_passed", "%s: %s", s->hold.key, how);
+    plans_close(s);
+    window_pass(s->window);
+    holds_clear(s);
+}
+
+static bool record_answer(struct sync *s, const struct source_txn *t, const char *state,
+                          struct err *e)
+{
+    struct buf sql;
+    bool ok;
+
+    buf_init(&sql, t->ddl->sql.len + 1);
+    buf_append(&sql, t->ddl->sql.p, t->ddl->sql.len);
+    ok = s->endpoint->target->ddl_put(s->claim, t->id, buf_cstr(&sql), state, e);
+    buf_fini(&sql);
+    return ok ? true : err_wrap(e, "record the answer to '%s'", s->hold.key);
+}
+
+static bool gate_step(struct sync *s, const struct source_txn *t, struct err *e)
+{
+    char state[32], choice[32], id[TXN_TEXT_MAX];
+    bool found;
+
+    if (!s->hold.looked_up) {
+        snprintf(s->hold.key, sizeof s->hold.key, "ddl:%s", txn_text(t->id, id));
+        if (!s->endpoint->target->ddl_get(s->claim, t->id, state, &found, e))
+            return err_wrap(e, "read what was decided about '%s'", s->hold.key);
+        s->hold.looked_up = true;
+        if (found && (strcmp(state, "by-hand") == 0 || strcmp(state, "skipped") == 0)) {
+            pass_gate(s, state);
+            return true;
+        }
+        ask_about_ddl(s, t);
+    }
+    if (!component_incident_choice(s->c, s->hold.key, choice, sizeof choice))
+        return true;
+    if (strcmp(choice, "done-by-hand") != 0 && strcmp(choice, "skip") != 0)
+        return true; /* not one of those offered: the incident stays */
+    if (!record_answer(s, t, strcmp(choice, "skip") == 0 ? "skipped" : "by-hand", e))
+        return false;
+    pass_gate(s, choice);
+    return true;
+}
+
+/* --- conflicts -----------------------------------------------------------------------------------
+ */
+
+void holds_conflict(struct sync *s, const struct worker *w)
+{
+    const struct source_txn *t = window_held(s->window);
+    char id[TXN_TEXT_MAX];
+    struct err e = ERR_INIT;
+
+    s->hold.retry_at = mono_add_ms(clock_mono(), CONFLICT_RETRY_MS);
+    if (s->hold.key[0] != '\0')
+        return; /* a silent retry met the same thing */
+    snprintf(s->hold.key, sizeof s->hold.key, "conflict:%s", txn_text(t->id, id));
+    if (s->hold.round > 0)
+        snprintf(s->hold.key, sizeof s->hold.key, "conflict:%s:%" PRIu32, id, s->hold.round);
+    err_set_sys(&e, ERR_TARGET_CONFLICT, w->result.conflict_errno, "%s",
+                w->evidence[0] ? w->evidence : w->result.conflict_text);
+    component_incident(s->c, s->hold.key, err_name(ERR_TARGET_CONFLICT),
+                       "the target does not take a transaction of the source; everything after "
+                       "it waits",
+                       e.message, "retry");
+    component_error(s->c, &e);
+    s->error_shown = true;
+    log_err(LOG_ERROR, "incr_sync.conflict", &e);
+}
+
+/* Asked to, or by itself every few seconds: the cause may have been removed. */
+static void conflict_step(struct sync *s)
+{
+    char choice[32];
+
+    if (component_incident_choice(s->c, s->hold.key, choice, sizeof choice) &&
+        strcmp(choice, "retry") == 0) {
+        component_incident_gone(s->c, s->hold.key);
+        s->hold.key[0] = '\0';
+        s->hold.round++;
+        window_retry(s->window);
+    } else if (mono_cmp(clock_mono(), s->hold.retry_at) >= 0) {
+        s->hold.retry_at = mono_add_ms(clock_mono(), CONFLICT_RETRY_MS);
+        window_retry(s->window);
+    }
+}
+
+/* --- both ----------------------------------------------------------------------------------------
+ */
+
+void holds_clear(struct sync *s)
+{
+    if (s->hold.key[0] != '\0')
+        component_incident_gone(s->c, s->hold.key);
+    s->hold = (struct hold){0};
+}
+
+bool holds_step(struct sync *s, struct err *e)
+{
+    const struct source_txn *t = window_gate(s->window);
+
+    if (t)
+        return gate_step(s, t, e);
+    if (window_held(s->window))
+        conflict_step(s);
+    return true;
+}

@@ -1,0 +1,65 @@
+/*
+ * oms-incr-sync: follows the changes. Waits until the copy is done and the Store is known, then
+ * runs one claim after another: an error of class RETRY ends a claim, and the next takeover begins
+ * from the rows on the target; every other class ends the process with its code.
+ */
+#include "common/log/log.h"
+#include "common/os/clock.h"
+#include "components/incr_sync/sync_priv.h"
+
+#define LONG_ENOUGH_MS 60000 /* a claim that lived so long starts the back-off anew */
+
+/* False: stop was asked for. */
+static bool wait_until_ready(struct component *c)
+{
+    const Oms__ComponentFixed *f = component_spec(c)->fixed;
+    struct store_peer peer;
+
+    while (!component_stopping(c)) {
+        Oms__ComponentLive *live = component_live(c);
+        bool full_done = live && live->full_done;
+
+        component_live_free(live);
+        if (full_done && f && f->store_id && store_peer_find(c, f->store_id, &peer))
+            return true;
+        (void)component_wait(c, 1000);
+    }
+    return false;
+}
+
+static bool incr_run(struct component *c, struct err *e)
+{
+    struct backoff backoff = {0};
+
+    while (wait_until_ready(c)) {
+        struct mono began = clock_mono();
+        struct err why = ERR_INIT;
+
+        if (sync_run(c, &why))
+            return true;
+        if (err_class_of(why.code) != ERR_CLASS_RETRY) {
+            *e = why;
+            return false;
+        }
+        if (component_stopping(c))
+            return true;
+        log_err(LOG_WARN, "incr_sync.claim_ended", &why);
+        component_error(c, &why);
+        if (mono_ms_between(began, clock_mono()) > LONG_ENOUGH_MS)
+            backoff.tries = 0;
+        if (!component_backoff(c, &backoff))
+            return true;
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct component_ops ops = {
+        .kind = "incr-sync",
+        .summary = "Reads a Store and applies its changes to one target.",
+        .run = incr_run,
+    };
+
+    return component_main(&ops, argc, argv);
+}

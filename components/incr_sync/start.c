@@ -1,0 +1,86 @@
+/*
+ * Where to begin, and what the copy left: oms_meta.table_pos of the Full-Import task. Begin is the
+ * intersection of all B: nothing that some table still needs is left out; what a table's copy holds
+ * already is skipped per table and transaction (intake).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "components/incr_sync/sync_priv.h"
+#include "components/transform/transform.h"
+
+static int by_key(const void *a, const void *b)
+{
+    const struct copied_table *x = a, *y = b;
+    return strcmp(x->key, y->key);
+}
+
+static void intersect(struct txn_set *a, const struct txn_set *b)
+{
+    struct txn_set not_in_b;
+
+    txn_set_init(&not_in_b);
+    txn_set_copy(&not_in_b, a);
+    txn_set_subtract(&not_in_b, b);
+    txn_set_subtract(a, &not_in_b);
+    txn_set_fini(&not_in_b);
+}
+
+static bool take_pos(struct sync *s, const struct table_pos *p, struct err *e)
+{
+    struct start_facts *f = &s->start;
+    bool whole = strcmp(p->db, "*") == 0;
+
+    if (!whole && !scope_has(s->scope, p->db, p->name))
+        return true;
+    if (!whole && !p->done)
+        return err_set(e, ERR_STATE,
+                       "the copy of table '%s.%s' has no end position: full is not "
+                       "finished",
+                       p->db, p->name);
+    if (!f->any)
+        txn_set_copy(&f->begin, &p->begin);
+    else
+        intersect(&f->begin, &p->begin);
+    f->any = true;
+    if (whole)
+        return true;
+    txn_set_union(&f->end, &p->end);
+    vec_push(&f->tables,
+             ((struct copied_table){transform_table_key(&s->arena, p->db, p->name), p}));
+    return true;
+}
+
+bool start_load(struct sync *s, struct err *e)
+{
+    const char *task = s->spec->fixed->full_task;
+    struct start_facts *f = &s->start;
+    struct table_pos *pos;
+    size_t n;
+
+    if (!task || task[0] == '\0')
+        return err_set(e, ERR_NO_START, "the specification names no copy task to begin after");
+    if (!s->endpoint->target->table_pos_list(s->claim, task, &s->arena, &pos, &n, e))
+        return err_wrap(e, "read the positions of the copy '%s'", task);
+    for (size_t i = 0; i < n; i++)
+        if (!take_pos(s, &pos[i], e))
+            return false;
+    if (f->tables.n > 0)
+        qsort(f->tables.at, f->tables.n, sizeof *f->tables.at, by_key);
+    if (!f->any)
+        return err_set(e, ERR_NO_START, "the target has no record of the copy '%s'", task);
+    return true;
+}
+
+const struct table_pos *start_find(const struct start_facts *f, const char *db, const char *name)
+{
+    char key[600];
+    struct copied_table want = {.key = key}, *found;
+
+    if (f->tables.n == 0)
+        return NULL;
+    snprintf(key, sizeof key, "%s.%s", db, name);
+    found = bsearch(&want, f->tables.at, f->tables.n, sizeof *f->tables.at, by_key);
+    return found ? found->pos : NULL;
+}

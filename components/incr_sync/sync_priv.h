@@ -1,0 +1,218 @@
+/*
+ * Incr-Sync's shell: reads a Store, applies to one target. One `struct sync` is one claim on the
+ * target: from a takeover to the first error that ends it; then everything is forgotten and a new
+ * takeover begins from the rows (correctness A14). Private to this folder.
+ *
+ * Threads, fixed at start, joined by bounded queues that pass ownership:
+ *   main     owns the claim, the window, plans, incidents, reports; waits only on `events`
+ *   reader   owns the stream and the intake; waits on the socket and on the budget
+ *   worker   one a slot: owns the slot while a group is in flight; waits on its queue and the
+ * target Blocks go reader -> events -> window -> freed by main. Groups go main -> worker.queue ->
+ * events.
+ *
+ * Why nobody waits for ever: `events` has room for every block the budget allows, one HEARD, and
+ * one result a worker, so pushing there never waits; a worker's queue has room for the one group
+ * its slot may have. So main never waits for a worker or the reader except on `events`, workers
+ * wait only for the target (which has time limits), the reader for the budget, which main gives
+ * back as transactions commit; inside a half-read transaction, whose blocks cannot come back before
+ * its end is read, the reader takes without waiting, up to the limit for one transaction. Why
+ * nothing is reordered: one reader, one queue, one window; order after that is the window's
+ * (core/window.h). Rejected: a queue of rows per worker (order per key would be the queue's), locks
+ * on a shared window (the scan is short and cheap).
+ */
+#ifndef OMS_COMPONENTS_INCR_SYNC_SYNC_PRIV_H
+#define OMS_COMPONENTS_INCR_SYNC_SYNC_PRIV_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/arena.h"
+#include "common/base/err.h"
+#include "common/base/time.h"
+#include "common/base/vec.h"
+#include "common/os/queue.h"
+#include "common/os/thread.h"
+#include "common/scope/scope.h"
+#include "components/endpoint/endpoint.h"
+#include "components/incr_sync/budget.h"
+#include "components/incr_sync/core/intake.h"
+#include "components/incr_sync/core/lag.h"
+#include "components/incr_sync/core/window.h"
+#include "components/runtime/component.h"
+#include "components/stream/stream.h"
+
+#define STEP_NAME "incremental"
+#define BLOCK_BUDGET_BYTES (16u << 20)
+#define BLOCK_BUDGET_ITEMS 1024
+#define TXN_LIMIT_BYTES (256ull << 20)
+#define BARRIER_BYTES (16u << 20)
+#define BARRIER_KEYS 100000
+#define GROUP_BYTES (1u << 20)
+#define BULK_BYTES (256u << 10)
+#define SCAN_SKIPS 4096
+#define TICK_MS 500
+#define PROGRESS_MS 200
+#define CONFLICT_RETRY_MS 10000
+#define TXN_TEXT_MAX (ORIGIN_MAX + 24)
+
+/* "mariadb:0=123" */
+const char *txn_text(struct txn_id id, char out[TXN_TEXT_MAX]);
+
+/* --- events: to main ----------------------------------------------------------------------------
+ */
+enum event_kind { EVENT_BLOCK, EVENT_HEARD, EVENT_WORKER, EVENT_READER_FAILED };
+struct event {
+    enum event_kind kind;
+    struct event *next;         /* in main's inbox */
+    struct source_block *block; /* BLOCK: one reference */
+    size_t at;                  /* BLOCK: the next of its transactions */
+    struct worker *worker;      /* WORKER: the event lives in the worker */
+    struct stream_heard heard;  /* HEARD */
+    struct wall heard_at;
+};
+
+/* --- reader.c ------------------------------------------------------------------------------------
+ */
+struct store_reader;
+struct store_reader_params {
+    struct component *component;
+    const char *store_id, *task;
+    uint64_t least_epoch;
+    struct intake *intake; /* the reader's own until it has stopped */
+    struct queue *events;
+    struct budget *budget;
+};
+bool store_reader_start(const struct store_reader_params *p, struct store_reader **r,
+                        struct err *e) MUST_CHECK;
+void store_reader_stop(struct store_reader *r); /* waits, frees; NULL is fine */
+/* What the Store may forget. Thread: main. */
+void store_reader_position(struct store_reader *r, const struct txn_set *low);
+/* The newest HEARD, false: not connected. Thread: main. */
+bool store_reader_heard(struct store_reader *r, struct stream_heard *heard);
+/* main has taken the HEARD event. */
+void store_reader_heard_taken(struct store_reader *r);
+/* The error of EVENT_READER_FAILED. */
+const struct err *store_reader_error(const struct store_reader *r);
+/* The Store's peer entry, false: CM has not told it yet. Copies. */
+struct store_peer {
+    char address[256], token_secret[128];
+    uint64_t epoch;
+};
+bool store_peer_find(struct component *c, const char *store_id, struct store_peer *out);
+void block_idle(void *budget, struct source_block *b); /* a source_block_idle: frees */
+
+/* --- worker.c ------------------------------------------------------------------------------------
+ */
+struct worker {
+    struct event event;
+    struct thread thread;
+    struct queue *queue;  /* of struct window_group *, room for one */
+    struct queue *events; /* main's */
+    const struct target_ops *target;
+    struct slot *slot;
+    bool busy; /* main's */
+    VEC(struct write) writes;
+    /* the result of the last group: main's after the event */
+    bool ok;
+    struct err err; /* when not ok */
+    struct apply_result result;
+    char evidence[1024]; /* of a conflict */
+};
+bool worker_start(struct worker *w, uint32_t n, struct err *e) MUST_CHECK;
+void worker_stop(struct worker *w); /* waits; never started is fine */
+
+/* --- evidence.c: rows for people
+ * ------------------------------------------------------------------ */
+/* "id=17, code='x'": the values of the table's row key, or its first columns where it has none. */
+void evidence_key(const struct table_def *t, bool has_absent, struct view row, struct buf *out);
+void evidence_write(const struct source_txn *t, const struct sync_table *table,
+                    const struct write *w, const struct apply_result *r, char *out, size_t cap);
+
+/* --- start.c: where to begin, and what the copy left
+ * ---------------------------------------------- */
+struct copied_table {
+    const char *key; /* "db.table" of the source */
+    const struct table_pos *pos;
+};
+struct start_facts {                 /* immutable once loaded: read by reader and main */
+    VEC(struct copied_table) tables; /* ascending by key; without "*" */
+    struct txn_set begin;            /* the intersection of all begins */
+    struct txn_set end;              /* the union of all ends */
+    bool any;
+};
+struct sync;
+bool start_load(struct sync *s, struct err *e) MUST_CHECK;
+const struct table_pos *start_find(const struct start_facts *f, const char *db, const char *name);
+
+/* --- sync.c
+ * ----------------------------------------------------------------------------------------*/
+struct counters {
+    uint64_t rows, txns, groups, rows_at_tick, txns_at_tick;
+    double rows_rate, txns_rate;
+};
+struct hold { /* what a person is asked; key "" = nothing */
+    char key[TXN_TEXT_MAX + 32];
+    uint32_t round;       /* conflicts: how often a person said retry */
+    struct mono retry_at; /* conflicts: the next try without being asked */
+    bool looked_up;       /* DDL: oms_meta.ddl was read */
+};
+struct sync {
+    struct component *c;
+    const Oms__ComponentSpec *spec;
+    Oms__IncrementalOptions *options;
+    struct arena arena;
+    const struct scope *scope;
+    const struct endpoint *endpoint, *source_endpoint;
+    struct endpoint_address address, source_address;
+    struct claim *claim;
+    struct start_facts start;
+    struct intake *intake;
+    struct window *window;
+    struct budget *budget;
+    struct queue *events;
+    struct store_reader *reader;
+    struct worker *workers;
+    uint32_t n_slots, n_slots_open;
+    struct event *inbox, **inbox_end;
+    VEC(struct sync_table *) planned; /* tables with an open plan */
+    struct hold hold;
+    bool indexes_done, draining;
+    struct mono pause_until, next_tick, next_progress, last_tick;
+    uint32_t pauses;
+    bool error_shown;
+    /* level: see lag.h */
+    uint64_t last_number;
+    bool mark_set;
+    bool mark_known; /* mark_order is */
+    uint64_t mark_number, mark_order;
+    struct wall mark_at, level_at, newest_commit;
+    struct counters counters;
+};
+/* One claim: from takeover to a stop (true) or an error. */
+bool sync_run(struct component *c, struct err *e) MUST_CHECK;
+
+/* --- plans.c
+ * --------------------------------------------------------------------------------------- */
+bool plans_for_group(struct sync *s, const struct window_group *g, struct err *e) MUST_CHECK;
+void plans_close(struct sync *s); /* nothing in flight; they are opened again when needed */
+
+/* --- holds.c
+ * ---------------------------------------------------------------------------------------- */
+/* Looks after the DDL gate and a held conflict: opens incidents, acts on answers. */
+bool holds_step(struct sync *s, struct err *e) MUST_CHECK;
+void holds_conflict(struct sync *s, const struct worker *w);
+void holds_clear(struct sync *s); /* what was held is committed or passed */
+
+/* --- indexes.c
+ * --------------------------------------------------------------------------------------- */
+/* Creates the unique secondary indexes that the target lacks; nothing in flight (A10). */
+bool indexes_create(struct sync *s, struct err *e) MUST_CHECK;
+
+/* --- report.c
+ * ---------------------------------------------------------------------------------------- */
+void report_tick(struct sync *s);
+void report_mark(struct sync *s, const struct event *ev);
+void report_level(struct sync *s); /* looks whether the mark has been passed */
+
+#endif

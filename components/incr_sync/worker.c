@@ -1,0 +1,133 @@
+/*
+ * A worker: one slot's thread. Takes a group, turns its transactions' rows into writes, gives them
+ * to the target in one transaction, reports the outcome to main. It decides nothing: order is the
+ * window's, fencing the endpoint's.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/must.h"
+#include "components/incr_sync/sync_priv.h"
+
+#define WRITES_KEEP 65536
+
+struct txn_cursor { /* resolver of one transaction */
+    const struct source_txn *txn;
+    const struct txn_table *current;
+};
+
+static const struct table_def *resolve(void *arg, uint32_t id)
+{
+    struct txn_cursor *c = arg;
+
+    for (uint32_t i = 0; i < c->txn->n_tables; i++)
+        if (c->txn->tables[i].id == id) {
+            c->current = &c->txn->tables[i];
+            return c->current->table->def;
+        }
+    return NULL;
+}
+
+static bool add_txn(struct worker *w, const struct source_txn *t, struct err *e)
+{
+    struct txn_cursor at = {.txn = t};
+    struct change_iter it;
+    struct change ch;
+
+    for (uint32_t i = 0; i < t->n_parts; i++) {
+        change_iter_init(&it, t->parts[i].changes, resolve, &at);
+        while (change_next(&it, &ch)) {
+            if (at.current->use == USE_SKIP)
+                continue;
+            vec_push(&w->writes, ((struct write){.table = at.current->table->plan,
+                                                 .op = ch.op,
+                                                 .overlap = at.current->use == USE_OVERLAP,
+                                                 .encoding = ROWS_CANONICAL,
+                                                 .has_absent = ch.flags & CHANGE_F_ABSENT,
+                                                 .before = ch.before,
+                                                 .after = ch.after}));
+        }
+        if (it.c.failed) /* the intake has read the same bytes */
+            return err_set(e, ERR_BUG, "transaction %s=%" PRIu64 " cannot be read again",
+                           t->id.origin, t->id.seq);
+    }
+    return true;
+}
+
+/* Which transaction and table the write at `at` belongs to, for the person. */
+static void describe_conflict(struct worker *w, const struct window_group *g)
+{
+    size_t left = w->result.conflict_at;
+
+    w->evidence[0] = '\0';
+    for (size_t i = 0; i < g->txns.n; i++) {
+        const struct source_txn *t = g->txns.at[i];
+
+        if (left >= t->changes) {
+            left -= t->changes;
+            continue;
+        }
+        for (uint32_t k = 0; k < t->n_tables; k++)
+            if (t->tables[k].table->plan == w->writes.at[w->result.conflict_at].table)
+                evidence_write(t, t->tables[k].table, &w->writes.at[w->result.conflict_at],
+                               &w->result, w->evidence, sizeof w->evidence);
+        return;
+    }
+}
+
+static bool apply_group(struct worker *w, const struct window_group *g, struct err *e)
+{
+    struct slot_commit commit = {.low = &g->low, .done = &g->done};
+
+    w->writes.n = 0;
+    for (size_t i = 0; i < g->txns.n; i++)
+        if (!add_txn(w, g->txns.at[i], e))
+            return false;
+    memset(&w->result, 0, sizeof w->result);
+    if (!w->target->apply(w->slot, &commit, w->writes.at, w->writes.n, &w->result, e))
+        return false;
+    if (w->result.outcome == APPLY_CONFLICT && w->result.conflict_at < w->writes.n)
+        describe_conflict(w, g);
+    return true;
+}
+
+static void worker_main(void *arg)
+{
+    struct worker *w = arg;
+
+    for (;;) {
+        void *item;
+        enum queue_result q = queue_pop(w->queue, 1000, &item);
+
+        if (q == QUEUE_CLOSED)
+            return;
+        if (q == QUEUE_TIMEOUT)
+            continue;
+        err_clear(&w->err);
+        w->ok = apply_group(w, item, &w->err);
+        if (w->writes.cap > WRITES_KEEP)
+            vec_fini(&w->writes);
+        must(queue_push(w->events, &w->event, 10000) != QUEUE_TIMEOUT);
+    }
+}
+
+bool worker_start(struct worker *w, uint32_t n, struct err *e)
+{
+    char name[16];
+
+    w->event = (struct event){.kind = EVENT_WORKER, .worker = w};
+    w->queue = queue_new(1);
+    snprintf(name, sizeof name, "oms-slot%u", n);
+    return thread_start(&w->thread, name, worker_main, w, e);
+}
+
+void worker_stop(struct worker *w)
+{
+    if (w->queue)
+        queue_close(w->queue);
+    thread_join(&w->thread);
+    queue_free(w->queue);
+    w->queue = NULL;
+    vec_fini(&w->writes);
+}
