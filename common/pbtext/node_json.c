@@ -5,7 +5,6 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "common/base/cursor.h"
 #include "common/pbtext/pbtext_priv.h"
 
 struct scan {
@@ -145,37 +144,42 @@ static bool read_text(struct scan *s, const char **text, size_t *len)
     return true;
 }
 
-/* -?digits[.digits][e[+-]digits] */
-static bool is_number(const char *p, size_t n)
+static bool skip_one_of(const char **p, const char *set)
 {
-    struct cursor c = cursor_of(p, n);
-    const uint8_t *from;
-
-    if (cursor_left(&c) && *c.p == '-')
-        c.p++;
-    from = c.p;
-    while (cursor_left(&c) && isdigit(*c.p))
-        c.p++;
-    if (c.p == from || (*from == '0' && c.p - from > 1))
+    if (!**p || !strchr(set, **p))
         return false;
-    if (cursor_left(&c) && *c.p == '.') {
-        from = ++c.p;
-        while (cursor_left(&c) && isdigit(*c.p))
-            c.p++;
-        if (c.p == from)
+    (*p)++;
+    return true;
+}
+
+static size_t skip_digits(const char **p)
+{
+    const char *from = *p;
+
+    while (isdigit((unsigned char)**p))
+        (*p)++;
+    return (size_t)(*p - from);
+}
+
+/* -?digits[.digits][e[+-]digits], no needless zero before */
+static bool is_number(const char *p)
+{
+    const char *from;
+    size_t n;
+
+    skip_one_of(&p, "-");
+    from = p;
+    n = skip_digits(&p);
+    if (n == 0 || (n > 1 && *from == '0'))
+        return false;
+    if (skip_one_of(&p, ".") && skip_digits(&p) == 0)
+        return false;
+    if (skip_one_of(&p, "eE")) {
+        skip_one_of(&p, "+-");
+        if (skip_digits(&p) == 0)
             return false;
     }
-    if (cursor_left(&c) && (*c.p == 'e' || *c.p == 'E')) {
-        c.p++;
-        if (cursor_left(&c) && (*c.p == '-' || *c.p == '+'))
-            c.p++;
-        from = c.p;
-        while (cursor_left(&c) && isdigit(*c.p))
-            c.p++;
-        if (c.p == from)
-            return false;
-    }
-    return cursor_left(&c) == 0;
+    return *p == '\0';
 }
 
 static bool read_word(struct scan *s, struct node *n)
@@ -187,7 +191,7 @@ static bool read_word(struct scan *s, struct node *n)
     n->len = (size_t)(s->p - from);
     n->text = arena_strndup(s->arena, from, n->len);
     if (strcmp(n->text, "true") != 0 && strcmp(n->text, "false") != 0 &&
-        strcmp(n->text, "null") != 0 && !is_number(from, n->len))
+        strcmp(n->text, "null") != 0 && !is_number(n->text))
         return refuse(s, n->len ? "neither a number nor true, false, null" : "a value is missing");
     return true;
 }

@@ -145,28 +145,28 @@ static bool check_choice(const struct pbtext_rule *r, const char *value, struct 
     return err_set(e, ERR_INVALID, "'%.64s' is not one of %s", value, words);
 }
 
+static bool out_of_bounds(const struct pbtext_rule *r, bool is_signed, long long value, bool less,
+                          struct err *e)
+{
+    const char *unit = r->unit ? r->unit : "", *gap = r->unit ? " " : "";
+    const char *how = less ? "less" : "more";
+    long long bound = less ? r->min : r->max;
+
+    if (is_signed)
+        return err_set(e, ERR_INVALID, "%lld is %s than %lld%s%s", value, how, bound, gap, unit);
+    return err_set(e, ERR_INVALID, "%llu is %s than %lld%s%s", (unsigned long long)value, how,
+                   bound, gap, unit);
+}
+
 static bool check_bounds(const struct pbtext_rule *r, bool is_signed, long long value,
                          struct err *e)
 {
-    const char *unit = r->unit ? r->unit : "", *gap = r->unit ? " " : "";
-    unsigned long long u = (unsigned long long)value;
-    bool low, high;
+    bool huge = !is_signed && value < 0; /* an unsigned value beyond what a bound can say */
 
-    if (is_signed) {
-        low = r->has_min && value < r->min;
-        high = r->has_max && value > r->max;
-    } else {
-        low = r->has_min && r->min > 0 && u < (unsigned long long)r->min;
-        high = r->has_max && (r->max < 0 || u > (unsigned long long)r->max);
-    }
-    if (low && is_signed)
-        return err_set(e, ERR_INVALID, "%lld is less than %lld%s%s", value, r->min, gap, unit);
-    if (low)
-        return err_set(e, ERR_INVALID, "%llu is less than %lld%s%s", u, r->min, gap, unit);
-    if (high && is_signed)
-        return err_set(e, ERR_INVALID, "%lld is more than %lld%s%s", value, r->max, gap, unit);
-    if (high)
-        return err_set(e, ERR_INVALID, "%llu is more than %lld%s%s", u, r->max, gap, unit);
+    if (r->has_min && !huge && value < r->min)
+        return out_of_bounds(r, is_signed, value, true, e);
+    if (r->has_max && (huge || value > r->max))
+        return out_of_bounds(r, is_signed, value, false, e);
     return true;
 }
 

@@ -227,9 +227,30 @@ static void format_base64(const ProtobufCBinaryData *b, struct buf *out)
     buf_u8(out, '"');
 }
 
+/* Not raw: control characters, the byte order mark, line breaks of YAML's own, non-characters. */
+static bool needs_escape(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 || c == 0xfeff ||
+           c >> 1 == 0x7fff;
+}
+
+static void format_char(uint32_t c, const unsigned char *raw, size_t len, struct buf *out)
+{
+    static const char from[] = "\"\\\n\t\r", to[] = "\"\\ntr";
+    const char *at = c && c < 0x80 ? strchr(from, (int)c) : NULL;
+
+    if (at)
+        buf_printf(out, "\\%c", to[at - from]);
+    else if (needs_escape(c))
+        buf_printf(out, "\\u%04x", (unsigned)c);
+    else
+        buf_append(out, raw, len);
+}
+
 /* JSON's escapes; also what YAML does not take raw. Bytes that are not UTF-8 become U+FFFD. */
 void text_format_quoted(const char *p, size_t n, struct buf *out)
 {
+    static const unsigned char replacement[] = "\xef\xbf\xbd";
     const unsigned char *q = (const unsigned char *)p;
 
     buf_u8(out, '"');
@@ -237,16 +258,10 @@ void text_format_quoted(const char *p, size_t n, struct buf *out)
         size_t len = utf8_len(q, n);
         uint32_t c = len ? utf8_decode(q, len) : 0xfffd;
 
-        if (c == '"' || c == '\\')
-            buf_printf(out, "\\%c", (int)c);
-        else if (c == '\n' || c == '\t' || c == '\r')
-            buf_printf(out, "\\%c", c == '\n' ? 'n' : c == '\t' ? 't' : 'r');
-        else if (len == 0 || (c > 0xffff && (c & 0xfffe) == 0xfffe))
-            buf_str(out, "\xef\xbf\xbd");
-        else if (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xfeff || c >> 1 == 0x7fff)
-            buf_printf(out, "\\u%04x", (unsigned)c);
+        if (len == 0 || (c > 0xffff && (c & 0xfffe) == 0xfffe))
+            buf_append(out, replacement, 3);
         else
-            buf_append(out, q, len);
+            format_char(c, q, len, out);
         q += len ? len : 1;
         n -= len ? len : 1;
     }

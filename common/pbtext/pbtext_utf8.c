@@ -1,15 +1,19 @@
 /* UTF-8: lengths, code points, validity. Pure. */
 #include "common/pbtext/pbtext_priv.h"
 
+/* What the first byte promises; 0: it begins nothing. */
+static size_t promised_len(unsigned char c)
+{
+    if (c < 0x80)
+        return 1;
+    if (c < 0xc2 || c > 0xf4)
+        return 0;
+    return c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+}
+
 size_t utf8_len(const unsigned char *p, size_t n)
 {
-    size_t len = n == 0        ? 0
-                 : p[0] < 0x80 ? 1
-                 : p[0] < 0xc2 ? 0
-                 : p[0] < 0xe0 ? 2
-                 : p[0] < 0xf0 ? 3
-                 : p[0] < 0xf5 ? 4
-                               : 0;
+    size_t len = n ? promised_len(p[0]) : 0;
     uint32_t c;
 
     if (len == 0 || len > n)
@@ -18,11 +22,9 @@ size_t utf8_len(const unsigned char *p, size_t n)
         if ((p[i] & 0xc0) != 0x80)
             return 0;
     c = utf8_decode(p, len);
-    if (len == 3 && (c < 0x800 || (c >= 0xd800 && c <= 0xdfff)))
+    if (len == 3 && (c < 0x800 || c >> 11 == 0x1b)) /* too long a form, half a surrogate pair */
         return 0;
-    if (len == 4 && (c < 0x10000 || c > 0x10ffff))
-        return 0;
-    return len;
+    return len == 4 && (c < 0x10000 || c > 0x10ffff) ? 0 : len;
 }
 
 uint32_t utf8_decode(const unsigned char *p, size_t len)

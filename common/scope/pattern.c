@@ -77,6 +77,33 @@ static bool parse_quoted(struct entry *en, struct glob_item *items, size_t *n)
     return true;
 }
 
+/* The next item or items of a side. */
+static bool parse_item(struct entry *en, struct glob_item *items, size_t *n)
+{
+    switch (*en->p) {
+    case '`':
+        return parse_quoted(en, items, n);
+    case '[':
+        return parse_set(en, &items[(*n)++]);
+    case ']':
+        return entry_refuse(en, en->p, "']' without '['");
+    case '?':
+        en->p++;
+        items[(*n)++].kind = GLOB_ONE;
+        return true;
+    case '*':
+        en->p++;
+        if (*n == 0 || items[*n - 1].kind != GLOB_MANY)
+            items[(*n)++].kind = GLOB_MANY;
+        return true;
+    default:
+        if ((unsigned char)*en->p <= ' ')
+            return entry_refuse(en, en->p, "a space; backticks quote a name that has one");
+        items[(*n)++] = (struct glob_item){.kind = GLOB_CHAR, .c = char_next(&en->p)};
+        return true;
+    }
+}
+
 /* One side of the dot. */
 static bool parse_side(struct entry *en, const char *what, struct glob *out)
 {
@@ -84,26 +111,9 @@ static bool parse_side(struct entry *en, const char *what, struct glob *out)
     const char *from = en->p;
     size_t n = 0;
 
-    while (*en->p && *en->p != '.') {
-        if (*en->p == '`') {
-            if (!parse_quoted(en, items, &n))
-                return false;
-        } else if (*en->p == '[') {
-            if (!parse_set(en, &items[n++]))
-                return false;
-        } else if (*en->p == '*' || *en->p == '?') {
-            enum glob_kind kind = *en->p++ == '*' ? GLOB_MANY : GLOB_ONE;
-
-            if (kind == GLOB_ONE || n == 0 || items[n - 1].kind != GLOB_MANY)
-                items[n++].kind = kind;
-        } else if (*en->p == ']') {
-            return entry_refuse(en, en->p, "']' without '['");
-        } else if ((unsigned char)*en->p <= ' ') {
-            return entry_refuse(en, en->p, "a space; backticks quote a name that has one");
-        } else {
-            items[n++] = (struct glob_item){.kind = GLOB_CHAR, .c = char_next(&en->p)};
-        }
-    }
+    while (*en->p && *en->p != '.')
+        if (!parse_item(en, items, &n))
+            return false;
     if (n == 0)
         return entry_refuse(en, from, what);
     *out = (struct glob){items, n};
