@@ -78,6 +78,9 @@ void component_incident(struct component *c, const char *key, const char *code, 
 void component_incident_gone(struct component *c, const char *key);
 /* The person's choice, once it has arrived through the live part: copies it; false: none yet. */
 bool component_incident_choice(struct component *c, const char *key, char *choice, size_t cap);
+/* The result of an oms-task as JSON of oms.TaskOutcome (ComponentReport.result); copied. It is
+ * reported before the process ends. */
+void component_result(struct component *c, const char *json);
 /* An error that is being retried (class RETRY), shown as the component's present error; NULL
  * clears. */
 void component_error(struct component *c, const struct err *e);
