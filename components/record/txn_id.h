@@ -51,6 +51,8 @@ bool txn_set_is_empty(const struct txn_set *s);
 bool txn_set_equal(const struct txn_set *a, const struct txn_set *b);
 void txn_set_union(struct txn_set *s, const struct txn_set *other);
 void txn_set_subtract(struct txn_set *s, const struct txn_set *other);
+/* Leaves in s what other has too. */
+void txn_set_intersect(struct txn_set *s, const struct txn_set *other);
 uint64_t txn_set_last(const struct txn_set *s, const char *origin); /* 0 = none */
 uint64_t txn_set_count(const struct txn_set *s);
 /* Binary (varints; for progress rows and the stream) and text ("mariadb:0=1-100,105;..."). */

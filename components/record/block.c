@@ -1,0 +1,131 @@
+/* Blocks: header, compression, chained checksum. See block.h; the bytes are in
+ * docs/format/store.md. */
+#include "components/record/block.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <zstd.h>
+
+#define CRC_AT 60 /* the last four bytes of the header */
+
+static void put_header(const struct block_head *h, uint8_t out[BLOCK_HEADER_SIZE])
+{
+    const uint32_t magic = BLOCK_MAGIC;
+
+    memset(out, 0, BLOCK_HEADER_SIZE);
+    memcpy(out, &magic, 4);
+    out[4] = h->codec;
+    out[5] = h->flags;
+    memcpy(out + 8, &h->number, 8);
+    memcpy(out + 16, &h->prev_durable, 8);
+    memcpy(out + 24, &h->raw_len, 4);
+    memcpy(out + 28, &h->stored_len, 4);
+    memcpy(out + 32, &h->n_records, 4);
+    memcpy(out + 40, &h->first_commit_us, 8);
+    memcpy(out + 48, &h->last_commit_us, 8);
+    memcpy(out + 56, &h->prev_crc, 4);
+    memcpy(out + CRC_AT, &h->crc, 4);
+}
+
+static uint32_t checksum(uint32_t prev_crc, const uint8_t *header, struct view payload)
+{
+    static const uint8_t zero[4];
+    uint32_t crc = crc32c(prev_crc, header, CRC_AT);
+
+    crc = crc32c(crc, zero, sizeof zero);
+    return crc32c(crc, payload.p, payload.len);
+}
+
+static bool compress(struct block_head *h, struct view raw, int level, struct buf *out,
+                     struct err *e)
+{
+    size_t room = ZSTD_compressBound(raw.len), n;
+
+    if (!buf_reserve(out, room))
+        return err_set(e, ERR_LIMIT, "a block of %zu bytes does not fit its buffer", raw.len);
+    n = ZSTD_compress(out->p + out->len, room, raw.p, raw.len, level);
+    if (ZSTD_isError(n))
+        return err_set(e, ERR_BUG, "cannot compress a block: %s", ZSTD_getErrorName(n));
+    h->codec = BLOCK_ZSTD;
+    h->stored_len = (uint32_t)n;
+    out->len += n;
+    return true;
+}
+
+bool block_encode(struct block_head *h, struct view raw, int level, struct buf *out, struct err *e)
+{
+    size_t at = out->len;
+
+    if (raw.len > BLOCK_RAW_MAX)
+        return err_set(e, ERR_LIMIT, "a block of %zu bytes is larger than %u", raw.len,
+                       BLOCK_RAW_MAX);
+    if (!buf_reserve(out, BLOCK_HEADER_SIZE))
+        return err_set(e, ERR_LIMIT, "a block does not fit its buffer of %zu bytes", out->max);
+    out->len += BLOCK_HEADER_SIZE;
+    h->raw_len = (uint32_t)raw.len;
+    if (level == 0) {
+        h->codec = BLOCK_RAW;
+        h->stored_len = h->raw_len;
+        buf_append(out, raw.p, raw.len);
+        if (!buf_ok(out))
+            return err_set(e, ERR_LIMIT, "a block of %zu bytes does not fit its buffer", raw.len);
+    } else if (!compress(h, raw, level, out, e)) {
+        return false;
+    }
+    h->crc = 0;
+    put_header(h, out->p + at);
+    h->crc = checksum(h->prev_crc, out->p + at,
+                      (struct view){out->p + at + BLOCK_HEADER_SIZE, h->stored_len});
+    put_header(h, out->p + at);
+    return true;
+}
+
+bool block_head_read(struct view bytes, struct block_head *h)
+{
+    uint32_t magic;
+
+    if (bytes.len < BLOCK_HEADER_SIZE)
+        return false;
+    memcpy(&magic, bytes.p, 4);
+    h->codec = bytes.p[4];
+    h->flags = bytes.p[5];
+    memcpy(&h->number, bytes.p + 8, 8);
+    memcpy(&h->prev_durable, bytes.p + 16, 8);
+    memcpy(&h->raw_len, bytes.p + 24, 4);
+    memcpy(&h->stored_len, bytes.p + 28, 4);
+    memcpy(&h->n_records, bytes.p + 32, 4);
+    memcpy(&h->first_commit_us, bytes.p + 40, 8);
+    memcpy(&h->last_commit_us, bytes.p + 48, 8);
+    memcpy(&h->prev_crc, bytes.p + 56, 4);
+    memcpy(&h->crc, bytes.p + CRC_AT, 4);
+    return magic == BLOCK_MAGIC && h->codec <= BLOCK_ZSTD && h->raw_len <= BLOCK_RAW_MAX &&
+           h->stored_len <= ZSTD_compressBound(BLOCK_RAW_MAX);
+}
+
+bool block_check(const struct block_head *h, struct view header, struct view payload)
+{
+    return header.len >= BLOCK_HEADER_SIZE && payload.len == h->stored_len &&
+           checksum(h->prev_crc, header.p, payload) == h->crc;
+}
+
+bool block_decode(const struct block_head *h, struct view payload, struct buf *out, struct err *e)
+{
+    size_t n;
+
+    buf_clear(out);
+    if (!buf_reserve(out, h->raw_len ? h->raw_len : 1))
+        return err_set(e, ERR_LIMIT, "block %" PRIu64 " needs %u bytes, limit %zu", h->number,
+                       h->raw_len, out->max);
+    if (h->codec == BLOCK_RAW) {
+        if (payload.len != h->raw_len)
+            return err_set(e, ERR_CORRUPT, "block %" PRIu64 " has the wrong length", h->number);
+        buf_append(out, payload.p, payload.len);
+        return true;
+    }
+    n = ZSTD_decompress(out->p, h->raw_len, payload.p, payload.len);
+    if (ZSTD_isError(n) || n != h->raw_len)
+        return err_set(e, ERR_CORRUPT, "cannot decompress block %" PRIu64 ": %s", h->number,
+                       ZSTD_isError(n) ? ZSTD_getErrorName(n) : "another length");
+    out->len = n;
+    return true;
+}
