@@ -64,6 +64,9 @@
       "the binary log is off, or the right to see it is missing",                                  \
       "switch the binary log on; grant BINLOG MONITOR (REPLICATION CLIENT) to the user")           \
     /* target */                                                                                   \
+    X(TARGET_SHAPE, STOP, "a table on the target has a shape that does not fit the source's",       \
+      "it was made by hand, or by an older definition",                                            \
+      "drop the table on the target, or change it as the message says, then resume")               \
     X(TARGET_CONFLICT, STOP, "the target already has a row that the source's row collides with",   \
       "the target was not empty, or somebody else writes to it",                                   \
       "remove the colliding rows, or empty the table, and resume the project")                     \

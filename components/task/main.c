@@ -1,0 +1,96 @@
+/*
+ * oms-task: runs the verb of its specification and reports the outcome. Started by a Supervisor for
+ * a step or a question of a person; ends by itself. A failed check is an outcome, not an error; an
+ * error of class RETRY makes the Supervisor start the task again.
+ */
+#include <string.h>
+
+#include "common/pbtext/pbtext.h"
+#include "components/task/task.h"
+#include "components/transform/transform.h"
+
+struct verb {
+    const char *name, *summary;
+    task_verb *run;
+};
+
+static const struct verb verbs[] = {
+    {"test", "connect, identify, measure a round trip", task_test},
+    {"precheck", "can the project be carried?", task_precheck},
+    {"schema", "create databases and tables on the target", task_schema},
+    {"seal", "no writer of the named tasks may write any more", task_seal},
+    {"finish", "create foreign keys and triggers", task_finish},
+};
+
+static bool open_side(struct task *t, const Oms__Endpoint *from, struct task_side *side,
+                      struct err *e)
+{
+    if (!from || !from->id || !from->id[0])
+        return true;
+    side->id = from->id;
+    return component_address(t->component, from->id, &side->address, &side->endpoint, e);
+}
+
+static bool prepare(struct task *t, struct err *e)
+{
+    if (!open_side(t, t->fixed->source, &t->source, e) ||
+        !open_side(t, t->fixed->target, &t->target, e))
+        return false;
+    return !t->fixed->scope || transform_scope(t->fixed->scope, &t->arena, &t->scope, e);
+}
+
+/* Hands the outcome to the runtime, whole or not: also a failed verb tells what it did. */
+static void report(struct task *t)
+{
+    Oms__TaskOutcome outcome = OMS__TASK_OUTCOME__INIT;
+    struct buf json;
+
+    outcome.n_checks = t->checks.n;
+    outcome.checks = t->checks.at;
+    outcome.n_objects = t->objects.n;
+    outcome.objects = t->objects.at;
+    outcome.text = (char *)(t->text ? t->text : "");
+    buf_init(&json, 64u << 20);
+    pbtext_format_json(&outcome.base, 0, &json);
+    component_result(t->component, buf_cstr(&json));
+    buf_fini(&json);
+}
+
+static bool run_verb(struct task *t, const struct verb *v, struct err *e)
+{
+    bool ok = prepare(t, e) && v->run(t, e);
+
+    report(t);
+    return ok;
+}
+
+static bool run(struct component *c, struct err *e)
+{
+    const Oms__ComponentSpec *spec = component_spec(c);
+    const char *name = spec->fixed && spec->fixed->verb ? spec->fixed->verb : "";
+
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+        if (strcmp(verbs[i].name, name) != 0)
+            continue;
+        struct task t = {.component = c, .fixed = spec->fixed};
+        arena_init(&t.arena, 0);
+        bool ok = run_verb(&t, &verbs[i], e);
+        vec_fini(&t.checks);
+        vec_fini(&t.objects);
+        arena_fini(&t.arena);
+        return ok;
+    }
+    return err_set(e, ERR_INVALID,
+                   "fixed.verb '%s' is not a task: test precheck schema seal finish", name);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct component_ops ops = {
+        .kind = "task",
+        .summary = "Runs one short job (test, precheck, schema, seal, finish) and reports.",
+        .run = run,
+    };
+
+    return component_main(&ops, argc, argv);
+}

@@ -1,0 +1,198 @@
+/*
+ * oms-task precheck: every fact a project needs, one item each. Facts that are wrong are items;
+ * only what keeps the task from looking (a lost connection) is an error, and is tried again.
+ */
+#include <inttypes.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "components/task/task.h"
+
+#define STORE_MIN_BYTES (256ull << 20)
+
+struct precheck {
+    struct task *t;
+    struct session *source, *target;
+    struct table_name *tables;
+    size_t n;
+    VEC(const char *) dbs; /* on the target, each once */
+};
+
+static bool connect_side(struct precheck *p, const struct task_side *side, const char *id,
+                         struct session **s)
+{
+    struct err e = ERR_INIT;
+
+    if (!side->endpoint->catalog->connect(&side->address, s, &e)) {
+        task_check_error(p->t, id, side->id, false, err_entry_of(e.code)->remedy, &e);
+        return false;
+    }
+    struct check_item item = {.id = id, .object = side->id, .verdict = CHECK_OK, .remedy = ""};
+    item.reason = arena_printf(&p->t->arena, "connected to '%s'", side->id);
+    task_check(p->t, &item);
+    return true;
+}
+
+/* --- tables -------------------------------------------------------------------------------------
+ */
+
+static void note_target_db(struct precheck *p, const char *db)
+{
+    for (size_t i = 0; i < p->dbs.n; i++)
+        if (strcmp(p->dbs.at[i], db) == 0)
+            return;
+    vec_push(&p->dbs, db);
+}
+
+static bool check_shape(struct precheck *p, const struct table_def *def, const char *to_db,
+                        const char *to_table, struct err *e)
+{
+    const struct table_def *there;
+    struct buf why CLEANUP(buf_fini);
+
+    buf_init(&why, 4096);
+    if (!p->t->target.endpoint->catalog->load_table(p->target, to_db, to_table, &there, e))
+        return false;
+    if (!task_same_shape(def, there, &why)) {
+        struct check_item item = {.id = "target.table_shape",
+                                  .object = task_table_key(p->t, def->db, def->name),
+                                  .verdict = CHECK_FAILED,
+                                  .reason = buf_cstr(&why),
+                                  .remedy = "drop the table on the target, or make it alike"};
+        task_check(p->t, &item);
+    }
+    table_def_unref(there);
+    return true;
+}
+
+static bool check_loaded_table(struct precheck *p, const struct table_def *def, struct err *e)
+{
+    const char *to_db, *to_table;
+    bool exists;
+
+    scope_map(p->t->scope, def->db, def->name, &to_db, &to_table);
+    note_target_db(p, to_db);
+    if (!checks_table(p->source, def, task_check_sink, p->t, e) ||
+        !checks_target_table(p->target, def, to_db, to_table, &exists, task_check_sink, p->t, e))
+        return false;
+    return !exists || check_shape(p, def, to_db, to_table, e);
+}
+
+static bool check_one_table(struct precheck *p, const struct table_name *name, struct err *e)
+{
+    const struct table_def *def;
+    struct err refused = ERR_INIT;
+
+    if (!p->t->source.endpoint->catalog->load_table(p->source, name->db, name->name, &def,
+                                                    &refused)) {
+        if (err_class_of(refused.code) == ERR_CLASS_RETRY) {
+            *e = refused;
+            return false;
+        }
+        task_check_error(p->t, "table.definition", task_table_key(p->t, name->db, name->name),
+                         false, "exclude the table from the project's objects", &refused);
+        return true;
+    }
+    bool ok = check_loaded_table(p, def, e);
+    table_def_unref(def);
+    return ok;
+}
+
+static void check_scope(struct precheck *p)
+{
+    struct task *t = p->t;
+    struct err e = ERR_INIT;
+    const char *(*pairs)[2] = arena_calloc(&t->arena, p->n + 1, sizeof *pairs);
+    struct check_item item = {.id = "scope.tables", .object = "", .remedy = ""};
+
+    for (size_t i = 0; i < p->n; i++) {
+        pairs[i][0] = p->tables[i].db;
+        pairs[i][1] = p->tables[i].name;
+    }
+    item.verdict = p->n > 0 ? CHECK_OK : CHECK_FAILED;
+    item.reason = arena_printf(&t->arena, "%zu tables are in scope", p->n);
+    item.remedy = "correct the project's objects, or grant SELECT on the tables";
+    task_check(t, &item);
+    if (!scope_check_collisions(t->scope, (const char *const(*)[2])pairs, p->n, &e))
+        task_check_error(t, "scope.collision", "", false, "give them different names", &e);
+}
+
+static bool check_tables(struct precheck *p, struct err *e)
+{
+    struct check_scope scope = {task_has_table, task_has_db, p->t};
+
+    if (!checks_objects(p->source, &scope, task_check_sink, p->t, e) ||
+        !task_tables(p->t, p->source, &p->tables, &p->n, e))
+        return false;
+    check_scope(p);
+    for (size_t i = 0; i < p->n; i++) {
+        if (component_stopping(p->t->component))
+            return err_set(e, ERR_CANCELLED, "a stop was asked for");
+        if (!check_one_table(p, &p->tables[i], e))
+            return false;
+        component_progress(p->t->component, "precheck", "tables", i + 1, p->n, 0, -1);
+    }
+    return true;
+}
+
+/* --- disk ---------------------------------------------------------------------------------------
+ */
+
+static void check_disk(struct precheck *p)
+{
+    struct statvfs fs;
+    const Oms__StoreOptions *o = p->t->fixed->store;
+    uint64_t wanted = o && o->has_retention_bytes ? o->retention_bytes : 0;
+    struct check_item item = {.id = "store.disk",
+                              .object = "",
+                              .may_skip = true,
+                              .remedy = "make room on the host's disk, or lower "
+                                        "store.retention_bytes of the project"};
+
+    if (statvfs(component_dir(p->t->component), &fs) != 0) {
+        item.verdict = CHECK_WARNING;
+        item.reason = "the free space cannot be read";
+        task_check(p->t, &item);
+        return;
+    }
+    uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+    item.verdict = free_bytes < STORE_MIN_BYTES ? CHECK_FAILED
+                   : free_bytes < wanted        ? CHECK_WARNING
+                                                : CHECK_OK;
+    item.reason = arena_printf(
+        &p->t->arena, "%" PRIu64 " MB are free on this host; the log may take %" PRIu64 " MB",
+        free_bytes >> 20, wanted >> 20);
+    task_check(p->t, &item);
+}
+
+static bool check_all(struct precheck *p, struct err *e)
+{
+    struct task *t = p->t;
+    bool source = connect_side(p, &t->source, "source.connect", &p->source);
+    bool target = connect_side(p, &t->target, "target.connect", &p->target);
+
+    check_disk(p);
+    if (source && !checks_source(p->source, task_check_sink, t, e))
+        return false;
+    if (!source || !target)
+        return true;
+    if (!check_tables(p, e))
+        return false;
+    return checks_target(&t->target.address, p->target, p->dbs.at, p->dbs.n, task_check_sink, t,
+                         e) &&
+           checks_pair(p->source, p->target, task_check_sink, t, e);
+}
+
+bool task_precheck(struct task *t, struct err *e)
+{
+    struct precheck p = {.t = t};
+
+    if (!task_need(t, true, true, true, e))
+        return false;
+    bool ok = check_all(&p, e);
+    t->source.endpoint->catalog->close(p.source);
+    t->target.endpoint->catalog->close(p.target);
+    vec_fini(&p.dbs);
+    task_say(t, "%zu checks, %zu failed", t->checks.n, task_failed(t));
+    return ok;
+}
