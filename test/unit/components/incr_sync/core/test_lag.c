@@ -1,0 +1,110 @@
+/* Lag and "caught up" as functions of facts. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdbool.h>
+
+#include "components/incr_sync/core/lag.h"
+
+#define NOW_US 1000000000000
+
+static struct lag_facts fresh(void)
+{
+    return (struct lag_facts){.now = {NOW_US},
+                              .connected = true,
+                              .source_heard = {NOW_US - 100000},
+                              .level_at = {NOW_US - 200000},
+                              .indexes_done = true,
+                              .caught_up_lag_ms = 5000};
+}
+
+static void nothing_pending_and_a_fresh_store_is_no_lag(void **state)
+{
+    struct lag_facts f = fresh();
+
+    (void)state;
+    assert_int_equal(lag_ms(&f), 0);
+    assert_true(lag_is_caught_up(&f));
+}
+
+static void the_oldest_uncommitted_transaction_is_the_lag(void **state)
+{
+    struct lag_facts f = fresh();
+
+    (void)state;
+    f.oldest_commit.us = NOW_US - 7000000;
+    assert_int_equal(lag_ms(&f), 7000);
+    assert_false(lag_is_caught_up(&f));
+}
+
+static void a_source_clock_ahead_of_ours_is_no_negative_lag(void **state)
+{
+    struct lag_facts f = fresh();
+
+    (void)state;
+    f.oldest_commit.us = NOW_US + 3000000;
+    assert_int_equal(lag_ms(&f), 0);
+}
+
+static void lag_is_unknown_when_the_store_heard_nothing_for_five_seconds(void **state)
+{
+    struct lag_facts f = fresh();
+
+    (void)state;
+    f.source_heard.us = NOW_US - 5000000;
+    assert_int_equal(lag_ms(&f), LAG_UNKNOWN);
+    assert_false(lag_is_caught_up(&f));
+    f = fresh();
+    f.connected = false;
+    assert_int_equal(lag_ms(&f), LAG_UNKNOWN);
+}
+
+static void a_backlog_in_the_store_counts_from_the_newest_commit_here(void **state)
+{
+    struct lag_facts f = fresh();
+
+    (void)state;
+    f.more_in_store = true;
+    f.newest_commit.us = NOW_US - 60000000;
+    assert_int_equal(lag_ms(&f), 60000);
+    f.newest_commit.us = 0;
+    assert_int_equal(lag_ms(&f), LAG_UNKNOWN);
+}
+
+static void it_is_not_caught_up_before_the_unique_indexes_are_there(void **state)
+{
+    struct lag_facts f = fresh();
+
+    (void)state;
+    f.indexes_done = false;
+    assert_false(lag_is_caught_up(&f));
+}
+
+static void it_is_not_caught_up_when_it_was_level_too_long_ago(void **state)
+{
+    struct lag_facts f = fresh();
+
+    (void)state;
+    f.level_at.us = NOW_US - 5000000;
+    assert_false(lag_is_caught_up(&f));
+    f.level_at.us = 0;
+    assert_false(lag_is_caught_up(&f));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_pending_and_a_fresh_store_is_no_lag),
+        cmocka_unit_test(the_oldest_uncommitted_transaction_is_the_lag),
+        cmocka_unit_test(a_source_clock_ahead_of_ours_is_no_negative_lag),
+        cmocka_unit_test(lag_is_unknown_when_the_store_heard_nothing_for_five_seconds),
+        cmocka_unit_test(a_backlog_in_the_store_counts_from_the_newest_commit_here),
+        cmocka_unit_test(it_is_not_caught_up_before_the_unique_indexes_are_there),
+        cmocka_unit_test(it_is_not_caught_up_when_it_was_level_too_long_ago),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
