@@ -142,7 +142,7 @@ static bool send_position(struct store_reader *r, struct err *e)
     pthread_mutex_lock(&r->lock);
     send = r->position_new && !txn_set_is_empty(&r->position);
     if (send)
-        txn_set_copy(&low, &r->position);
+        txn_set_assign(&low, &r->position);
     r->position_new = false;
     pthread_mutex_unlock(&r->lock);
     r->position_sent = now;
@@ -313,7 +313,7 @@ void store_reader_position(struct store_reader *r, const struct txn_set *low)
 {
     pthread_mutex_lock(&r->lock);
     if (!txn_set_equal(&r->position, low)) {
-        txn_set_copy(&r->position, low);
+        txn_set_assign(&r->position, low);
         r->position_new = true;
     }
     pthread_mutex_unlock(&r->lock);

@@ -21,7 +21,7 @@ static void intersect(struct txn_set *a, const struct txn_set *b)
     struct txn_set not_in_b;
 
     txn_set_init(&not_in_b);
-    txn_set_copy(&not_in_b, a);
+    txn_set_assign(&not_in_b, a);
     txn_set_subtract(&not_in_b, b);
     txn_set_subtract(a, &not_in_b);
     txn_set_fini(&not_in_b);
@@ -40,7 +40,7 @@ static bool take_pos(struct sync *s, const struct table_pos *p, struct err *e)
                        "finished",
                        p->db, p->name);
     if (!f->any)
-        txn_set_copy(&f->begin, &p->begin);
+        txn_set_assign(&f->begin, &p->begin);
     else
         intersect(&f->begin, &p->begin);
     f->any = true;

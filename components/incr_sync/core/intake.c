@@ -43,8 +43,8 @@ struct intake *intake_new(const struct intake_params *p)
     in->p = *p;
     txn_set_init(&in->seen);
     txn_set_init(&in->done);
-    txn_set_copy(&in->seen, p->low);
-    txn_set_copy(&in->done, p->done);
+    txn_set_assign(&in->seen, p->low);
+    txn_set_assign(&in->done, p->done);
     return in;
 }
 

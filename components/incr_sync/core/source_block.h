@@ -20,6 +20,13 @@
 #include "components/record/block.h"
 #include "components/record/txn.h"
 
+/* Replaces a set that holds a value already (txn_set_copy begins with one that does not). */
+static inline void txn_set_assign(struct txn_set *to, const struct txn_set *from)
+{
+    txn_set_fini(to);
+    txn_set_copy(to, from);
+}
+
 struct source_block {
     struct buf raw;      /* whole records */
     struct arena arena;  /* the transactions that end here, their keys */

@@ -24,9 +24,9 @@ struct window *window_new(const struct window_limits *l, const struct txn_set *l
     keyset_init(&w->flying);
     keyset_init(&w->passed);
     txn_set_init(&w->low);
-    txn_set_copy(&w->low, low);
+    txn_set_assign(&w->low, low);
     txn_set_init(&w->saved);
-    txn_set_copy(&w->saved, saved);
+    txn_set_assign(&w->saved, saved);
     w->slots = must_calloc(l->slots, sizeof *w->slots);
     for (uint32_t i = 0; i < l->slots; i++) {
         struct window_slot *s = &w->slots[i];
@@ -34,7 +34,7 @@ struct window *window_new(const struct window_limits *l, const struct txn_set *l
         /* The takeover's done must stay on the target until low has passed it, whichever row is
          * written first: each slot carries all of it. */
         txn_set_init(&s->done);
-        txn_set_copy(&s->done, done);
+        txn_set_assign(&s->done, done);
         txn_set_init(&s->group.low);
         txn_set_init(&s->group.done);
         s->group.slot = i;
@@ -226,7 +226,7 @@ const struct txn_set *window_low(const struct window *w)
 
 void window_committed(const struct window *w, struct txn_set *out)
 {
-    txn_set_copy(out, &w->low);
+    txn_set_assign(out, &w->low);
     for (uint32_t i = 0; i < w->limits.slots; i++)
         txn_set_union(out, &w->slots[i].done);
 }
@@ -267,7 +267,7 @@ bool window_progress_is_stale(const struct window *w)
     bool stale;
 
     txn_set_init(&rows);
-    txn_set_copy(&rows, &w->saved);
+    txn_set_assign(&rows, &w->saved);
     for (uint32_t i = 0; i < w->limits.slots; i++)
         txn_set_union(&rows, &w->slots[i].done);
     stale = !txn_set_contains(&rows, &w->low);

@@ -80,8 +80,8 @@ static struct window_group *launch(struct window *w, struct window_slot *s)
 {
     struct window_group *g = &s->group;
 
-    txn_set_copy(&g->low, &w->low);
-    txn_set_copy(&g->done, &s->done);
+    txn_set_assign(&g->low, &w->low);
+    txn_set_assign(&g->done, &s->done);
     txn_set_subtract(&g->done, &w->low);
     for (size_t i = 0; i < g->txns.n; i++) {
         const struct source_txn *t = g->txns.at[i];
