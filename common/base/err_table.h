@@ -64,12 +64,19 @@
       "the binary log is off, or the right to see it is missing",                                  \
       "switch the binary log on; grant BINLOG MONITOR (REPLICATION CLIENT) to the user")           \
     /* target */                                                                                   \
-    X(TARGET_SHAPE, STOP, "a table on the target has a shape that does not fit the source's",       \
+    X(TARGET_SHAPE, STOP, "a table on the target has a shape that does not fit the source's",      \
       "it was made by hand, or by an older definition",                                            \
       "drop the table on the target, or change it as the message says, then resume")               \
     X(TARGET_CONFLICT, STOP, "the target already has a row that the source's row collides with",   \
       "the target was not empty, or somebody else writes to it",                                   \
       "remove the colliding rows, or empty the table, and resume the project")                     \
+    X(TARGET_CHANGED, STOP, "the target's address leads to another server than before",            \
+      "the target failed over, was restored, or the address was changed",                          \
+      "verify the data on that server; then empty target_uuid of the task in oms_meta.fence "      \
+      "there, "                                                                                    \
+      "and resume")                                                                                \
+    X(TARGET_RESTARTED, RETRY, "the target's server was started again while it was written to",    \
+      "a restart or a crash of the server", "nothing; the task takes over again from its rows")    \
     X(TARGET_NOT_EMPTY, STOP, "a target table that must be empty has rows",                        \
       "an earlier copy, or somebody else writes to it", "empty the table and resume the project")  \
     X(DDL_HELD, STOP, "a statement changed a table's definition on the source",                    \
@@ -78,6 +85,33 @@
     X(NO_START, STOP, "the position where following the changes begins is not known",              \
       "the full copy left no record on the target, or the record was removed",                     \
       "run the full copy again; nothing was applied")                                              \
+    /* a source's log */                                                                           \
+    X(LOG_UNKNOWN_EVENT, STOP, "the source's log holds an event that is not known",                \
+      "a newer server version, or a feature that is not supported yet",                            \
+      "switch the feature off on the source if the message names one; report the event's bytes")   \
+    X(LOG_DAMAGED, STOP, "the source's log has bytes that cannot be right",                        \
+      "damage on the source's disk or on the way",                                                 \
+      "resume once; if it stays, check the source's log with the server's own tool")               \
+    X(LOG_LOST, STOP, "the source no longer has the part of its log that is needed",               \
+      "it was purged, or the log was reset", "copy the tables again from the present position")    \
+    X(LOG_ORDER, STOP, "a sequence number of the source's log does not grow",                      \
+      "two servers wrote into one GTID domain, or the log was reset",                              \
+      "give each writing server its own gtid_domain_id, then copy the tables again")               \
+    X(LOG_DUPLICATE_READER, RETRY, "the source closed the log for another reader of our number",   \
+      "another replica has the same server_id",                                                    \
+      "nothing: another number is taken; if it stays, set the range of server ids")                \
+    X(LOG_STATEMENT, STOP, "the source's log holds a change as a statement, not as rows",          \
+      "binlog_format is not ROW in some session of the source",                                    \
+      "set binlog_format=ROW for every session, then copy the tables again")                       \
+    X(LOG_METADATA, STOP, "the log does not tell enough about a table to read its rows for sure",  \
+      "binlog_row_metadata was not FULL when the rows were written",                               \
+      "set binlog_row_metadata=FULL on the source, then copy the tables again")                    \
+    X(LOG_XA, STOP, "the source's log holds an XA transaction on tables that are followed",        \
+      "an application uses XA transactions",                                                       \
+      "this is not supported yet: use ordinary transactions, then copy the tables again")          \
+    X(LOG_ROLLBACK, STOP, "a transaction of the log was undone in part, and its rows cannot tell", \
+      "tables with and without transactions were changed together",                                \
+      "use transactional tables, then copy the tables again")                                      \
     /* fencing */                                                                                  \
     X(FENCED, FENCE, "another writer took over this task", "the task was started elsewhere",       \
       "nothing; this process must not write any more")                                             \
