@@ -324,17 +324,14 @@ static void put_row_string(struct buf *out, const struct table_def *t)
     buf_str(out, any_null ? "))" : ")");
 }
 
+/* The string is built twice: a user variable would save that, but the order in which the server
+ * evaluates the two aggregates is its own. */
 void sqltext_digest(struct buf *out, const struct table_def *columns, enum digest_form form)
 {
     buf_str(out, "COUNT(*),COALESCE(SUM(CRC32(");
-    if (form == DIGEST_CRC32C) { /* the variable saves building the string twice */
-        buf_str(out, "@oms_row:=");
-        put_row_string(out, columns);
-        buf_str(out, ")),0),COALESCE(BIT_XOR(CRC32C(@oms_row)),0)");
-        return;
-    }
     put_row_string(out, columns);
-    buf_str(out, ")),0),COALESCE(BIT_XOR(CRC32(REVERSE(");
+    buf_str(out, form == DIGEST_CRC32C ? ")),0),COALESCE(BIT_XOR(CRC32C("
+                                       : ")),0),COALESCE(BIT_XOR(CRC32(REVERSE(");
     put_row_string(out, columns);
-    buf_str(out, "))),0)");
+    buf_str(out, form == DIGEST_CRC32C ? ")),0)" : "))),0)");
 }

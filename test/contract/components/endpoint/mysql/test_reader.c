@@ -1,0 +1,644 @@
+/* The reader against a real server: every value arrives, every row once, positions are exact. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "components/endpoint/mysql/endpoint.h"
+#include "components/endpoint/mysql/position.h"
+#include "components/endpoint/mysql/session.h"
+#include "components/endpoint/mysql/sqltext.h"
+#include "test/lib/mariadb.h"
+
+#define BOUND_MAX (1u << 20)
+
+static struct mariadb server;
+static struct session *root; /* statements in utf8mb4 */
+static struct reader *reader;
+static const struct reader_ops *ops = &mysql_reader_ops;
+
+#define check(call)                                                        \
+    do {                                                                   \
+        struct err e_ = ERR_INIT;                                          \
+        struct err *e = &e_;                                               \
+        if (!(call))                                                       \
+            fail_msg("%s: %s (%s)", #call, e_.message, err_name(e_.code)); \
+    } while (0)
+
+static void run(const char *sql)
+{
+    check(session_exec(root, sql, e));
+}
+
+static const struct table_def *load(const char *name)
+{
+    const struct table_def *t = NULL;
+
+    check(mysql_catalog_ops.load_table(root, "r", name, &t, e));
+    return t;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    check(mariadb_start(&server, 31, NULL, e));
+    struct endpoint_address a = mariadb_address(&server);
+    check(session_open(&a, SESSION_DDL, &root, e));
+    check(ops->open(&a, &reader, e));
+    run("CREATE DATABASE r CHARACTER SET utf8mb4");
+    run("USE r");
+    run("SET sql_mode='ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO'");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    ops->close(reader);
+    session_close(root);
+    mariadb_stop(&server);
+    return 0;
+}
+
+/* --- collecting rows ----------------------------------------------------------------------------
+ */
+
+struct kept { /* every row of a read, one after the other */
+    VEC(struct rows *) batches;
+    uint64_t n;
+    size_t refuse_after; /* 0 = never */
+};
+
+static bool keep(void *arg, struct rows *batch, struct err *e)
+{
+    struct kept *k = arg;
+
+    k->n += batch->n;
+    vec_push(&k->batches, batch);
+    if (k->refuse_after && k->batches.n >= k->refuse_after)
+        return err_set(e, ERR_CANCELLED, "enough");
+    return true;
+}
+
+static void kept_fini(struct kept *k)
+{
+    for (size_t i = 0; i < k->batches.n; i++)
+        rows_free(k->batches.at[i]);
+    vec_fini(&k->batches);
+}
+
+static const struct key_range whole = {{NULL, 0}, {NULL, 0}};
+
+static void values_of(const struct table_def *t, struct view row, struct value *out)
+{
+    assert_true(row_read(t, ROWS_MYSQL_TEXT, false, row, out));
+}
+
+static void assert_text(const struct table_def *t, struct view row, const char *column,
+                        const char *text)
+{
+    struct value v[128];
+    int i = table_def_column(t, column);
+
+    assert_true(i >= 0);
+    values_of(t, row, v);
+    if (!text) {
+        assert_int_equal(v[i].state, VALUE_NULL);
+        return;
+    }
+    assert_int_equal(v[i].state, VALUE_SET);
+    if (v[i].len != strlen(text) || memcmp(v[i].p, text, v[i].len) != 0)
+        fail_msg("column %s is '%.*s', expected '%s'", column, (int)v[i].len, (const char *)v[i].p,
+                 text);
+}
+
+/* --- values -------------------------------------------------------------------------------------
+ */
+
+static const char create_types[] =
+    "CREATE TABLE types (i INT PRIMARY KEY, u UUID, n6 INET6, n4 INET4, j JSON,"
+    " c VARCHAR(300) COMPRESSED, b BIT(10), e ENUM('x','y','\xc3\xa9'), s SET('a','b','c'),"
+    " tm TIME(3), dt DATETIME(6), ts TIMESTAMP(2) NULL, d DECIMAL(10,3), g POINT, y YEAR,"
+    " vc INT AS (i+1) VIRTUAL, st INT AS (i+2) STORED, cb BLOB COMPRESSED, f4 FLOAT, f8 DOUBLE,"
+    " fm FLOAT(7,3), dm DOUBLE(10,2), i1 TINYINT, u1 TINYINT UNSIGNED, i3 MEDIUMINT,"
+    " u8 BIGINT UNSIGNED, da DATE, ch CHAR(10) CHARACTER SET utf8mb4, bn BINARY(6),"
+    " lt LONGTEXT CHARACTER SET utf8mb4, vb VARBINARY(400), d65 DECIMAL(65,30), b64 BIT(64),"
+    " l1 VARCHAR(20) CHARACTER SET latin1, uc VARCHAR(20) CHARACTER SET ucs2,"
+    " u16 VARCHAR(20) CHARACTER SET utf16, u32 TEXT CHARACTER SET utf32,"
+    " gb VARCHAR(20) CHARACTER SET gbk, sj VARCHAR(20) CHARACTER SET sjis,"
+    " z4 INT(8) ZEROFILL, inv INT INVISIBLE, zd DATETIME, zda DATE)";
+
+static const char insert_types[] =
+    "INSERT INTO types (i,u,n6,n4,j,c,b,e,s,tm,dt,ts,d,g,y,cb,f4,f8,fm,dm,i1,u1,i3,u8,da,ch,bn,lt,"
+    "vb,d65,b64,l1,uc,u16,u32,gb,sj,z4,inv,zd,zda) VALUES (1,"
+    "'123e4567-e89b-12d3-a456-426655440000','::1','1.2.3.4','{\"a\": 1}',REPEAT('ab',100),5,"
+    "'\xc3\xa9','a,c','-01:02:03.456','2024-01-02 03:04:05.678901','2024-01-02 03:04:05.67',"
+    "-123.456,POINT(1,2),2024,'hello',0.33333334,-2.25e-300,3.14159,1.005,-1,255,-8388608,"
+    "18446744073709551615,'2024-02-29','ab  ',X'010200000000','h\xc3\xa9llo \xf0\x9f\x98\x80',"
+    "X'010000',-12345678901234567890123456789012345.012345678901234567890123456789,"
+    "X'8000000000000001','na\xc3\xafve','\xc3\xa9\xe4\xb8\xad','\xf0\x9f\x98\x80','\xe4\xb8\xad',"
+    "'\xe4\xb8\xad','\xe6\x97\xa5',42,7,'0000-00-00 00:00:00','2023-00-10'),"
+    "(2,NULL,NULL,NULL,NULL,'',0,NULL,'',NULL,NULL,NULL,NULL,NULL,NULL,'',NULL,NULL,NULL,NULL,NULL,"
+    "NULL,NULL,NULL,NULL,'','','','',NULL,NULL,'','','','','','',NULL,NULL,NULL,NULL)";
+
+static void every_type_is_read_in_its_text_form(void **state)
+{
+    struct kept k = {0};
+
+    (void)state;
+    run("SET time_zone='+05:00'"); /* the reader's own zone counts */
+    run(create_types);
+    run(insert_types);
+    run("SET time_zone='+00:00'");
+    const struct table_def *t = load("types");
+    check(ops->read(reader, t, whole, ROWS_MYSQL_TEXT, 1 << 20, keep, &k, e));
+    assert_int_equal(k.n, 2);
+    struct view row = rows_at(k.batches.at[0], 0);
+    assert_text(t, row, "u", "123e4567-e89b-12d3-a456-426655440000");
+    assert_text(t, row, "n6", "::1");
+    assert_text(t, row, "n4", "1.2.3.4");
+    assert_text(t, row, "j", "{\"a\": 1}");
+    assert_text(t, row, "b", "5");
+    assert_text(t, row, "e", "3");
+    assert_text(t, row, "s", "5");
+    assert_text(t, row, "tm", "-01:02:03.456");
+    assert_text(t, row, "dt", "2024-01-02 03:04:05.678901");
+    assert_text(t, row, "ts", "2024-01-01 22:04:05.67");
+    assert_text(t, row, "d", "-123.456");
+    assert_text(t, row, "y", "2024");
+    assert_text(t, row, "vc", NULL);
+    assert_text(t, row, "st", NULL);
+    assert_text(t, row, "cb", "hello");
+    assert_text(t, row, "f4", "0.3333333432674408");
+    assert_text(t, row, "f8", "-2.25e-300");
+    assert_text(t, row, "fm", "3.1419999599456787");
+    assert_text(t, row, "u8", "18446744073709551615");
+    assert_text(t, row, "ch", "ab");
+    assert_text(t, row, "b64", "9223372036854775809");
+    assert_text(t, row, "l1", "na\xefve");
+    assert_text(t, row, "gb", "\xd6\xd0");
+    assert_text(t, row, "sj", "\x93\xfa");
+    assert_text(t, row, "z4", "00000042");
+    assert_text(t, row, "inv", "7");
+    assert_text(t, row, "zd", "0000-00-00 00:00:00");
+    assert_text(t, row, "zda", "2023-00-10");
+    assert_text(t, row, "d65",
+                "-12345678901234567890123456789012345.012345678901234567890123456789");
+    struct value v[128];
+    values_of(t, row, v);
+    assert_memory_equal(v[table_def_column(t, "bn")].p, "\1\2\0\0\0\0", 6);
+    assert_int_equal(v[table_def_column(t, "vb")].len, 3);
+    assert_int_equal(v[table_def_column(t, "g")].len, 25);
+    assert_memory_equal(v[table_def_column(t, "uc")].p, "\0\xe9\x4e\x2d", 4);
+    row = rows_at(k.batches.at[0], 1);
+    assert_text(t, row, "u", NULL);
+    assert_text(t, row, "c", "");
+    assert_text(t, row, "e", NULL);
+    assert_text(t, row, "s", "0");
+    kept_fini(&k);
+    table_def_unref(t);
+}
+
+/* Writes what was read as literals into a second table: the server's own checksum decides. */
+static void text_rows_written_again_give_the_same_table(void **state)
+{
+    struct kept k = {0};
+    struct buf sql;
+    char a[64], b[64];
+    bool found;
+
+    (void)state;
+    run("CREATE TABLE again LIKE types");
+    const struct table_def *t = load("types");
+    check(ops->read(reader, t, whole, ROWS_MYSQL_TEXT, 1 << 20, keep, &k, e));
+    buf_init(&sql, 1 << 20);
+    for (uint32_t r = 0; r < k.n; r++) {
+        struct value v[128];
+        values_of(t, rows_at(k.batches.at[0], r), v);
+        buf_clear(&sql);
+        buf_str(&sql, "INSERT INTO again SET ");
+        for (uint16_t i = 0, n = 0; i < t->n_columns; i++) {
+            if (!sqltext_is_read(t, i))
+                continue;
+            struct column_def c = t->columns[i];
+            if (c.kind == KIND_GEOMETRY)
+                c.kind = KIND_BYTES;
+            buf_printf(&sql, "%s`%s`=", n++ ? "," : "", c.name);
+            if (v[i].state == VALUE_NULL)
+                buf_str(&sql, "NULL");
+            else
+                check(sqltext_literal(&sql, &c, (struct view){v[i].p, v[i].len}, e));
+        }
+        check(session_exec_buf(root, &sql, e));
+    }
+    check(session_value(root, "SELECT COUNT(*) FROM again", a, sizeof a, &found, e));
+    assert_string_equal(a, "2");
+    MYSQL_RES *res;
+    check(session_query(root, "CHECKSUM TABLE types, again", &res, e));
+    snprintf(a, sizeof a, "%s", mysql_fetch_row(res)[1]);
+    snprintf(b, sizeof b, "%s", mysql_fetch_row(res)[1]);
+    mysql_free_result(res);
+    assert_string_equal(a, b);
+    const struct table_def *t2 = load("again");
+    struct digest da, db;
+    check(ops->digest(reader, t, t, whole, &da, e));
+    check(ops->digest(reader, t2, t, whole, &db, e));
+    assert_true(digest_equal(&da, &db));
+    assert_int_equal(da.rows, 2);
+    buf_fini(&sql);
+    kept_fini(&k);
+    table_def_unref(t);
+    table_def_unref(t2);
+}
+
+/* --- chunks -------------------------------------------------------------------------------------
+ */
+
+static int cmp_views(const void *a, const void *b)
+{
+    const struct buf *x = a, *y = b;
+    size_t n = x->len < y->len ? x->len : y->len;
+    int c = memcmp(x->p, y->p, n);
+
+    return c ? c : (x->len > y->len) - (x->len < y->len);
+}
+
+/* Walks the table in chunks of `rows` and demands each row exactly once, and the digests' sum. */
+static void walk(const char *name, uint64_t rows)
+{
+    const struct table_def *t = load(name);
+    struct buf lo, hi;
+    VEC(struct buf) keys = {0};
+    uint64_t total, seen = 0, sum = 0, xored = 0;
+    bool done = false;
+    struct digest all;
+
+    assert_true(t->row_key >= 0);
+    check(ops->count(reader, t, &total, e));
+    check(ops->digest(reader, t, t, whole, &all, e));
+    buf_init(&lo, BOUND_MAX);
+    buf_init(&hi, BOUND_MAX);
+    while (!done) {
+        struct key_range range = {{lo.len ? lo.p : NULL, lo.len}, {NULL, 0}};
+        struct kept k = {0};
+        struct digest d;
+        check(ops->next_bound(reader, t, range, rows, &hi, &done, e));
+        if (hi.len == 0)
+            break;
+        range.hi = (struct view){hi.p, hi.len};
+        check(ops->read(reader, t, range, ROWS_MYSQL_TEXT, 256, keep, &k, e));
+        check(ops->digest(reader, t, t, range, &d, e));
+        assert_int_equal(d.rows, k.n);
+        assert_true(done || k.n == rows);
+        sum += d.sum_a;
+        xored ^= d.sum_b;
+        seen += k.n;
+        for (size_t i = 0; i < k.batches.n; i++)
+            for (uint32_t j = 0; j < k.batches.at[i]->n; j++) {
+                struct buf b;
+                buf_init(&b, BOUND_MAX);
+                check(ops->bound_of(t, ROWS_MYSQL_TEXT, rows_at(k.batches.at[i], j), &b, e));
+                vec_push(&keys, b);
+            }
+        /* The bound is the key of the chunk's last row. */
+        if (!done)
+            assert_int_equal(cmp_views(&keys.at[keys.n - 1], &hi), 0);
+        kept_fini(&k);
+        buf_clear(&lo);
+        buf_append(&lo, hi.p, hi.len);
+    }
+    if (seen != total)
+        fail_msg("%s: %llu rows of %llu", name, (unsigned long long)seen,
+                 (unsigned long long)total);
+    assert_int_equal(sum, all.sum_a);
+    assert_int_equal(xored, all.sum_b);
+    qsort(keys.at, keys.n, sizeof *keys.at, cmp_views);
+    for (size_t i = 1; i < keys.n; i++)
+        assert_int_not_equal(cmp_views(&keys.at[i - 1], &keys.at[i]), 0);
+    for (size_t i = 0; i < keys.n; i++)
+        buf_fini(&keys.at[i]);
+    vec_fini(&keys);
+    buf_fini(&lo);
+    buf_fini(&hi);
+    table_def_unref(t);
+}
+
+static void walk_sizes(const char *name)
+{
+    walk(name, 1);
+    walk(name, 3);
+    walk(name, 1000);
+}
+
+static void chunks_of_accent_insensitive_keys_have_each_row_once(void **state)
+{
+    (void)state;
+    run("CREATE TABLE ci (k VARCHAR(30) COLLATE utf8mb4_general_ci PRIMARY KEY, v INT)");
+    run("INSERT INTO ci VALUES ('',0),('\xc3\x84"
+        "b',1),('ac',2),('A d',3),('\xc3\x9f',4),('t',5),"
+        "('\xf0\x9f\x98\x80',6),('Z',7),('a''quote',8),('back\\\\slash',9),('%_',10),('\xc3\xa9',"
+        "11),"
+        "('f',12)");
+    walk_sizes("ci");
+    run("CREATE TABLE uca (k VARCHAR(30) COLLATE utf8mb4_unicode_ci PRIMARY KEY, v INT)");
+    run("INSERT INTO uca SELECT * FROM ci");
+    walk_sizes("uca");
+}
+
+static void chunks_of_big_unsigned_keys_have_each_row_once(void **state)
+{
+    (void)state;
+    run("CREATE TABLE big (k BIGINT UNSIGNED PRIMARY KEY)");
+    run("INSERT INTO big VALUES (0),(1),(9223372036854775807),(9223372036854775808),"
+        "(9223372036854775809),(18446744073709551614),(18446744073709551615)");
+    walk_sizes("big");
+}
+
+static void chunks_of_composite_keys_have_each_row_once(void **state)
+{
+    (void)state;
+    run("CREATE TABLE comp (v INT, a VARCHAR(10) CHARACTER SET latin1 NOT NULL, b INT NOT NULL,"
+        " c DATETIME(6) NOT NULL, PRIMARY KEY (a, b DESC, c))");
+    run("INSERT INTO comp SELECT seq, CHAR(65 + seq MOD 5, 0xe4 USING latin1), CAST(seq MOD 7 AS "
+        "SIGNED) - 3,"
+        " '2024-01-01' + INTERVAL seq MICROSECOND FROM seq_1_to_200");
+    walk_sizes("comp");
+    run("CREATE TABLE comp2 (a INT NOT NULL, b INT NOT NULL, c INT NOT NULL, v INT,"
+        " UNIQUE KEY u (c, a, b))");
+    run("INSERT INTO comp2 SELECT seq DIV 10, seq MOD 10, seq MOD 3, seq FROM seq_1_to_300");
+    walk_sizes("comp2");
+}
+
+static void chunks_of_binary_keys_have_each_row_once(void **state)
+{
+    (void)state;
+    run("CREATE TABLE bin (k BINARY(16) PRIMARY KEY, v INT)");
+    run("INSERT INTO bin SELECT UNHEX(MD5(seq)), seq FROM seq_1_to_100");
+    run("INSERT INTO bin VALUES (X'00', 0), (X'FF', 1), (X'2700', 2), (X'5C00', 3)");
+    walk_sizes("bin");
+    run("CREATE TABLE vbin (k VARBINARY(16) PRIMARY KEY)");
+    run("INSERT INTO vbin VALUES (''), (X'00'), (X'0000'), (X'61'), (X'6100'), (X'6120'), (X'FF')");
+    walk_sizes("vbin");
+}
+
+static void chunks_of_keys_with_trailing_spaces_have_each_row_once(void **state)
+{
+    (void)state;
+    run("CREATE TABLE pad (k VARCHAR(10) COLLATE utf8mb4_bin PRIMARY KEY)");
+    run("INSERT INTO pad VALUES ('a '), ('ab'), ('a\\t'), ('b  '), ('')");
+    walk_sizes("pad");
+    run("CREATE TABLE nopad (k VARCHAR(10) COLLATE utf8mb4_nopad_bin PRIMARY KEY)");
+    run("INSERT INTO nopad VALUES ('a'), ('a '), ('a  '), ('ab'), ('a\\t'), ('')");
+    walk_sizes("nopad");
+}
+
+static void chunks_of_every_other_kind_of_key_have_each_row_once(void **state)
+{
+    static const struct {
+        const char *name, *type, *values;
+    } kinds[] = {
+        {"k_dec", "DECIMAL(30,5)", "(-1.5),(0),(0.00001),(12345678901234567890.12345)"},
+        {"k_flt", "FLOAT", "(-1e30),(0.1),(0.33333334),(0.3333334),(16777217),(3e38)"},
+        {"k_dbl", "DOUBLE", "(-1e300),(0.1),(0.30000000000000004),(0.3),(1e-300)"},
+        {"k_enum", "ENUM('z','a','m')", "('a'),('z'),('m')"},
+        {"k_set", "SET('z','a','m')", "(''),('a'),('z'),('z,m'),('a,m')"},
+        {"k_bit", "BIT(64)", "(0),(1),(9223372036854775808),(18446744073709551615)"},
+        {"k_ts", "TIMESTAMP(3)", "(0),('2024-01-01 00:00:00.001'),('2024-01-01 00:00:00.002')"},
+        {"k_dt", "DATETIME", "('0000-00-00'),('2023-02-31'),('9999-12-31 23:59:59')"},
+        {"k_date", "DATE", "('0000-00-00'),('2023-00-10'),('2023-02-31'),('9999-12-31')"},
+        {"k_time", "TIME(2)", "('-838:59:59'),('-00:00:00.01'),('00:00:00'),('838:59:59')"},
+        {"k_year", "YEAR", "(0),(1901),(2000),(2155)"},
+        {"k_uuid", "UUID",
+         "('123e4567-e89b-12d3-a456-426655440000'),"
+         "('00000000-0000-0000-0000-000000000001'),"
+         "('ffffffff-e89b-42d3-8456-426655440000')"},
+        {"k_in6", "INET6", "('::'),('::1'),('fe80::1'),('ffff::')"},
+        {"k_in4", "INET4", "('0.0.0.0'),('1.2.3.4'),('255.255.255.255')"},
+        {"k_ucs2", "VARCHAR(10) CHARACTER SET ucs2", "('a'),('\xc3\xa9'),('\xe4\xb8\xad')"},
+        {"k_u16", "VARCHAR(10) CHARACTER SET utf16le", "('a'),('\xc3\xa9'),('\xf0\x9f\x98\x80')"},
+        {"k_gbk", "CHAR(10) CHARACTER SET gbk", "('a'),('\xe4\xb8\xad'),('\xe6\x96\x87')"},
+        {"k_neg", "TINYINT", "(-128),(-1),(0),(127)"},
+    };
+    char sql[1024];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        snprintf(sql, sizeof sql, "CREATE TABLE %s (k %s PRIMARY KEY)", kinds[i].name,
+                 kinds[i].type);
+        run(sql);
+        snprintf(sql, sizeof sql, "INSERT INTO %s VALUES %s", kinds[i].name, kinds[i].values);
+        run(sql);
+        walk_sizes(kinds[i].name);
+    }
+}
+
+static void an_empty_table_gives_an_empty_bound_at_once(void **state)
+{
+    struct buf b;
+    bool done = false;
+
+    (void)state;
+    run("CREATE TABLE none (k INT PRIMARY KEY)");
+    const struct table_def *t = load("none");
+    buf_init(&b, BOUND_MAX);
+    check(ops->next_bound(reader, t, whole, 10, &b, &done, e));
+    assert_true(done);
+    assert_int_equal(b.len, 0);
+    buf_fini(&b);
+    table_def_unref(t);
+}
+
+static void chunk_reads_use_the_key_and_never_sort(void **state)
+{
+    struct buf sql, lo;
+    MYSQL_RES *res;
+
+    (void)state;
+    run("ANALYZE TABLE comp2");
+    const struct table_def *t = load("comp2");
+    buf_init(&sql, BOUND_MAX);
+    buf_init(&lo, 256);
+    buf_bytes(&lo, "1", 1);
+    buf_bytes(&lo, "2", 1);
+    buf_bytes(&lo, "3", 1);
+    struct key_range range = {{lo.p, lo.len}, {NULL, 0}};
+    buf_str(&sql, "EXPLAIN SELECT *");
+    sqltext_from(&sql, t);
+    check(sqltext_where(&sql, t, range, e));
+    sqltext_order(&sql, t);
+    check(session_query_buf(root, &sql, &res, e));
+    MYSQL_ROW row = mysql_fetch_row(res);
+    assert_string_equal(row[3], "range");
+    assert_string_equal(row[5], "u");
+    assert_null(strstr(row[9], "filesort"));
+    mysql_free_result(res);
+    buf_fini(&sql);
+    buf_fini(&lo);
+    table_def_unref(t);
+}
+
+/* --- snapshots ----------------------------------------------------------------------------------
+ */
+
+static void gtid_now(struct txn_set *set)
+{
+    char text[512];
+    bool found;
+
+    txn_set_init(set);
+    check(session_value(root, "SELECT @@global.gtid_binlog_pos", text, sizeof text, &found, e));
+    check(position_add_mariadb(text, set, e));
+}
+
+static void a_snapshot_sees_exactly_its_position(void **state)
+{
+    struct position pos, later;
+    struct txn_set before;
+    bool exact = false;
+    uint64_t n;
+
+    (void)state;
+    run("CREATE TABLE snap (k INT PRIMARY KEY)");
+    run("INSERT INTO snap VALUES (1),(2)");
+    const struct table_def *t = load("snap");
+    gtid_now(&before);
+    check(ops->begin_snapshot(reader, &pos, &exact, e));
+    run("INSERT INTO snap VALUES (3)");
+    assert_true(exact);
+    assert_true(txn_set_equal(&pos.set, &before));
+    assert_non_null(strchr(pos.native, ':'));
+    check(ops->count(reader, t, &n, e));
+    assert_int_equal(n, 2);
+    check(ops->position_now(reader, &later, e));
+    assert_true(txn_set_contains(&later.set, &pos.set));
+    assert_false(txn_set_equal(&later.set, &pos.set));
+    check(ops->end_snapshot(reader, e));
+    check(ops->count(reader, t, &n, e));
+    assert_int_equal(n, 3);
+    txn_set_fini(&before);
+    txn_set_fini(&pos.set);
+    txn_set_fini(&later.set);
+    table_def_unref(t);
+}
+
+/* --- digests ------------------------------------------------------------------------------------
+ */
+
+static struct digest digest_of(const char *name)
+{
+    const struct table_def *t = load(name);
+    struct digest d = {0};
+
+    check(ops->digest(reader, t, t, whole, &d, e));
+    table_def_unref(t);
+    return d;
+}
+
+static void assert_digests_differ(const char *what, const char *a, const char *b)
+{
+    char sql[1024];
+
+    run("CREATE OR REPLACE TABLE da (a VARCHAR(20), b VARBINARY(20), c INT, f FLOAT)");
+    run("CREATE OR REPLACE TABLE db LIKE da");
+    snprintf(sql, sizeof sql, "INSERT INTO da VALUES %s", a);
+    run(sql);
+    snprintf(sql, sizeof sql, "INSERT INTO db VALUES %s", b);
+    run(sql);
+    struct digest x = digest_of("da"), y = digest_of("db");
+    if (digest_equal(&x, &y))
+        fail_msg("%s: the digests are equal", what);
+}
+
+static void digests_tell_rows_apart(void **state)
+{
+    (void)state;
+    assert_digests_differ("case", "('a','x',1,1)", "('A','x',1,1)");
+    assert_digests_differ("trailing space", "('a','x',1,1)", "('a ','x',1,1)");
+    assert_digests_differ("NULL and empty", "('','x',1,1)", "(NULL,'x',1,1)");
+    assert_digests_differ("NULL moved", "('1',NULL,1,1)", "(NULL,'1',1,1)");
+    assert_digests_differ("separator moved", "('a#b','c',1,1)", "('a','b#c',1,1)");
+    assert_digests_differ("float bits", "('a','x',1,0.33333334)", "('a','x',1,0.333333)");
+    assert_digests_differ("pairs cancel", "('a','x',1,1),('a','x',1,1)",
+                          "('b','x',1,1),('b','x',1,1)");
+    assert_digests_differ("trailing zero", "('a',X'00',1,1)", "('a',X'0000',1,1)");
+}
+
+static void digests_do_not_depend_on_order(void **state)
+{
+    (void)state;
+    run("CREATE OR REPLACE TABLE da (a VARCHAR(20), b INT)");
+    run("CREATE OR REPLACE TABLE db LIKE da");
+    run("INSERT INTO da VALUES ('x',1),('y',2),('z',3),('z',3)");
+    run("INSERT INTO db VALUES ('z',3),('y',2),('z',3),('x',1)");
+    struct digest x = digest_of("da"), y = digest_of("db");
+    assert_true(digest_equal(&x, &y));
+    assert_int_equal(x.rows, 4);
+}
+
+/* --- ends ---------------------------------------------------------------------------------------
+ */
+
+static void a_table_without_key_is_read_whole(void **state)
+{
+    struct kept k = {0};
+
+    (void)state;
+    run("CREATE TABLE nokey (a INT, b TEXT)");
+    run("INSERT INTO nokey VALUES (1,'x'),(1,'x'),(NULL,NULL)");
+    const struct table_def *t = load("nokey");
+    assert_int_equal(t->row_key, -1);
+    check(ops->read(reader, t, whole, ROWS_MYSQL_TEXT, 1, keep, &k, e));
+    assert_int_equal(k.n, 3);
+    kept_fini(&k);
+    table_def_unref(t);
+}
+
+static void an_abandoned_read_leaves_a_reader_that_says_retry(void **state)
+{
+    struct endpoint_address a = mariadb_address(&server);
+    struct kept k = {.refuse_after = 1};
+    struct reader *r;
+    struct err e2 = ERR_INIT;
+    uint64_t n;
+
+    (void)state;
+    run("CREATE TABLE many AS SELECT seq AS k, REPEAT('x', 1000) AS v FROM seq_1_to_20000");
+    run("ALTER TABLE many ADD PRIMARY KEY (k)");
+    const struct table_def *t = load("many");
+    check(ops->open(&a, &r, e));
+    assert_false(ops->read(r, t, whole, ROWS_MYSQL_TEXT, 4096, keep, &k, &e2));
+    assert_int_equal(e2.code, ERR_CANCELLED);
+    err_clear(&e2);
+    assert_false(ops->count(r, t, &n, &e2));
+    assert_int_equal(err_class_of(e2.code), ERR_CLASS_RETRY);
+    ops->close(r);
+    kept_fini(&k);
+    table_def_unref(t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_type_is_read_in_its_text_form),
+        cmocka_unit_test(text_rows_written_again_give_the_same_table),
+        cmocka_unit_test(chunks_of_accent_insensitive_keys_have_each_row_once),
+        cmocka_unit_test(chunks_of_big_unsigned_keys_have_each_row_once),
+        cmocka_unit_test(chunks_of_composite_keys_have_each_row_once),
+        cmocka_unit_test(chunks_of_binary_keys_have_each_row_once),
+        cmocka_unit_test(chunks_of_keys_with_trailing_spaces_have_each_row_once),
+        cmocka_unit_test(chunks_of_every_other_kind_of_key_have_each_row_once),
+        cmocka_unit_test(an_empty_table_gives_an_empty_bound_at_once),
+        cmocka_unit_test(chunk_reads_use_the_key_and_never_sort),
+        cmocka_unit_test(a_snapshot_sees_exactly_its_position),
+        cmocka_unit_test(digests_tell_rows_apart),
+        cmocka_unit_test(digests_do_not_depend_on_order),
+        cmocka_unit_test(a_table_without_key_is_read_whole),
+        cmocka_unit_test(an_abandoned_read_leaves_a_reader_that_says_retry),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
