@@ -1,0 +1,63 @@
+/*
+ * Frames of the Store's wire, for both ends: docs/protocol/stream.md. A frame is u32 length of what
+ * follows (type and body), u8 type, body; little endian. Pure: bytes only.
+ */
+#ifndef OMS_COMPONENTS_STREAM_STREAM_FRAME_H
+#define OMS_COMPONENTS_STREAM_STREAM_FRAME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/buf.h"
+#include "common/base/cursor.h"
+#include "common/base/err.h"
+#include "components/record/txn_id.h"
+
+#define STREAM_PROTOCOL 1
+#define STREAM_FRAME_MAX (80u << 20) /* a block at its ceiling, and its header */
+#define STREAM_SMALL_MAX (4u << 20)  /* any other frame */
+#define STREAM_HEADER_SIZE 5
+
+enum stream_frame {
+    FRAME_HELLO = 1,    /* reader: who I am, what I have */
+    FRAME_GREETING = 2, /* Store: who I am */
+    FRAME_REFUSAL = 3,  /* Store: why not; closes */
+    FRAME_TABLES = 4,   /* Store: table versions as records */
+    FRAME_BLOCK = 5,    /* Store: block header and payload as stored */
+    FRAME_HEARD = 6,    /* Store: when it last heard its source */
+    FRAME_POSITION = 7, /* reader: committed; holds retention back */
+};
+
+struct frame_hello {
+    uint32_t protocol;
+    struct view token, reader;
+    uint64_t least_epoch;
+    struct txn_set after; /* the caller's to free */
+};
+struct frame_greeting {
+    uint32_t protocol;
+    struct view store_id;
+    uint64_t epoch;
+};
+struct frame_heard {
+    int64_t source_heard_us, source_time_us;
+    uint64_t last_number, backlog_bytes;
+};
+
+/* Begins a frame in out and gives its mark; frame_end puts the length in. */
+size_t frame_begin(struct buf *out, enum stream_frame type);
+void frame_end(struct buf *out, size_t mark);
+
+void frame_put_hello(struct buf *out, const struct frame_hello *h);
+bool frame_get_hello(struct view body, struct frame_hello *h, struct err *e) MUST_CHECK;
+void frame_put_greeting(struct buf *out, const struct frame_greeting *g);
+bool frame_get_greeting(struct view body, struct frame_greeting *g, struct err *e) MUST_CHECK;
+void frame_put_refusal(struct buf *out, const struct err *why);
+/* Always false: *e becomes what the other side said. */
+bool frame_get_refusal(struct view body, struct err *e);
+void frame_put_heard(struct buf *out, const struct frame_heard *h);
+bool frame_get_heard(struct view body, struct frame_heard *h, struct err *e) MUST_CHECK;
+void frame_put_position(struct buf *out, const struct txn_set *low);
+bool frame_get_position(struct view body, struct txn_set *low, struct err *e) MUST_CHECK;
+
+#endif
