@@ -275,7 +275,7 @@ static bool worker_answered(struct sync *s, struct worker *w, struct err *e)
     if (w->result.outcome == APPLY_COMMITTED)
         group_committed(s, window_group_of(s->window, slot));
     else
-        log_event(LOG_INFO, "incr_sync.rolled_back", "%s: %s",
+        log_event(LOG_DEBUG, "incr_sync.rolled_back", "%s: %s",
                   w->result.outcome == APPLY_RETRY ? "retry" : "conflict", w->result.conflict_text);
     switch (window_outcome(s->window, slot, outcome_of[w->result.outcome])) {
     case WINDOW_ON:

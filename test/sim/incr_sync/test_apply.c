@@ -253,7 +253,7 @@ static uint64_t env_number(const char *name, uint64_t otherwise)
 static void the_target_always_holds_a_consistent_prefix_and_ends_equal(void **state)
 {
     uint64_t first = env_number("OMS_SIM_SEED", 1);
-    uint64_t runs = getenv("OMS_SIM_SEED") ? 1 : env_number("OMS_SIM_RUNS", 30);
+    uint64_t runs = getenv("OMS_SIM_SEED") ? 1 : env_number("OMS_SIM_RUNS", 100);
 
     (void)state;
     for (uint64_t seed = first; seed < first + runs; seed++) {
