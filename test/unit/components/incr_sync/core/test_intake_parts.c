@@ -1,0 +1,163 @@
+/* Intake at its edges: parts, limits, barriers, DDL, unknown tables. */
+#include "test/unit/components/incr_sync/core/intake_fixture.h"
+
+static void parts_over_several_blocks_hold_their_blocks_until_released(void **state)
+{
+    struct fixture *f = make(0, 1u << 20);
+    struct source_block *a, *b;
+
+    (void)state;
+    begin(f, RECORD_TXN_PART, 1, 0);
+    insert(f, f->t1, 1, -1);
+    txn_write_end(&f->w);
+    a = block(f, true);
+    assert_true(intake_is_open(f->in));
+    assert_int_equal(a->txns.n, 0);
+    assert_false(source_block_unref(a));
+    begin(f, RECORD_TXN, 1, 1);
+    insert(f, f->t1, 2, -1);
+    txn_write_end(&f->w);
+    b = block(f, true);
+    assert_false(intake_is_open(f->in));
+    assert_int_equal(b->txns.n, 1);
+    assert_int_equal(b->txns.at[0]->n_parts, 2);
+    assert_int_equal(b->txns.at[0]->changes, 2);
+    assert_int_equal(b->txns.at[0]->n_keys, 2);
+    release(f, b);
+    assert_int_equal(f->idle, 2);
+    done_with(f);
+}
+
+static void an_unfinished_transaction_can_be_dropped_and_comes_again(void **state)
+{
+    struct fixture *f = make(0, 1u << 20);
+    struct source_block *a, *b;
+
+    (void)state;
+    begin(f, RECORD_TXN_PART, 1, 0);
+    insert(f, f->t1, 1, -1);
+    txn_write_end(&f->w);
+    a = block(f, true);
+    assert_false(source_block_unref(a));
+    intake_drop_open(f->in, idle, f);
+    assert_int_equal(f->idle, 1);
+    whole(f, 1, f->t1, 1, -1);
+    b = block(f, true);
+    assert_int_equal(b->txns.n, 1);
+    release(f, b);
+    done_with(f);
+}
+
+static void a_transaction_beyond_the_limit_is_refused_with_its_size(void **state)
+{
+    struct fixture *f = make(0, 2000);
+    struct source_block *b = source_block_new(1u << 20);
+    struct err e = ERR_INIT;
+
+    (void)state;
+    begin(f, RECORD_TXN, 1, 0);
+    for (int i = 0; i < 100; i++)
+        insert(f, f->t1, i, -1);
+    txn_write_end(&f->w);
+    buf_append(&b->raw, f->raw.p, f->raw.len);
+    assert_false(intake_block(f->in, b, &e));
+    assert_int_equal(e.code, ERR_LIMIT);
+    assert_non_null(strstr(e.message, "2000"));
+    intake_drop_open(f->in, idle, f);
+    assert_true(source_block_unref(b));
+    source_block_free(b);
+    done_with(f);
+}
+
+static void too_many_keys_make_a_barrier(void **state)
+{
+    struct fixture *f = make(0, 1u << 20);
+    struct source_block *b;
+
+    (void)state;
+    begin(f, RECORD_TXN, 1, 0);
+    for (int i = 0; i < 60; i++)
+        insert(f, f->t1, i, -1);
+    txn_write_end(&f->w);
+    b = block(f, true);
+    assert_int_equal(b->txns.at[0]->class_, SOURCE_BARRIER);
+    assert_int_equal(b->txns.at[0]->n_keys, 0);
+    assert_int_equal(b->txns.at[0]->changes, 60);
+    release(f, b);
+    done_with(f);
+}
+
+static void the_first_transaction_of_another_table_version_is_a_barrier(void **state)
+{
+    struct fixture *f = make(0, 1u << 20);
+    const struct table_def *t = table(3, "t1", true);
+    struct source_block *b;
+
+    (void)state;
+    whole(f, 1, f->t1, 1, -1);
+    record_write_table(&f->raw, t);
+    whole(f, 2, t, 1, -1);
+    whole(f, 3, t, 2, -1);
+    b = block(f, true);
+    assert_int_equal(b->txns.at[0]->class_, SOURCE_ROWS);
+    assert_int_equal(b->txns.at[1]->class_, SOURCE_BARRIER);
+    assert_int_equal(b->txns.at[2]->class_, SOURCE_ROWS);
+    release(f, b);
+    table_def_unref(t);
+    done_with(f);
+}
+
+static void a_ddl_in_scope_is_held_and_another_only_moves_the_position(void **state)
+{
+    struct fixture *f = make(0, 1u << 20);
+    struct txn_head h = {.id = {origin(), 1}, .covers_from = 1, .flags = TXN_F_LAST};
+    struct ddl_record d = {.sql = {(const uint8_t *)"DROP TABLE t1", 13},
+                           .ddl_kind = DDL_DROP_TABLE,
+                           .in_scope = true};
+    struct source_block *b;
+
+    (void)state;
+    f->ddl_held = true;
+    record_write_ddl(&f->raw, &h, &d);
+    b = block(f, true);
+    assert_int_equal(b->txns.at[0]->class_, SOURCE_DDL);
+    assert_int_equal(b->txns.at[0]->ddl->sql.len, 13);
+    release(f, b);
+    f->ddl_held = false;
+    h.id.seq = h.covers_from = 2;
+    record_write_ddl(&f->raw, &h, &d);
+    b = block(f, true);
+    assert_int_equal(b->txns.at[0]->class_, SOURCE_EMPTY);
+    release(f, b);
+    done_with(f);
+}
+
+static void a_table_that_was_never_described_is_corruption(void **state)
+{
+    struct fixture *f = make(0, 1u << 20);
+    const struct table_def *t = table(77, "unknown", false);
+    struct source_block *b;
+
+    (void)state;
+    whole(f, 1, t, 1, 1);
+    b = block(f, false);
+    intake_drop_open(f->in, idle, f);
+    assert_true(source_block_unref(b));
+    source_block_free(b);
+    table_def_unref(t);
+    done_with(f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parts_over_several_blocks_hold_their_blocks_until_released),
+        cmocka_unit_test(an_unfinished_transaction_can_be_dropped_and_comes_again),
+        cmocka_unit_test(a_transaction_beyond_the_limit_is_refused_with_its_size),
+        cmocka_unit_test(too_many_keys_make_a_barrier),
+        cmocka_unit_test(the_first_transaction_of_another_table_version_is_a_barrier),
+        cmocka_unit_test(a_ddl_in_scope_is_held_and_another_only_moves_the_position),
+        cmocka_unit_test(a_table_that_was_never_described_is_corruption),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
