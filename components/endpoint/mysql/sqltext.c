@@ -58,6 +58,13 @@ void sqltext_value(struct buf *out, const struct column_def *c)
     case KIND_BIT:
         put_cast(out, c, "UNSIGNED");
         break;
+    case KIND_UUID:
+    case KIND_INET6:
+        put_cast(out, c, "BINARY(16)");
+        break;
+    case KIND_INET4:
+        put_cast(out, c, "BINARY(4)");
+        break;
     default:
         put_name(out, c);
         break;
@@ -80,18 +87,29 @@ static void put_hex(struct buf *out, const char *charset, struct view v)
     buf_u8(out, '\'');
 }
 
+/* Digits with at most a sign, a point and an exponent: nothing that could end the literal. */
+static bool is_number(struct view v, bool *exponent)
+{
+    *exponent = false;
+    for (size_t i = 0; i < v.len; i++) {
+        uint8_t before = i > 0 ? v.p[i - 1] : 'e';
+        if (v.p[i] == 'e' || v.p[i] == 'E')
+            *exponent = true;
+        else if ((v.p[i] == '-' || v.p[i] == '+') && before != 'e' && before != 'E')
+            return false;
+        else if (!v.p[i] || !strchr("0123456789.-+", v.p[i]))
+            return false;
+    }
+    return v.len > 0;
+}
+
 static bool put_number(struct buf *out, const struct column_def *c, struct view v, struct err *e)
 {
-    bool exponent = false;
+    bool exponent;
 
-    for (size_t i = 0; i < v.len; i++) {
-        if (!strchr("0123456789+-.eE", v.p[i]) || v.p[i] == '\0')
-            return err_set(e, ERR_CORRUPT, "bound of column '%s' is not a number: '%.*s'", c->name,
-                           (int)(v.len > 80 ? 80 : v.len), (const char *)v.p);
-        exponent = exponent || v.p[i] == 'e' || v.p[i] == 'E';
-    }
-    if (v.len == 0)
-        return err_set(e, ERR_CORRUPT, "bound of column '%s' is an empty number", c->name);
+    if (!is_number(v, &exponent))
+        return err_set(e, ERR_CORRUPT, "bound of column '%s' is not a number: '%.*s'", c->name,
+                       (int)(v.len > 80 ? 80 : v.len), (const char *)v.p);
     buf_append(out, v.p, v.len);
     if ((c->kind == KIND_FLOAT || c->kind == KIND_DOUBLE) && !exponent)
         buf_str(out, "e0"); /* else it would be a decimal */
@@ -107,15 +125,15 @@ bool sqltext_literal(struct buf *out, const struct column_def *c, struct view v,
     case KIND_BINARY:
     case KIND_BYTES:
     case KIND_VECTOR:
+    case KIND_UUID:
+    case KIND_INET4:
+    case KIND_INET6:
         put_hex(out, "binary", v);
         return true;
     case KIND_DATE:
     case KIND_TIME:
     case KIND_DATETIME:
     case KIND_TIMESTAMP:
-    case KIND_UUID:
-    case KIND_INET4:
-    case KIND_INET6:
         put_hex(out, "ascii", v);
         return true;
     case KIND_JSON:
@@ -279,16 +297,18 @@ void sqltext_from(struct buf *out, const struct table_def *t)
 /* --- digest -------------------------------------------------------------------------------------
  */
 
+/* Of variable length, and any byte may be in it. */
 static bool may_hold_separator(const struct column_def *c)
 {
-    return c->kind == KIND_TEXT || c->kind == KIND_BINARY || c->kind == KIND_BYTES ||
-           c->kind == KIND_JSON || c->kind == KIND_GEOMETRY || c->kind == KIND_VECTOR;
+    return c->kind == KIND_TEXT || c->kind == KIND_BYTES || c->kind == KIND_JSON ||
+           c->kind == KIND_GEOMETRY || c->kind == KIND_VECTOR;
 }
 
 /*
  * The row as one binary string: CONCAT_WS('#', values, lengths, null flags). The separator is
- * binary, so no value is converted. Values without the separator in them end at it; for all of the
- * others but the last the length is told; CONCAT_WS leaves NULLs out, so flags tell them.
+ * binary, so no value is converted. Values that cannot hold the separator end at it, others of
+ * fixed length need no end; for all of the rest but the last the length is told; CONCAT_WS leaves
+ * NULLs out, so flags tell them.
  */
 static void put_row_string(struct buf *out, const struct table_def *t)
 {

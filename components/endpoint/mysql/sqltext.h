@@ -8,9 +8,9 @@
  *   ENUM, SET, BIT                                  the number as unsigned decimal text
  *   TEXT, JSON, BINARY, BYTES, VECTOR               the stored bytes, in the column's charset
  *   GEOMETRY                                        u32 SRID + WKB
- *   UUID, INET4, INET6                              the server's text (ASCII)
- * Generated columns are NULL in such rows, unless the row key contains them; they are never
- * written.
+ *   UUID, INET4, INET6                              16, 4, 16 bytes (a session that converts
+ * nothing could not write their text) Generated columns are NULL in such rows, unless the row key
+ * contains them; they are never written.
  *
  * A bound (struct key_range) is the row key's values in this encoding, in key order, each as varint
  * length + bytes.
