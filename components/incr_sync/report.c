@@ -14,6 +14,8 @@ void report_mark(struct sync *s, const struct event *ev)
         s->mark_number = ev->heard.backlog_bytes == 0 ? 0 : ev->heard.last_number;
         s->mark_at = ev->heard_at;
         s->mark_known = false;
+        if (ev->heard.last_number < s->last_number)
+            s->last_number = 0; /* another Store's numbers */
     }
     if (s->mark_set && !s->mark_known && s->mark_number <= s->last_number) {
         s->mark_known = true;
@@ -73,7 +75,7 @@ void report_tick(struct sync *s)
     f.connected = s->reader && store_reader_heard(s->reader, &heard);
     if (f.connected) {
         f.source_heard = heard.source_heard;
-        f.more_in_store = heard.backlog_bytes > 0 && heard.last_number > s->last_number;
+        f.more_in_store = heard.backlog_bytes > 0;
     }
     txn_set_init(&set);
     buf_init(&text, 64u << 10);

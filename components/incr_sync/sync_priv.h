@@ -50,7 +50,7 @@
 #define BARRIER_KEYS 100000
 #define GROUP_BYTES (1u << 20)
 #define BULK_BYTES (256u << 10)
-#define SCAN_SKIPS 4096
+#define SCAN_SKIPS 512
 #define TICK_MS 500
 #define PROGRESS_MS 200
 #define CONFLICT_RETRY_MS 10000
