@@ -112,6 +112,19 @@
     X(LOG_ROLLBACK, STOP, "a transaction of the log was undone in part, and its rows cannot tell", \
       "tables with and without transactions were changed together",                                \
       "use transactional tables, then copy the tables again")                                      \
+    /* store */                                                                                    \
+    X(STORE_CORRUPT, STOP, "the store's log is damaged where it was durable",                      \
+      "a failing disk, or somebody changed the files",                                             \
+      "restore the disk; remove the store's directory to pull the log again, or release the "      \
+      "project and copy again")                                                                    \
+    X(STORE_POSITION, STOP,                                                                        \
+      "the store no longer has, or never had, the log after a reader's position",                  \
+      "the log was removed by the retention limit, or the store was made anew later than the "     \
+      "copy",                                                                                      \
+      "copy the tables again: release the project and create it anew")                             \
+    X(SOURCE_DIVERGED, STOP, "the source lacks transactions that the store has from it",           \
+      "a failover that lost transactions, RESET MASTER, or a crash without sync_binlog=1",         \
+      "compare source and target by verification; release the project and copy again")             \
     /* fencing */                                                                                  \
     X(FENCED, FENCE, "another writer took over this task", "the task was started elsewhere",       \
       "nothing; this process must not write any more")                                             \

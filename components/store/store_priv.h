@@ -1,0 +1,72 @@
+/* The inside of a Store, shared by store_open.c, store_append.c, store_read.c, store_retain.c. */
+#ifndef OMS_COMPONENTS_STORE_STORE_PRIV_H
+#define OMS_COMPONENTS_STORE_STORE_PRIV_H
+
+#include <pthread.h>
+
+#include "common/base/buf.h"
+#include "common/base/vec.h"
+#include "components/store/segment.h"
+#include "components/store/store.h"
+
+struct store_segment {
+    struct segment_head head;
+    uint64_t bytes; /* of the file; the last one: written so far */
+    int64_t last_commit_us;
+};
+
+struct registered {
+    char *name;
+    struct txn_set low;
+};
+
+struct store {
+    struct store_options o;
+    char *dir;
+    int lock_fd;
+    bool has_begin;
+    struct txn_set begin;
+
+    pthread_mutex_t lock;
+    pthread_cond_t published;
+    VEC(struct store_segment *) segments; /* lock; ascending; the last is open for writing */
+    struct txn_set set;                   /* lock; begin and everything published */
+    uint64_t last_number;                 /* lock; published */
+    uint64_t end_offset;      /* lock; of the published bytes in the last segment that has any */
+    uint64_t end_segment;     /* lock; first_number of that segment */
+    int64_t last_commit_us;   /* lock */
+    uint64_t raw_bytes, txns; /* lock */
+    VEC(struct registered) readers; /* lock */
+    bool readers_dirty;             /* lock */
+    struct mono readers_at;         /* lock; when they were last made durable */
+
+    /* Appender only. */
+    int fd;          /* of the last segment; -1: none yet */
+    uint64_t offset; /* where the next block goes */
+    uint64_t next_number;
+    uint32_t prev_crc;
+    uint64_t durable_number;
+    struct txn_set pending; /* written, not yet published; complete transactions only */
+    uint64_t whole_number, whole_offset; /* end of the last block that ends outside a transaction */
+    int64_t pending_commit_us;
+    uint64_t pending_txns, pending_raw;
+    bool inside_txn;
+    VEC(const struct table_def *) tables; /* newest version of each id, one reference each */
+    struct buf scratch;
+};
+
+/* What a block's records say: complete transactions, commit times, table versions. */
+struct block_facts {
+    uint32_t n_records, n_txns;
+    int64_t first_commit_us, last_commit_us;
+    bool txn_start;
+};
+bool store_scan_records(struct view records, struct txn_set *complete, struct store *tables_into,
+                        struct block_facts *f, struct err *e) MUST_CHECK;
+void store_learn_table(struct store *s, const struct table_def *t); /* takes the reference */
+/* Starts a new segment file, durable with its directory entry. Thread: appender. */
+bool store_new_segment(struct store *s, struct err *e) MUST_CHECK;
+bool store_load_readers(struct store *s, struct err *e) MUST_CHECK;
+void store_free_segment(struct store_segment *g);
+
+#endif
