@@ -35,6 +35,21 @@
     X(UNSUPPORTED, STOP, "this is not supported yet", "a feature outside what is built",           \
       "see docs for what is supported; leave the object out")                                      \
     X(BUG, BUG, "a program's own assumption failed", "a defect", "keep the logs and report it")    \
+    /* control plane */                                                                            \
+    X(NOT_LEADER, RETRY, "this CM does not lead now", "another CM leads, or none does yet",        \
+      "nothing; the client goes to the leader")                                                    \
+    X(METADB, RETRY, "MetaDB refused a statement of the CM",                                       \
+      "see the server's text in the message",                                                      \
+      "remove the reason on the MetaDB server; the CM loads its state again by itself")            \
+    X(DUPLICATE_HOST, STOP, "two Supervisors use one host identity",                               \
+      "a Supervisor's directory, or a whole machine, was copied",                                  \
+      "stop one of them, remove its directory, and let it join as a new host")                     \
+    X(PRECHECK_FAILED, STOP, "precheck found what keeps the project from being moved",             \
+      "see the failed items of oms project show",                                                  \
+      "follow each item's remedy, or skip those that may be skipped, then resume the project")     \
+    X(COMPONENT_CRASHES, STOP, "a component ends again and again by a crash",                      \
+      "a defect, or too little memory",                                                            \
+      "see oms component logs, remove the cause, then resume the project")                         \
     /* source and target servers */                                                                \
     X(SERVER_UNREACHABLE, RETRY, "a database server cannot be reached, or the connection broke",   \
       "the server is down, the address is wrong, or the network is",                               \

@@ -283,7 +283,9 @@ static bool connect_now(struct session *s, const struct endpoint_address *a, str
     if (!set_tls(s, a, e))
         return false;
     if (!mysql_real_connect(s->my, a->host, a->user, a->password, NULL, a->port,
-                            a->socket && a->socket[0] ? a->socket : NULL, CLIENT_MULTI_STATEMENTS))
+                            a->socket && a->socket[0] ? a->socket : NULL,
+                            /* Writing counts the rows that matched, changed or not. */
+                            s->use == SESSION_WRITE ? CLIENT_FOUND_ROWS : CLIENT_MULTI_STATEMENTS))
         return session_fail(s, e, "cannot connect");
     set_keepalive(s);
     return check_tls(s, a, e);

@@ -1,0 +1,341 @@
+/*
+ * Changes of source transactions as one target transaction (F3). First all statements are sent
+ * without waiting, grouped into bulk statements; whatever is not exactly as it must be rolls all
+ * of it back, and the same writes run again one by one in their own order, which either succeeds
+ * or names the write, the server's number and its text. Nothing is ever ignored, repeated in part
+ * or turned into another statement (A10).
+ *
+ * In the overlap of copy and log (A9) an UPDATE deletes the old key and writes the full new image,
+ * an INSERT writes its image over whatever the copy brought, a DELETE may find nothing: applying
+ * the same changes again leads to the same rows.
+ * Thread: one per slot.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/must.h"
+#include "components/endpoint/mysql/target_priv.h"
+
+#define BULK_BYTES (512u << 10)
+#define LOST_TRIES 3
+
+/* --- bulk packets -------------------------------------------------------------------------------
+ */
+
+bool bulk_send(struct bulk *b, struct err *e)
+{
+    uint32_t n = b->rows;
+
+    if (n == 0)
+        return true;
+    b->rows = 0;
+    return pipe_send(&b->s->pipe, slot_expect(b->s, b->any_count ? 0 : n, n, b->first, b->counted),
+                     e);
+}
+
+bool bulk_add(struct bulk *b, const struct stmt_row *row, uint32_t write, struct err *e)
+{
+    struct buf *p = &b->s->pipe.payload;
+    size_t mark;
+
+    if (b->rows == 0) {
+        stmt_bulk_begin(&b->s->pipe, b->st);
+        b->first = write;
+    }
+    mark = p->len;
+    if (!stmt_bulk_row(&b->s->pipe, b->st, row, e))
+        return false;
+    b->rows++;
+    if (p->len > b->s->max_packet && b->rows > 1) { /* without this row it fits */
+        p->len = mark;
+        b->rows--;
+        return bulk_send(b, e) && bulk_add(b, row, write, e);
+    }
+    return p->len < BULK_BYTES || bulk_send(b, e);
+}
+
+/* --- one write ----------------------------------------------------------------------------------
+ */
+
+struct applying {
+    struct slot *s;
+    const struct write *writes;
+    struct err *e;
+};
+
+static struct stmt_row images(const struct slot *s)
+{
+    return (struct stmt_row){.before = s->order.before.at, .after = s->order.after.at};
+}
+
+static bool send_form(struct applying *a, uint32_t i, enum stmt_form form, bool exact, bool counted)
+{
+    struct slot *s = a->s;
+    const struct write *w = &a->writes[i];
+    struct stmt_row row = images(s);
+    bool by_before = form == STMT_DELETE || form == STMT_DELETE_AFTER;
+    struct stmt *st;
+
+    if (!slot_stmt(s, w->table, form, w->encoding, 1, by_before ? row.before : row.after, &st,
+                   a->e) ||
+        !stmt_execute(&s->pipe, st, &row, a->e))
+        return false;
+    return pipe_send(&s->pipe, slot_expect(s, exact ? 1 : 0, 1, i, counted), a->e);
+}
+
+static bool send_exact(struct applying *a, uint32_t i)
+{
+    switch (a->writes[i].op) {
+    case CHANGE_INSERT:
+        return send_form(a, i, STMT_INSERT, true, true);
+    case CHANGE_UPDATE:
+        return send_form(a, i, STMT_UPDATE, true, true);
+    case CHANGE_DELETE:
+        return send_form(a, i, STMT_DELETE, true, true);
+    }
+    return err_set(a->e, ERR_BUG, "a change of unknown kind %d", (int)a->writes[i].op);
+}
+
+static bool send_overlap(struct applying *a, uint32_t i)
+{
+    switch (a->writes[i].op) {
+    case CHANGE_UPDATE:
+        if (!send_form(a, i, STMT_DELETE, false, false))
+            return false;
+        /* fallthrough */
+    case CHANGE_INSERT:
+        return send_form(a, i, STMT_DELETE_AFTER, false, false) &&
+               send_form(a, i, STMT_INSERT, true, true);
+    case CHANGE_DELETE:
+        return send_form(a, i, STMT_DELETE, false, true);
+    }
+    return err_set(a->e, ERR_BUG, "a change of unknown kind %d", (int)a->writes[i].op);
+}
+
+static bool send_write(struct applying *a, uint32_t i)
+{
+    return write_order_read(&a->s->order, &a->writes[i], a->e) &&
+           (a->writes[i].overlap ? send_overlap(a, i) : send_exact(a, i));
+}
+
+/* --- batches ------------------------------------------------------------------------------------
+ */
+
+static bool send_bulk(struct applying *a, const struct write_batch *b, enum stmt_form form,
+                      bool any_count, bool counted)
+{
+    struct slot *s = a->s;
+    struct stmt_row row;
+    struct stmt *st;
+    struct bulk bulk = {.s = s, .any_count = any_count, .counted = counted};
+
+    for (size_t i = 0; i < b->at.n; i++) {
+        if (!write_order_read(&s->order, &a->writes[b->at.at[i]], a->e))
+            return false;
+        row = images(s);
+        if (i == 0) {
+            bool after = form == STMT_INSERT || form == STMT_UPDATE;
+            if (!slot_stmt(s, b->table, form, b->encoding, 1, after ? row.after : row.before, &st,
+                           a->e))
+                return false;
+            bulk.st = st;
+        }
+        if (!bulk_add(&bulk, &row, b->at.at[i], a->e))
+            return false;
+    }
+    return bulk_send(&bulk, a->e);
+}
+
+static bool send_bulk_batch(struct applying *a, const struct write_batch *b)
+{
+    if (b->op == CHANGE_DELETE)
+        return send_bulk(a, b, STMT_DELETE, b->overlap, true);
+    if (!b->overlap)
+        return send_bulk(a, b, b->op == CHANGE_INSERT ? STMT_INSERT : STMT_UPDATE, false, true);
+    return send_bulk(a, b, STMT_DELETE_AFTER, true, false) &&
+           send_bulk(a, b, STMT_INSERT, false, true);
+}
+
+static bool send_batch(struct applying *a, const struct write_batch *b)
+{
+    if (a->s->bulk && b->at.n > 1 && !b->has_absent)
+        return send_bulk_batch(a, b);
+    for (size_t i = 0; i < b->at.n; i++)
+        if (!send_write(a, b->at.at[i]))
+            return false;
+    return true;
+}
+
+static bool send_fast(struct applying *a, size_t n)
+{
+    struct write_order *o = &a->s->order;
+
+    if (!write_order_make(o, a->writes, n, a->e))
+        return false;
+    for (size_t i = 0; i < o->batches.n; i++)
+        if (!send_batch(a, &o->batches.at[i]))
+            return false;
+    return true;
+}
+
+/* --- one by one ---------------------------------------------------------------------------------
+ */
+
+/* Notes that say nothing about the rows: a statement that is unsafe for statement-based logs, a
+ * form that will go away. */
+static bool is_harmless(const char *number)
+{
+    return strcmp(number, "1592") == 0 || strcmp(number, "1287") == 0;
+}
+
+static bool judge_warnings(struct applying *a, uint32_t write)
+{
+    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
+    struct slot_failure *f = &a->s->failure;
+
+    if (!session_query(a->s->s, "SHOW WARNINGS", &res, a->e))
+        return false;
+    for (MYSQL_ROW row; (row = mysql_fetch_row(res));) {
+        if (is_harmless(row[1]) || f->any)
+            continue;
+        *f = (struct slot_failure){
+            .any = true, .write = write, .error = (unsigned)strtoul(row[1], NULL, 10)};
+        (void)snprintf(f->text, sizeof f->text, "%s: %s", row[0], row[2]);
+    }
+    return true;
+}
+
+static bool send_careful(struct applying *a, size_t n)
+{
+    struct slot *s = a->s;
+
+    s->careful = true;
+    for (size_t i = 0; i < n && slot_settle(s); i++) {
+        s->warned = 0;
+        if (!send_write(a, (uint32_t)i))
+            return false;
+        if (slot_settle(s) && s->warned && !judge_warnings(a, (uint32_t)i))
+            return false;
+    }
+    return true;
+}
+
+/* --- a transaction ------------------------------------------------------------------------------
+ */
+
+static bool check_writes(const struct write *w, size_t n, struct err *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (w[i].encoding != ROWS_CANONICAL && w[i].op != CHANGE_INSERT)
+            return err_set(e, ERR_UNSUPPORTED, "rows are found by canonical values only");
+        if (!w[i].overlap)
+            continue;
+        if (w[i].table->source->row_key < 0)
+            return err_set(e, ERR_UNSUPPORTED,
+                           "table %s has no key: its copy and its changes cannot overlap",
+                           w[i].table->quoted);
+        if (w[i].has_absent)
+            return err_set(e, ERR_UNSUPPORTED,
+                           "a change of table %s before its copy's end lacks columns: the source"
+                           " must log full row images",
+                           w[i].table->quoted);
+    }
+    return true;
+}
+
+static bool send_all(struct applying *a, const struct slot_commit *commit, size_t n, bool careful)
+{
+    a->s->careful = false;
+    return slot_begin(a->s, commit->low, commit->done, a->e) &&
+           (careful ? send_careful(a, n) : send_fast(a, n)) && slot_meta(a->s, commit, false, a->e);
+}
+
+static void put_conflict(struct slot *s, struct apply_result *r)
+{
+    r->outcome = APPLY_CONFLICT;
+    r->conflict_at = s->failure.write;
+    r->conflict_errno = (int)s->failure.error;
+    (void)snprintf(r->conflict_text, sizeof r->conflict_text, "%s", s->failure.text);
+}
+
+enum step { STEP_DONE, STEP_AGAIN, STEP_CAREFUL, STEP_ERROR };
+
+static enum step after_failure(struct slot *s, bool careful, struct apply_result *r, struct err *e)
+{
+    enum slot_verdict v = slot_judge(s, e);
+
+    if (v == SLOT_CONFLICT && careful)
+        put_conflict(s, r);
+    slot_rollback(s);
+    switch (v) {
+    case SLOT_RETRY:
+        r->outcome = APPLY_RETRY;
+        return STEP_DONE;
+    case SLOT_LOST:
+        return STEP_AGAIN;
+    case SLOT_CONFLICT:
+        return careful ? STEP_DONE : STEP_CAREFUL;
+    case SLOT_ERROR:
+        break;
+    }
+    return STEP_ERROR;
+}
+
+static enum step attempt(struct applying *a, const struct slot_commit *commit, size_t n,
+                         bool careful, struct apply_result *r)
+{
+    struct slot *s = a->s;
+    bool committed;
+
+    if (!slot_ready(s, NULL, a->e))
+        return STEP_ERROR;
+    if (!send_all(a, commit, n, careful)) {
+        if (a->e->code == ERR_SERVER_UNREACHABLE)
+            s->pipe.lost = true;
+        else if (slot_settle(s) || a->e->code == ERR_LIMIT || a->e->code == ERR_UNSUPPORTED) {
+            slot_rollback(s);
+            return STEP_ERROR;
+        }
+        err_clear(a->e);
+        return after_failure(s, careful, r, a->e);
+    }
+    if (!slot_settle(s))
+        return after_failure(s, careful, r, a->e);
+    if (!slot_commit(s, &committed, a->e))
+        return STEP_ERROR;
+    if (!committed)
+        return STEP_AGAIN;
+    r->outcome = APPLY_COMMITTED;
+    r->rows_matched = s->rows_matched;
+    return STEP_DONE;
+}
+
+bool target_apply(struct slot *s, const struct slot_commit *commit, const struct write *writes,
+                  size_t n, struct apply_result *result, struct err *e)
+{
+    struct applying a = {.s = s, .writes = writes, .e = e};
+    struct apply_result r = {.outcome = APPLY_RETRY};
+    bool careful = false;
+
+    if (!check_writes(writes, n, e))
+        return false;
+    for (int tries = 0; tries < LOST_TRIES;) {
+        switch (attempt(&a, commit, n, careful, &r)) {
+        case STEP_DONE:
+            *result = r;
+            return true;
+        case STEP_AGAIN:
+            tries++;
+            break;
+        case STEP_CAREFUL:
+            careful = true;
+            break;
+        case STEP_ERROR:
+            return err_wrap(e, "apply %zu changes", n);
+        }
+    }
+    *result = (struct apply_result){.outcome = APPLY_RETRY};
+    return true;
+}
