@@ -56,21 +56,30 @@ bool start_load(struct sync *s, struct err *e)
 {
     const char *task = s->spec->fixed->full_task;
     struct start_facts *f = &s->start;
-    struct table_pos *pos;
-    size_t n;
 
     if (!task || task[0] == '\0')
         return err_set(e, ERR_NO_START, "the specification names no copy task to begin after");
-    if (!s->endpoint->target->table_pos_list(s->claim, task, &s->arena, &pos, &n, e))
+    if (!s->endpoint->target->table_pos_list(s->claim, task, &s->arena, &f->pos, &f->n_pos, e))
         return err_wrap(e, "read the positions of the copy '%s'", task);
-    for (size_t i = 0; i < n; i++)
-        if (!take_pos(s, &pos[i], e))
+    for (size_t i = 0; i < f->n_pos; i++)
+        if (!take_pos(s, &f->pos[i], e))
             return false;
     if (f->tables.n > 0)
         qsort(f->tables.at, f->tables.n, sizeof *f->tables.at, by_key);
     if (!f->any)
         return err_set(e, ERR_NO_START, "the target has no record of the copy '%s'", task);
     return true;
+}
+
+void start_fini(struct start_facts *f)
+{
+    for (size_t i = 0; i < f->n_pos; i++) {
+        txn_set_fini(&f->pos[i].begin);
+        txn_set_fini(&f->pos[i].end);
+    }
+    vec_fini(&f->tables);
+    txn_set_fini(&f->begin);
+    txn_set_fini(&f->end);
 }
 
 const struct table_pos *start_find(const struct start_facts *f, const char *db, const char *name)

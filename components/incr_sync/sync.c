@@ -222,9 +222,7 @@ static void sync_close(struct sync *s)
     queue_free(s->events);
     budget_free(s->budget);
     vec_fini(&s->planned);
-    vec_fini(&s->start.tables);
-    txn_set_fini(&s->start.begin);
-    txn_set_fini(&s->start.end);
+    start_fini(&s->start);
     arena_fini(&s->arena);
 }
 

@@ -143,6 +143,7 @@ struct start_facts {                 /* immutable once loaded: read by reader an
 };
 struct sync;
 bool start_load(struct sync *s, struct err *e) MUST_CHECK;
+void start_fini(struct start_facts *f);
 const struct table_pos *start_find(const struct start_facts *f, const char *db, const char *name);
 
 /* --- sync.c

@@ -377,6 +377,10 @@ static bool fake_pos_list(struct claim *c, const char *task, struct arena *a,
 {
     (void)c, (void)task, (void)e;
     *pos = arena_memdup(a, world->pos, sizeof world->pos);
+    for (int i = 0; i < 2; i++) {
+        txn_set_copy(&(*pos)[i].begin, &world->pos[i].begin);
+        txn_set_copy(&(*pos)[i].end, &world->pos[i].end);
+    }
     *n = 2;
     return true;
 }
