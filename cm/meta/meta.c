@@ -1,0 +1,152 @@
+/* The connection: opened with every wait bounded, closed, and one way to run a statement. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cm/meta/meta_priv.h"
+
+void meta_text(struct meta_params *p, const char *value)
+{
+    must(p->n < META_PARAMS_MAX);
+    p->value[p->n] = value ? value : "";
+    p->len[p->n] = 0;
+    p->format[p->n++] = 0;
+}
+
+void meta_u64(struct meta_params *p, uint64_t value)
+{
+    must(p->n < META_PARAMS_MAX);
+    snprintf(p->digits[p->n], sizeof p->digits[p->n], "%" PRIu64, value);
+    meta_text(p, p->digits[p->n]);
+}
+
+void meta_bytes(struct meta_params *p, const void *value, size_t len)
+{
+    must(p->n < META_PARAMS_MAX && len <= INT32_MAX);
+    p->value[p->n] = len > 0 ? value : "";
+    p->len[p->n] = (int)len;
+    p->format[p->n++] = 1;
+}
+
+void meta_result_clear(PGresult **r)
+{
+    PQclear(*r);
+    *r = NULL;
+}
+
+/* libpq's texts end with a line break and may hold several lines. */
+static bool set_error(struct meta *m, enum err_code code, const char *text, struct err *e)
+{
+    char line[400];
+    size_t n = 0;
+
+    for (; text && text[n] != '\0' && n < sizeof line - 1; n++)
+        line[n] = text[n] == '\n' ? ' ' : text[n];
+    while (n > 0 && line[n - 1] == ' ')
+        n--;
+    line[n] = '\0';
+    if (!m->conn || PQstatus(m->conn) != CONNECTION_OK)
+        code = ERR_UNAVAILABLE;
+    return err_set(e, code, "MetaDB: %s", line);
+}
+
+bool meta_exec(struct meta *m, const char *sql, const struct meta_params *p, bool binary,
+               PGresult **out, struct err *e)
+{
+    PGresult *r = PQexecParams(m->conn, sql, p ? p->n : 0, NULL, p ? p->value : NULL,
+                               p ? p->len : NULL, p ? p->format : NULL, binary);
+    ExecStatusType s = PQresultStatus(r);
+
+    if (s == PGRES_COMMAND_OK || s == PGRES_TUPLES_OK) {
+        *out = r;
+        return true;
+    }
+    set_error(m, ERR_METADB, PQerrorMessage(m->conn), e);
+    PQclear(r);
+    return false;
+}
+
+bool meta_run(struct meta *m, const char *sql, const struct meta_params *p, struct err *e)
+{
+    PGresult *r CLEANUP(meta_result_clear) = NULL;
+
+    return meta_exec(m, sql, p, false, &r, e);
+}
+
+uint64_t meta_cell_u64(const PGresult *r, int row, int column)
+{
+    return strtoull(PQgetvalue(r, row, column), NULL, 10);
+}
+
+static void ignore_notice(void *arg, const char *message)
+{
+    (void)arg;
+    (void)message;
+}
+
+/* Every wait of the session has an end; C1's idle timeout ends a paused leader's transaction. */
+static bool set_up(struct meta *m, struct err *e)
+{
+    char sql[200];
+
+    snprintf(sql, sizeof sql, "SET statement_timeout = %d", META_STATEMENT_MS);
+    return meta_run(m, sql, NULL, e) && meta_run(m, "SET lock_timeout = 3000", NULL, e) &&
+           meta_run(m, "SET idle_in_transaction_session_timeout = 1000", NULL, e) &&
+           meta_run(m, "SET synchronous_commit = on", NULL, e) &&
+           meta_run(m, "SET client_encoding = 'UTF8'", NULL, e);
+}
+
+static bool read_id(struct meta *m, struct err *e)
+{
+    PGresult *r CLEANUP(meta_result_clear) = NULL;
+
+    if (!meta_exec(m, "SELECT id FROM oms.meta", NULL, false, &r, e))
+        return false;
+    if (PQntuples(r) != 1)
+        return err_set(e, ERR_METADB, "MetaDB: table oms.meta has %d rows, not 1", PQntuples(r));
+    snprintf(m->id, sizeof m->id, "%s", PQgetvalue(r, 0, 0));
+    return true;
+}
+
+bool meta_open(const char *conninfo, struct meta **out, struct err *e)
+{
+    struct meta *m = must_calloc(1, sizeof *m);
+    char wait[16];
+    const char *keys[] = {"dbname",          "connect_timeout",  "tcp_user_timeout",
+                          "keepalives_idle", "application_name", NULL};
+    const char *values[] = {conninfo, wait, "5000", "5", "oms-cm", NULL};
+
+    snprintf(wait, sizeof wait, "%d", META_CONNECT_S);
+    m->conn = PQconnectdbParams(keys, values, 1);
+    if (PQstatus(m->conn) != CONNECTION_OK) {
+        set_error(m, ERR_UNAVAILABLE, PQerrorMessage(m->conn), e);
+        meta_close(m);
+        return false;
+    }
+    PQsetNoticeProcessor(m->conn, ignore_notice, NULL);
+    if (!set_up(m, e) || !meta_migrate(m, e) || !read_id(m, e)) {
+        meta_close(m);
+        return false;
+    }
+    *out = m;
+    return true;
+}
+
+void meta_close(struct meta *m)
+{
+    if (!m)
+        return;
+    PQfinish(m->conn);
+    free(m);
+}
+
+const char *meta_id(const struct meta *m)
+{
+    return m->id;
+}
+
+bool meta_is_alive(struct meta *m)
+{
+    return PQstatus(m->conn) == CONNECTION_OK;
+}
