@@ -34,6 +34,8 @@ enum {
 /* Secrets are written as "***". */
 void pbtext_format_json(const ProtobufCMessage *m, unsigned flags, struct buf *out);
 void pbtext_format_yaml(const ProtobufCMessage *m, struct buf *out);
+/* Text in quotes with JSON's escapes. */
+void pbtext_format_string(const char *s, struct buf *out);
 /* A commented example file of the message, from the fields' doc, example and standard. */
 void pbtext_format_example(const ProtobufCMessageDescriptor *type, struct buf *out);
 

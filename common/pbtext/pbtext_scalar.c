@@ -268,6 +268,11 @@ void text_format_quoted(const char *p, size_t n, struct buf *out)
     buf_u8(out, '"');
 }
 
+void pbtext_format_string(const char *s, struct buf *out)
+{
+    text_format_quoted(s, strlen(s), out);
+}
+
 void text_format_yaml(const char *s, struct buf *out)
 {
     static const char *const words[] = {"true", "false", "null", "yes", "no", "on",

@@ -1,0 +1,252 @@
+/*
+ * Parsing of the command line against the table of commands. Options may stand anywhere after the
+ * command's words; "--" ends them. What cannot be understood leaves with CLI_USAGE before anything
+ * is done.
+ */
+#include "cm/cli/cli.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/must.h"
+
+#define OUT_MAX (256u << 20)
+
+void cli_flush(struct cli *c)
+{
+    for (size_t at = 0; at < c->out.len;) {
+        ssize_t n = write(STDOUT_FILENO, c->out.p + at, c->out.len - at);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            _exit(CLI_FAILED); /* nobody reads any more */
+        at += (size_t)n;
+    }
+    buf_clear(&c->out);
+}
+
+void cli_say(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fputc('\n', stderr);
+}
+
+enum cli_exit cli_failed(struct cli *c)
+{
+    cli_flush(c);
+    fprintf(stderr, "oms: %s: %s\n", err_name(c->e.code), c->e.message);
+    if (c->e.code != ERR_UNAVAILABLE && c->e.code != ERR_INVALID)
+        fprintf(stderr, "     (oms explain %s)\n", err_name(c->e.code));
+    return c->e.code == ERR_UNAVAILABLE ? CLI_UNREACHABLE : CLI_FAILED;
+}
+
+enum cli_exit cli_usage(struct cli *c, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    fputs("oms: ", stderr);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    if (c->command)
+        fprintf(stderr, "\n     (oms %s%s%s --help)\n", c->command->noun,
+                c->command->verb ? " " : "", c->command->verb ? c->command->verb : "");
+    else
+        fputs("\n     (oms --help)\n", stderr);
+    return CLI_USAGE;
+}
+
+static int find_option(const struct cli_option *list, const char *name, size_t len, char letter)
+{
+    for (int i = 0; list[i].name; i++)
+        if (letter ? list[i].letter == letter
+                   : strlen(list[i].name) == len && memcmp(list[i].name, name, len) == 0)
+            return i;
+    return -1;
+}
+
+const char *cli_value(const struct cli *c, const char *name)
+{
+    int i = find_option(c->command->options, name, strlen(name), 0);
+
+    if (i >= 0)
+        return c->values[i];
+    i = find_option(cli_global_options, name, strlen(name), 0);
+    must(i >= 0);
+    return c->globals[i];
+}
+
+bool cli_number(struct cli *c, const char *name, long low, long high, long *out)
+{
+    const char *text = cli_value(c, name);
+    char *end;
+    long v;
+
+    if (!text)
+        return true;
+    errno = 0;
+    v = strtol(text, &end, 10);
+    if (errno || end == text || *end || v < low || v > high)
+        return err_set(&c->e, ERR_INVALID, "--%s: '%s' is not a whole number from %ld to %ld", name,
+                       text, low, high);
+    *out = v;
+    return true;
+}
+
+/* The command that the first words name; *used = how many. */
+static const struct cli_command *find_command(int argc, char **argv, int *used)
+{
+    for (size_t i = 0; i < cli_n_commands; i++) {
+        const struct cli_command *cmd = &cli_commands[i];
+
+        if (argc < 1 || strcmp(cmd->noun, argv[0]) != 0)
+            continue;
+        *used = cmd->verb ? 2 : 1;
+        if (!cmd->verb || (argc > 1 && strcmp(cmd->verb, argv[1]) == 0))
+            return cmd;
+    }
+    return NULL;
+}
+
+/* One option at argv[*i]; moves *i past a value that stands apart. */
+static enum cli_exit take_option(struct cli *c, int argc, char **argv, int *i)
+{
+    const char *word = argv[*i], *name = word + 2;
+    bool is_long = word[1] == '-';
+    size_t len = is_long ? strcspn(name, "=") : 0;
+    char letter = is_long ? 0 : word[1];
+    const char *attached = is_long   ? (name[len] ? name + len + 1 : NULL)
+                           : word[2] ? word + 2
+                                     : NULL;
+    const struct cli_option *list = c->command->options;
+    const char **values = c->values;
+    int at = find_option(list, name, len, letter);
+
+    if (at < 0) {
+        list = cli_global_options;
+        values = c->globals;
+        at = find_option(list, name, len, letter);
+    }
+    if (at < 0)
+        return cli_usage(c, "unknown option '%s'", word);
+    if (!list[at].value) {
+        if (attached)
+            return cli_usage(c, "option '--%s' takes no value", list[at].name);
+        values[at] = "";
+        return CLI_FINE;
+    }
+    if (!attached && *i + 1 >= argc)
+        return cli_usage(c, "option '--%s' needs %s", list[at].name, list[at].value);
+    values[at] = attached ? attached : argv[++*i];
+    return CLI_FINE;
+}
+
+static enum cli_exit parse(struct cli *c, int argc, char **argv)
+{
+    bool options = true;
+
+    c->args = must_calloc((size_t)argc + 1, sizeof *c->args);
+    for (int i = 0; i < argc; i++) {
+        enum cli_exit x;
+
+        if (options && strcmp(argv[i], "--") == 0) {
+            options = false;
+        } else if (options && argv[i][0] == '-' && argv[i][1]) {
+            x = take_option(c, argc, argv, &i);
+            if (x != CLI_FINE)
+                return x;
+        } else {
+            c->args[c->n_args++] = argv[i];
+        }
+    }
+    return CLI_FINE;
+}
+
+static enum cli_exit check(struct cli *c)
+{
+    const char *output = cli_value(c, "output");
+
+    if (c->n_args < c->command->min_args)
+        return cli_usage(c, "'%s' is missing: %s", c->command->args, c->command->about);
+    if (c->n_args > c->command->max_args)
+        return cli_usage(c, "'%s' is one word too many", c->args[c->command->max_args]);
+    if (output && strcmp(output, "json") != 0 && strcmp(output, "table") != 0)
+        return cli_usage(c, "--output is table or json, not '%s'", output);
+    c->output = output && output[0] == 'j' ? OUTPUT_JSON : OUTPUT_TABLE;
+    return CLI_FINE;
+}
+
+static bool is_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+static enum cli_exit unknown_command(struct cli *c, int argc, char **argv)
+{
+    bool noun = false;
+
+    for (size_t i = 0; i < cli_n_commands && argc > 0; i++)
+        noun = noun || strcmp(cli_commands[i].noun, argv[0]) == 0;
+    if (argc > 0 && !noun && !is_help(argv[0]))
+        return cli_usage(c, "unknown command '%s'", argv[0]);
+    if (argc > 1 && !is_help(argv[1]))
+        return cli_usage(c, "unknown command '%s %s'", argv[0], argv[1]);
+    if (argc == 0 || is_help(argv[0])) {
+        cli_help_all(&c->out);
+    } else {
+        for (size_t i = 0; i < cli_n_commands; i++)
+            if (strcmp(cli_commands[i].noun, argv[0]) == 0)
+                cli_help_command(&cli_commands[i], &c->out);
+    }
+    cli_flush(c);
+    return argc > 0 && is_help(argv[argc - 1]) ? CLI_FINE : CLI_USAGE;
+}
+
+static enum cli_exit run(struct cli *c, int argc, char **argv)
+{
+    int used = 0;
+    enum cli_exit x;
+
+    c->command = find_command(argc, argv, &used);
+    if (!c->command)
+        return unknown_command(c, argc, argv);
+    x = parse(c, argc - used, argv + used);
+    if (x == CLI_FINE && cli_value(c, "help")) {
+        cli_help_command(c->command, &c->out);
+        cli_flush(c);
+        return CLI_FINE;
+    }
+    if (x == CLI_FINE)
+        x = check(c);
+    if (x == CLI_FINE) {
+        x = c->command->run(c);
+        cli_flush(c);
+    }
+    return x;
+}
+
+int cli_main(int argc, char **argv)
+{
+    struct cli c = {0};
+    enum cli_exit x;
+
+    signal(SIGPIPE, SIG_IGN);
+    arena_init(&c.arena, 0);
+    buf_init(&c.out, OUT_MAX);
+    x = run(&c, argc - 1, argv + 1);
+    cli_disconnect(&c);
+    free(c.args);
+    buf_fini(&c.out);
+    arena_fini(&c.arena);
+    return (int)x;
+}
