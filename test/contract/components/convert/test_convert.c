@@ -1,41 +1,18 @@
 /* Conversion against a real server: table, then indexes, then foreign keys give the source's own
  * definition back. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "components/convert/convert.h"
 #include "components/endpoint/mysql/endpoint.h"
 #include "components/endpoint/mysql/session.h"
-#include "test/lib/mariadb.h"
-
-static struct mariadb server;
-static struct session *s;
-
-#define check(call)                                                        \
-    do {                                                                   \
-        struct err e_ = ERR_INIT;                                          \
-        struct err *e = &e_;                                               \
-        if (!(call))                                                       \
-            fail_msg("%s: %s (%s)", #call, e_.message, err_name(e_.code)); \
-    } while (0)
-
-static void run(const char *sql)
-{
-    check(session_exec(s, sql, e));
-}
+#include "test/lib/one_server.h"
 
 static int setup(void **state)
 {
     (void)state;
-    check(mariadb_start(&server, 32, NULL, e));
-    struct endpoint_address a = mariadb_address(&server);
-    check(session_open(&a, SESSION_DDL, &s, e));
+    one_server_start(32);
     run("CREATE DATABASE src CHARACTER SET utf8mb4");
     run("CREATE DATABASE `other``db` CHARACTER SET latin1");
     run("SET foreign_key_checks=0");
@@ -45,17 +22,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    session_close(s);
-    mariadb_stop(&server);
+    one_server_stop();
     return 0;
-}
-
-static const struct table_def *load(const char *db, const char *name)
-{
-    const struct table_def *t = NULL;
-
-    check(mysql_catalog_ops.load_table(s, db, name, &t, e));
-    return t;
 }
 
 static void map(void *arg, const char *db, const char *table, const char **to_db,
@@ -70,7 +38,7 @@ static bool run_each(void *arg, const char *name, const char *ddl, struct err *e
 {
     (void)arg;
     (void)name;
-    return session_exec(s, ddl, e);
+    return session_exec(root, ddl, e);
 }
 
 /* The definition from the opening parenthesis on, references to the other database made src's. */
@@ -96,13 +64,13 @@ static void add_indexes(const struct table_def *t, enum index_set set)
     bool any = false;
 
     buf_init(&ddl, 1 << 20);
-    const struct table_def *there = load("other`db", t->name);
+    const struct table_def *there = load_def("other`db", t->name);
     check(convert_add_indexes(t, there, "other`db", t->name, set, &ddl, &any, e));
     if (any)
         run(buf_cstr(&ddl));
     table_def_unref(there);
     /* Nothing is left to add. */
-    there = load("other`db", t->name);
+    there = load_def("other`db", t->name);
     buf_clear(&ddl);
     check(convert_add_indexes(t, there, "other`db", t->name, set, &ddl, &any, e));
     assert_false(any);
@@ -114,20 +82,20 @@ static void add_indexes(const struct table_def *t, enum index_set set)
 /* Converts src.name step by step into `other``db`.name and demands the source's definition. */
 static void convert_and_compare(const char *name, uint16_t keys_at_first)
 {
-    const struct table_def *t = load("src", name);
+    const struct table_def *t = load_def("src", name);
     struct buf ddl;
 
     buf_init(&ddl, 1 << 20);
     check(convert_create_table(t, "other`db", name, &ddl, e));
     run(buf_cstr(&ddl));
-    const struct table_def *first = load("other`db", name);
+    const struct table_def *first = load_def("other`db", name);
     assert_int_equal(first->n_keys, keys_at_first);
     assert_int_equal(first->row_key < 0, t->row_key < 0);
     table_def_unref(first);
     add_indexes(t, INDEX_PLAIN);
     add_indexes(t, INDEX_UNIQUE);
     check(convert_foreign_keys(t, "other`db", name, map, run_each, NULL, e));
-    const struct table_def *made = load("other`db", name);
+    const struct table_def *made = load_def("other`db", name);
     char *a = body(t), *b = body(made);
     if (strcmp(a, b) != 0)
         fail_msg("source:\n%s\ntarget:\n%s", a, b);
@@ -156,7 +124,8 @@ static void every_kind_of_clause_comes_back_unchanged(void **state)
     run("CREATE TABLE src.t2 (`we``ird, (name` INT NOT NULL, p INT, e "
         "ENUM('a,b','c)','d''e','f\\\\'),"
         " s SET('x','\xc3\xa9') CHARACTER SET latin1, c1 INT CHECK (c1 > 0),"
-        " v INT AS (p MOD 7) VIRTUAL COMMENT 'x)', st INT AS (LENGTH(e) + 1) STORED, inv INT INVISIBLE,"
+        " v INT AS (p MOD 7) VIRTUAL COMMENT 'x)', st INT AS (LENGTH(e) + 1) STORED, inv INT "
+        "INVISIBLE,"
         " j JSON, cc VARCHAR(30) COMPRESSED, bb VARBINARY(8) DEFAULT X'00FF2761',"
         " b BIT(3) DEFAULT b'101', l1 VARCHAR(9) CHARACTER SET latin1 DEFAULT '\xc3\xa9',"
         " ts TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3) ON UPDATE CURRENT_TIMESTAMP(3),"
@@ -187,7 +156,7 @@ static void a_unique_key_of_auto_increment_is_not_unique_at_first(void **state)
     struct buf ddl;
 
     (void)state;
-    const struct table_def *t = load("src", "ai2");
+    const struct table_def *t = load_def("src", "ai2");
     buf_init(&ddl, 1 << 20);
     check(convert_create_table(t, "other`db", "ai2", &ddl, e));
     assert_null(strstr(buf_cstr(&ddl), "UNIQUE"));
@@ -225,7 +194,7 @@ static void cascades_are_seen_from_both_sides(void **state)
     run("CREATE TABLE src.rc (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES t1 (id))");
     const char *const names[] = {"cp", "cc", "rc", "t1"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        const struct table_def *t = load("src", names[i]);
+        const struct table_def *t = load_def("src", names[i]);
         assert_int_equal(t->has_cascades, i < 2);
         table_def_unref(t);
     }

@@ -1,0 +1,34 @@
+/*
+ * What tests against one private MariaDB server share: the server, a session on it whose statement
+ * text is utf8mb4, and a macro that fails the test with the error's text. Thread: the test's.
+ */
+#ifndef OMS_TEST_LIB_ONE_SERVER_H
+#define OMS_TEST_LIB_ONE_SERVER_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "components/endpoint/mysql/session.h"
+#include "test/lib/mariadb.h"
+
+extern struct mariadb server;
+extern struct session *root;
+
+#define check(call)                                                        \
+    do {                                                                   \
+        struct err e_ = ERR_INIT;                                          \
+        struct err *e = &e_;                                               \
+        if (!(call))                                                       \
+            fail_msg("%s: %s (%s)", #call, e_.message, err_name(e_.code)); \
+    } while (0)
+
+/* For a group's setup and teardown. */
+void one_server_start(uint32_t server_id);
+void one_server_stop(void);
+void run(const char *sql);
+const struct table_def *load_def(const char *db, const char *name);
+
+#endif
