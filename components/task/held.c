@@ -73,7 +73,7 @@ static bool add_trigger(void *arg, const struct trigger_def *d, struct err *e)
     struct collect *c = arg;
     struct arena *a = &c->t->arena;
     struct held_object o = {.type = "trigger", .to_db = c->to_db, .to_table = c->to_table};
-    struct buf ddl CLEANUP(buf_fini);
+    struct buf ddl CLEANUP(buf_fini) = {0};
 
     buf_init(&ddl, 4u << 20);
     objects_trigger_ddl(d, c->to_db, c->to_table, &ddl);

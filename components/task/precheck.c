@@ -48,7 +48,7 @@ static bool check_shape(struct precheck *p, const struct table_def *def, const c
                         const char *to_table, struct err *e)
 {
     const struct table_def *there;
-    struct buf why CLEANUP(buf_fini);
+    struct buf why CLEANUP(buf_fini) = {0};
 
     buf_init(&why, 4096);
     if (!p->t->target.endpoint->catalog->load_table(p->target, to_db, to_table, &there, e))
@@ -65,12 +65,14 @@ static bool check_shape(struct precheck *p, const struct table_def *def, const c
     return true;
 }
 
-static bool check_loaded_table(struct precheck *p, const struct table_def *def, struct err *e)
+static bool check_loaded_table(struct precheck *p, const struct table_name *name,
+                               const struct table_def *def, struct err *e)
 {
     const char *to_db, *to_table;
     bool exists;
 
-    scope_map(p->t->scope, def->db, def->name, &to_db, &to_table);
+    /* The names' arena outlives the definition: mapped names may be the names themselves. */
+    scope_map(p->t->scope, name->db, name->name, &to_db, &to_table);
     note_target_db(p, to_db);
     if (!checks_table(p->source, def, task_check_sink, p->t, e) ||
         !checks_target_table(p->target, def, to_db, to_table, &exists, task_check_sink, p->t, e))
@@ -93,7 +95,7 @@ static bool check_one_table(struct precheck *p, const struct table_name *name, s
                          false, "exclude the table from the project's objects", &refused);
         return true;
     }
-    bool ok = check_loaded_table(p, def, e);
+    bool ok = check_loaded_table(p, name, def, e);
     table_def_unref(def);
     return ok;
 }

@@ -45,7 +45,7 @@ static bool load_alike(struct schema *s, const struct table_def *def, const char
                        const char *to_table, const struct table_def **out, struct err *e)
 {
     const struct table_def *there;
-    struct buf why CLEANUP(buf_fini);
+    struct buf why CLEANUP(buf_fini) = {0};
 
     buf_init(&why, 4096);
     if (!s->t->target.endpoint->catalog->load_table(s->target, to_db, to_table, &there, e))

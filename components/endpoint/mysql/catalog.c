@@ -164,7 +164,7 @@ static bool convert_member(struct load *l, const char *charset, struct buf *text
 
 static bool load_members(struct load *l, struct column_def *c, struct err *e)
 {
-    struct buf all CLEANUP(buf_fini), one CLEANUP(buf_fini);
+    struct buf all CLEANUP(buf_fini) = {0}, one CLEANUP(buf_fini) = {0};
     const char *at = c->native;
     bool ok = true;
 
@@ -402,7 +402,7 @@ static bool catalog_estimate(struct session *s, const char *db, const char *name
                              uint64_t *bytes, struct err *e)
 {
     MYSQL_RES *res CLEANUP(session_free_result) = NULL;
-    struct buf sql CLEANUP(buf_fini);
+    struct buf sql CLEANUP(buf_fini) = {0};
 
     buf_init(&sql, SQL_MAX);
     buf_str(&sql, "SELECT TABLE_ROWS, DATA_LENGTH FROM information_schema.TABLES WHERE ");

@@ -39,7 +39,7 @@ static bool check_objects_of(const struct checker *c, const struct object_query 
                              const struct check_scope *scope, struct err *e)
 {
     MYSQL_RES *res CLEANUP(session_free_result) = NULL;
-    struct buf name CLEANUP(buf_fini);
+    struct buf name CLEANUP(buf_fini) = {0};
 
     buf_init(&name, 1024);
     if (!session_query(c->s, q->sql, &res, e))
@@ -96,7 +96,7 @@ bool checks_table(struct session *s, const struct table_def *t, check_sink *sink
                   struct err *e)
 {
     struct checker c = {s, sink, arg};
-    struct buf name CLEANUP(buf_fini), sql CLEANUP(buf_fini);
+    struct buf name CLEANUP(buf_fini) = {0}, sql CLEANUP(buf_fini) = {0};
     struct err refused = ERR_INIT;
 
     buf_init(&name, 1024);

@@ -54,7 +54,7 @@ static void put_grantees(struct buf *sql, bool is_mariadb)
 bool check_privilege(const struct checker *c, const char *privilege, const char *db, bool *has,
                      struct err *e)
 {
-    struct buf sql CLEANUP(buf_fini);
+    struct buf sql CLEANUP(buf_fini) = {0};
     char one[8];
 
     buf_init(&sql, SQL_MAX);

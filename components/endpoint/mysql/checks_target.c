@@ -146,7 +146,7 @@ static bool check_kill(const struct checker *c, const struct endpoint_address *a
 /* Events on the target would change rows by themselves (A18). */
 static bool check_events(const struct checker *c, const char *db, struct err *e)
 {
-    struct buf sql CLEANUP(buf_fini);
+    struct buf sql CLEANUP(buf_fini) = {0};
     char name[256];
     bool any = false;
 
@@ -184,7 +184,7 @@ bool checks_target(const struct endpoint_address *a, struct session *s, const ch
 static bool probe(const struct checker *c, const char *head, const char *db, const char *name,
                   const char *tail, bool *any, struct err *e)
 {
-    struct buf sql CLEANUP(buf_fini);
+    struct buf sql CLEANUP(buf_fini) = {0};
     char one[512];
 
     buf_init(&sql, SQL_MAX);
@@ -199,7 +199,7 @@ static bool probe(const struct checker *c, const char *head, const char *db, con
 static bool check_empty(const struct checker *c, const char *object, const char *db,
                         const char *name, struct err *e)
 {
-    struct buf sql CLEANUP(buf_fini);
+    struct buf sql CLEANUP(buf_fini) = {0};
     char one[8];
     bool any;
 
@@ -220,7 +220,7 @@ bool checks_target_table(struct session *s, const struct table_def *source, cons
                          const char *name, bool *exists, check_sink *sink, void *arg, struct err *e)
 {
     struct checker c = {s, sink, arg};
-    struct buf object CLEANUP(buf_fini);
+    struct buf object CLEANUP(buf_fini) = {0};
     bool collation = false, triggers = false;
 
     buf_init(&object, 1024);

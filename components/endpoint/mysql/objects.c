@@ -28,7 +28,7 @@ bool objects_database_ddl(struct session *source, const char *db, const char *to
                           struct buf *ddl, struct err *e)
 {
     MYSQL_RES *res CLEANUP(session_free_result) = NULL;
-    struct buf sql CLEANUP(buf_fini);
+    struct buf sql CLEANUP(buf_fini) = {0};
 
     buf_init(&sql, SQL_MAX);
     buf_str(&sql, "SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME"
@@ -52,7 +52,7 @@ bool objects_triggers(struct session *s, const char *db, const char *table, trig
                       void *arg, struct err *e)
 {
     MYSQL_RES *res CLEANUP(session_free_result) = NULL;
-    struct buf sql CLEANUP(buf_fini);
+    struct buf sql CLEANUP(buf_fini) = {0};
 
     buf_init(&sql, SQL_MAX);
     buf_str(&sql, "SELECT TRIGGER_NAME, ACTION_TIMING, EVENT_MANIPULATION, ACTION_STATEMENT,"
@@ -104,7 +104,7 @@ void objects_trigger_ddl(const struct trigger_def *t, const char *to_db, const c
 
 bool objects_create_trigger(struct session *s, const char *sql_mode, const char *ddl, struct err *e)
 {
-    struct buf sql CLEANUP(buf_fini);
+    struct buf sql CLEANUP(buf_fini) = {0};
 
     buf_init(&sql, SQL_MAX);
     buf_str(&sql, "SET @oms_sql_mode=@@sql_mode, sql_mode=");
@@ -123,7 +123,7 @@ bool objects_create_trigger(struct session *s, const char *sql_mode, const char 
 static bool exists(struct session *s, const char *head, const char *db, const char *middle,
                    const char *name, bool *has, struct err *e)
 {
-    struct buf sql CLEANUP(buf_fini);
+    struct buf sql CLEANUP(buf_fini) = {0};
     char one[8];
 
     buf_init(&sql, SQL_MAX);
@@ -151,7 +151,7 @@ bool objects_has_trigger(struct session *s, const char *db, const char *name, bo
 bool objects_has_foreign_key(struct session *s, const char *db, const char *table, const char *name,
                              bool *has, struct err *e)
 {
-    struct buf middle CLEANUP(buf_fini);
+    struct buf middle CLEANUP(buf_fini) = {0};
 
     buf_init(&middle, SQL_MAX);
     buf_str(&middle, " AND CONSTRAINT_TYPE='FOREIGN KEY' AND TABLE_NAME=");
@@ -167,7 +167,7 @@ bool objects_has_foreign_key(struct session *s, const char *db, const char *tabl
 bool objects_fence(struct session *s, const char *task, struct fence_state *out, struct err *e)
 {
     MYSQL_RES *res CLEANUP(session_free_result) = NULL;
-    struct buf sql CLEANUP(buf_fini);
+    struct buf sql CLEANUP(buf_fini) = {0};
     bool there;
 
     *out = (struct fence_state){.there = false};
