@@ -140,14 +140,15 @@ struct start_facts {                 /* immutable once loaded: read by reader an
     struct txn_set begin;            /* the intersection of all begins */
     struct txn_set end;              /* the union of all ends */
     bool any;
+    struct table_pos *pos; /* n_pos of them, in the arena; their sets are not */
+    size_t n_pos;
 };
 struct sync;
 bool start_load(struct sync *s, struct err *e) MUST_CHECK;
 void start_fini(struct start_facts *f);
 const struct table_pos *start_find(const struct start_facts *f, const char *db, const char *name);
 
-/* --- sync.c
- * ----------------------------------------------------------------------------------------*/
+/* --- sync.c --- */
 struct counters {
     uint64_t rows, txns, groups, rows_at_tick, txns_at_tick;
     double rows_rate, txns_rate;

@@ -55,6 +55,9 @@ struct component { /* the whole world */
     bool blocked; /* a stranger's row stands in the way of id 0 */
     char ddl_state[32];
     struct table_pos pos[2];
+    /* or a real one */
+    const struct endpoint *real_endpoint;
+    struct endpoint_address real_address;
 };
 static struct component *world; /* stream_* and target_* have no other way to it */
 
@@ -443,9 +446,11 @@ static const struct endpoint fake_endpoint = {
 bool component_address(struct component *c, const char *id, struct endpoint_address *out,
                        const struct endpoint **endpoint, struct err *e)
 {
-    (void)c, (void)id, (void)e;
-    *out = (struct endpoint_address){.kind = "fake"};
-    *endpoint = &fake_endpoint;
+    bool real = c->real_endpoint && strcmp(id, "b") == 0;
+
+    (void)e;
+    *out = real ? c->real_address : (struct endpoint_address){.kind = "fake"};
+    *endpoint = real ? c->real_endpoint : &fake_endpoint;
     return true;
 }
 

@@ -1,0 +1,165 @@
+/* Incr-Sync's shell against a real server as its target: the Store is still a fake. */
+#include "test/contract/incr_sync/fake_source.h"
+
+#include <pthread.h>
+
+#include "test/lib/mariadb.h"
+
+static struct mariadb server;
+
+static int server_up(void **state)
+{
+    struct err e = ERR_INIT;
+
+    (void)state;
+    if (!mariadb_start(&server, 7001, NULL, &e))
+        fail_msg("%s", e.message);
+    return 0;
+}
+
+static int server_down(void **state)
+{
+    (void)state;
+    mariadb_stop(&server);
+    return 0;
+}
+
+static void must_ok(bool ok, const struct err *e)
+{
+    if (!ok)
+        fail_msg("%s", e->message);
+}
+
+/* What Full-Import leaves: an empty table, and where its copy began and ended. */
+static void prepare(struct component *c)
+{
+    const struct endpoint *mysql = endpoint_find("mariadb");
+    struct endpoint_address a = mariadb_address(&server);
+    struct takeover_params p = {.address = &a, .task = "p/full", .epoch = 1, .slots = 1};
+    struct err e = ERR_INIT;
+    struct claim *claim;
+
+    must_ok(mysql->target->takeover(&p, &claim, &e), &e);
+    must_ok(mysql->target->run_ddl(claim, "", "CREATE OR REPLACE DATABASE shop", &e), &e);
+    must_ok(mysql->target->run_ddl(claim, "shop",
+                                   "CREATE TABLE t (id BIGINT NOT NULL PRIMARY KEY, "
+                                   "v BIGINT NOT NULL) ENGINE=InnoDB",
+                                   &e),
+            &e);
+    for (int i = 0; i < 2; i++)
+        must_ok(mysql->target->table_pos_put(claim, &c->pos[i], &e), &e);
+    mysql->target->claim_close(claim);
+    c->real_endpoint = mysql;
+    c->real_address = a;
+}
+
+static bool take_rows(void *arg, struct rows *batch, struct err *e)
+{
+    struct component *c = arg;
+
+    (void)e;
+    for (uint32_t i = 0; i < batch->n; i++) {
+        struct value v[2];
+        char text[2][32] = {{0}};
+
+        must(row_read(batch->table, batch->encoding, false, rows_at(batch, i), v));
+        for (int k = 0; k < 2; k++)
+            memcpy(text[k], v[k].p, v[k].len < 31 ? v[k].len : 31);
+        c->target[strtoll(text[0], NULL, 10)].v = strtoll(text[1], NULL, 10);
+    }
+    rows_free(batch);
+    return true;
+}
+
+static void read_target(struct component *c)
+{
+    const struct reader_ops *ops = c->real_endpoint->reader;
+    struct reader *r;
+    struct err e = ERR_INIT;
+
+    memset(c->target, 0, sizeof c->target);
+    must_ok(ops->open(&c->real_address, &r, &e), &e);
+    must_ok(ops->read(r, c->def, (struct key_range){{NULL, 0}, {NULL, 0}}, ROWS_MYSQL_TEXT, 65536,
+                      take_rows, c, &e),
+            &e);
+    ops->close(r);
+}
+
+static bool server_has_all(struct component *c)
+{
+    struct txn_set low, done, want;
+    struct err e = ERR_INIT;
+    bool yes;
+
+    txn_set_init(&want);
+    txn_set_add(&want, origin_intern(ORIGIN, strlen(ORIGIN)), 1, c->seq);
+    txn_set_init(&low);
+    txn_set_init(&done);
+    yes = c->real_endpoint->target->progress_read(&c->real_address, c->spec.task, &low, &done, &e);
+    if (yes) {
+        txn_set_subtract(&want, &low);
+        txn_set_subtract(&want, &done);
+        yes = txn_set_is_empty(&want);
+    }
+    txn_set_fini(&low);
+    txn_set_fini(&done);
+    txn_set_fini(&want);
+    return yes;
+}
+
+static void every_transaction_reaches_the_server_and_both_sides_are_equal(void **state)
+{
+    struct component *c = *state;
+    struct running r;
+    uint32_t seed = 31;
+
+    prepare(c);
+    for (int i = 0; i < 40; i++)
+        publish_txns(c, 50, &seed);
+    start(&r, c);
+    assert_true(wait_for(server_has_all, c));
+    for (int i = 0; i < 10; i++)
+        publish_txns(c, 2, &seed);
+    assert_true(wait_for(server_has_all, c));
+    stop(&r);
+    must_ok(r.ok, &r.err);
+    read_target(c);
+    assert_equal_sides(c);
+}
+
+static void a_killed_server_loses_and_doubles_nothing(void **state)
+{
+    struct component *c = *state;
+    struct running r;
+    struct err e = ERR_INIT;
+    uint32_t seed = 37;
+
+    prepare(c);
+    for (int i = 0; i < 3; i++) {
+        for (int k = 0; k < 40; k++)
+            publish_txns(c, 50, &seed);
+        start(&r, c);
+        for (struct mono until = mono_add_ms(clock_mono(), 60); mono_cmp(clock_mono(), until) < 0;)
+            sched_yield();
+        mariadb_kill(&server);
+        must_ok(mariadb_again(&server, NULL, &e), &e);
+        stop(&r); /* ended by itself with a class to try again, or goes on by itself */
+        assert_true(r.ok || err_class_of(r.err.code) == ERR_CLASS_RETRY);
+    }
+    start(&r, c);
+    assert_true(wait_for(server_has_all, c));
+    stop(&r);
+    must_ok(r.ok, &r.err);
+    read_target(c);
+    assert_equal_sides(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            every_transaction_reaches_the_server_and_both_sides_are_equal, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_killed_server_loses_and_doubles_nothing, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, server_up, server_down);
+}
