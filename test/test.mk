@@ -1,5 +1,5 @@
 # Targets that test, fuzz, measure and show.
-.PHONY: test lint demo bench fuzz fuzz-bins
+.PHONY: test lint demo bench fuzz fuzz-bins docs
 test:
 	deploy/need build run demo test
 	BUILD=$(BUILD) $(PYTHON) test/run.py $(if $(FAST),--fast) $(if $(ONLY),--only $(ONLY)) $(if $(MATCH),--match $(MATCH))
@@ -11,21 +11,30 @@ FUZZ_SRCS := $(wildcard test/fuzz/fuzz_*.c)
 FUZZ_BINS := $(FUZZ_SRCS:test/fuzz/%.c=$(BUILD)/fuzz/%)
 FUZZ_SECONDS ?= 600
 # The fuzzers compile the pure folders anew with clang, instrumented for coverage.
-FUZZ_FOLDERS := common/base components/record components/endpoint/mysql/binlog components/endpoint/mysql/ddl
+FUZZ_FOLDERS := common/base common/pbtext common/scope components/record components/endpoint/mysql/binlog components/endpoint/mysql/ddl
 FUZZ_LIB_SRCS := $(foreach d,$(FUZZ_FOLDERS),$(wildcard $(d)/*.c)) $(wildcard components/stream/stream_frame*.c)
-FUZZ_OBJS := $(FUZZ_LIB_SRCS:%.c=$(BUILD)/fuzz/obj/%.o)
+FUZZ_OBJS := $(FUZZ_LIB_SRCS:%.c=$(BUILD)/fuzz/obj/%.o) $(PROTO_C:$(GEN)/%.c=$(BUILD)/fuzz/obj/gen/%.o)
 FUZZ_CFLAGS := -std=gnu17 -D_GNU_SOURCE -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
   -I. -I$(GEN) $(PKG_CFLAGS) -w
 fuzz-bins: $(FUZZ_BINS)
 $(BUILD)/fuzz/obj/%.o: %.c | $(PROTO_STAMP)
 	@mkdir -p $(@D)
 	$(Q)$(CCACHE) clang-14 $(FUZZ_CFLAGS) -c -o $@ $<
+$(BUILD)/fuzz/obj/gen/%.o: $(GEN)/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CCACHE) clang-14 $(FUZZ_CFLAGS) -c -o $@ $<
 $(BUILD)/fuzz/%: test/fuzz/%.c $(FUZZ_OBJS)
 	@mkdir -p $(@D)
 	@echo "FUZZ  $@"
-	$(Q)clang-14 $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ -lzstd -lz -lxxhash -lm -lpthread
+	$(Q)clang-14 $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ -lprotobuf-c -lyaml -lzstd -lz -lxxhash -lm -lpthread
 fuzz: fuzz-bins
 	$(PYTHON) test/fuzz/run.py --seconds $(FUZZ_SECONDS) --bin $(BUILD)/fuzz
+
+docs: $(OUT)/bin/oms
+	@mkdir -p docs/reference
+	$(Q)PYTHON=$(PYTHON) protoc --plugin=protoc-gen-omsrules=proto/plugin/protoc-gen-omsrules --omsrules_opt=docs --omsrules_out=docs/reference -I. -I/usr/include $(PROTOS)
+	$(Q)$(OUT)/bin/oms explain --markdown > docs/reference/errors.md
+	$(Q)$(OUT)/bin/oms help --markdown > docs/reference/cli.md
 
 demo:
 	deploy/need build run demo
