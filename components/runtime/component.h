@@ -69,6 +69,8 @@ void component_table(struct component *c, const char *step, const char *table, c
 void component_position(struct component *c, const char *position, int64_t lag_ms, bool caught_up,
                         int64_t backlog_bytes);
 void component_metric(struct component *c, const char *name, double value);
+/* Where the component's own service listens (a Store's stream), "127.0.0.1:4321"; for its peers. */
+void component_listening(struct component *c, const char *address);
 /* The step's work is finished (log pull: connected and heard; full: every chunk done ...). */
 void component_step_done(struct component *c, const char *step);
 /* A hold that needs a person (DDL, conflict). key names it uniquely within the component, so that

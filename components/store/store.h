@@ -49,6 +49,9 @@ bool store_append(struct store *s, struct view records, bool inside_txn, struct 
 /* fdatasync, then publishes everything up to the last whole transaction. An error is final: close
  * and recover (B2). */
 bool store_sync(struct store *s, struct err *e) MUST_CHECK;
+/* Cuts what was appended of an unfinished transaction, so that it can be pulled again. Syncs first.
+ */
+bool store_cut_open(struct store *s, struct err *e) MUST_CHECK;
 /* The table versions known at the end of what is written; borrowed, n of them. Thread: appender. */
 const struct table_def *const *store_tables(const struct store *s, size_t *n);
 /* Everything stored: begin and published. Copies. */

@@ -21,6 +21,11 @@
 
 void store_learn_table(struct store *s, const struct table_def *t)
 {
+    vec_push(&s->pending_tables, t);
+}
+
+static void settle_table(struct store *s, const struct table_def *t)
+{
     for (size_t i = 0; i < s->tables.n; i++) {
         const struct table_def *old = s->tables.at[i];
 
@@ -31,6 +36,20 @@ void store_learn_table(struct store *s, const struct table_def *t)
         }
     }
     vec_push(&s->tables, t);
+}
+
+void store_settle_tables(struct store *s)
+{
+    for (size_t i = 0; i < s->pending_tables.n; i++)
+        settle_table(s, s->pending_tables.at[i]);
+    s->pending_tables.n = 0;
+}
+
+void store_forget_tables(struct store *s)
+{
+    for (size_t i = 0; i < s->pending_tables.n; i++)
+        table_def_unref(s->pending_tables.at[i]);
+    s->pending_tables.n = 0;
 }
 
 static bool scan_head(struct record *r, struct txn_set *complete, struct block_facts *f,
@@ -108,6 +127,8 @@ bool store_new_segment(struct store *s, struct err *e)
         close(s->fd);
     s->fd = fd;
     s->offset = s->whole_offset = g->bytes;
+    s->whole_crc = s->prev_crc;
+    s->whole_number = s->next_number - 1;
     pthread_mutex_lock(&s->lock);
     vec_push(&s->segments, g);
     pthread_mutex_unlock(&s->lock);
@@ -181,7 +202,7 @@ bool store_append(struct store *s, struct view records, bool inside_txn, struct 
     ok = room_for_block(s, e) && store_scan_records(records, &complete, s, &f, e) &&
          put_block(s, records, inside_txn, &f, e);
     if (ok) {
-        txn_set_union(&s->pending, &complete);
+        txn_set_union(&s->pending_open, &complete);
         s->pending_txns += f.n_txns;
         s->pending_raw += records.len;
         if (f.last_commit_us)
@@ -190,6 +211,10 @@ bool store_append(struct store *s, struct view records, bool inside_txn, struct 
         if (!inside_txn) {
             s->whole_number = s->next_number - 1;
             s->whole_offset = s->offset;
+            s->whole_crc = s->prev_crc;
+            txn_set_union(&s->pending, &s->pending_open);
+            txn_set_fini(&s->pending_open);
+            store_settle_tables(s);
         }
     }
     txn_set_fini(&complete);
@@ -208,12 +233,8 @@ static void publish(struct store *s)
     s->end_segment = g->head.first_number;
     s->raw_bytes += s->pending_raw;
     s->txns += s->pending_txns;
-    /* Complete transactions of a block that ends inside another wait with it: the set and what
-     * readers see change together. */
-    if (!s->inside_txn) {
-        txn_set_union(&s->set, &s->pending);
-        txn_set_fini(&s->pending);
-    }
+    txn_set_union(&s->set, &s->pending);
+    txn_set_fini(&s->pending);
     pthread_cond_broadcast(&s->published);
     pthread_mutex_unlock(&s->lock);
     s->pending_raw = s->pending_txns = 0;
@@ -232,6 +253,25 @@ bool store_sync(struct store *s, struct err *e)
     s->durable_number = s->next_number - 1;
     publish(s);
     return true;
+}
+
+bool store_cut_open(struct store *s, struct err *e)
+{
+    if (!store_sync(s, e))
+        return false;
+    if (!s->inside_txn)
+        return true;
+    log_event(LOG_INFO, "store.open_cut", "blocks=%" PRIu64, s->next_number - 1 - s->whole_number);
+    if (ftruncate(s->fd, (off_t)s->whole_offset) != 0)
+        return err_set_errno(e, ERR_SYSTEM, errno, "cannot cut the log in '%s'", s->dir);
+    s->offset = s->whole_offset;
+    s->next_number = s->whole_number + 1;
+    s->durable_number = s->whole_number;
+    s->prev_crc = s->whole_crc;
+    s->inside_txn = false;
+    txn_set_fini(&s->pending_open);
+    store_forget_tables(s);
+    return durable_sync_fd(s->fd, s->dir, e);
 }
 
 const struct table_def *const *store_tables(const struct store *s, size_t *n)

@@ -149,6 +149,8 @@ static bool scan_block(struct store *s, const struct block_head *h, struct scan 
         sc->last_commit_us = f.last_commit_us;
     if (!(h->flags & BLOCK_F_OPEN_TAIL)) {
         txn_set_union(&sc->whole_set, &sc->open_set);
+        txn_set_fini(&sc->open_set);
+        store_settle_tables(s);
         sc->whole_offset = sc->offset;
         sc->whole_number = sc->number;
         sc->whole_crc = sc->crc;
@@ -199,7 +201,8 @@ static void adopt_scan(struct store *s, struct store_segment *g, struct scan *sc
     s->offset = s->whole_offset = sc->whole_offset;
     s->next_number = sc->whole_number + 1;
     s->whole_number = s->durable_number = s->last_number = sc->whole_number;
-    s->prev_crc = sc->whole_crc;
+    s->prev_crc = s->whole_crc = sc->whole_crc;
+    store_forget_tables(s); /* those of the tail that is cut */
     s->last_commit_us = g->last_commit_us = sc->last_commit_us;
     s->end_offset = sc->whole_offset;
     s->end_segment = g->head.first_number;
@@ -227,6 +230,7 @@ static bool recover_last(struct store *s, struct err *e)
         return err_set_errno(e, ERR_SYSTEM, errno, "cannot open '%s'", path);
     for (size_t i = 0; i < g->head.tables.n; i++)
         store_learn_table(s, table_def_ref(g->head.tables.at[i]));
+    store_settle_tables(s);
     txn_set_union(&s->set, &g->head.before);
     ok = scan_blocks(s, path, fd, g->bytes, &sc, e) && cut_tail(path, fd, &sc, g->bytes, e);
     if (ok)
@@ -342,6 +346,8 @@ void store_close(struct store *s)
     for (size_t i = 0; i < s->tables.n; i++)
         table_def_unref(s->tables.at[i]);
     vec_fini(&s->tables);
+    store_forget_tables(s);
+    vec_fini(&s->pending_tables);
     for (size_t i = 0; i < s->readers.n; i++) {
         free(s->readers.at[i].name);
         txn_set_fini(&s->readers.at[i].low);
@@ -350,6 +356,7 @@ void store_close(struct store *s)
     txn_set_fini(&s->begin);
     txn_set_fini(&s->set);
     txn_set_fini(&s->pending);
+    txn_set_fini(&s->pending_open);
     buf_fini(&s->scratch);
     pthread_cond_destroy(&s->published);
     pthread_mutex_destroy(&s->lock);

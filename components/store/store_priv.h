@@ -46,12 +46,15 @@ struct store {
     uint64_t next_number;
     uint32_t prev_crc;
     uint64_t durable_number;
-    struct txn_set pending; /* written, not yet published; complete transactions only */
+    struct txn_set pending;      /* complete and whole, not yet published */
+    struct txn_set pending_open; /* complete, in blocks that end inside another transaction */
+    uint32_t whole_crc;
     uint64_t whole_number, whole_offset; /* end of the last block that ends outside a transaction */
     int64_t pending_commit_us;
     uint64_t pending_txns, pending_raw;
     bool inside_txn;
-    VEC(const struct table_def *) tables; /* newest version of each id, one reference each */
+    VEC(const struct table_def *) tables; /* newest version of each table, one reference each */
+    VEC(const struct table_def *) pending_tables; /* learned since the last whole block */
     struct buf scratch;
 };
 
@@ -64,6 +67,8 @@ struct block_facts {
 bool store_scan_records(struct view records, struct txn_set *complete, struct store *tables_into,
                         struct block_facts *f, struct err *e) MUST_CHECK;
 void store_learn_table(struct store *s, const struct table_def *t); /* takes the reference */
+void store_settle_tables(struct store *s);                          /* a block was whole */
+void store_forget_tables(struct store *s);                          /* it was cut */
 /* Starts a new segment file, durable with its directory entry. Thread: appender. */
 bool store_new_segment(struct store *s, struct err *e) MUST_CHECK;
 bool store_load_readers(struct store *s, struct err *e) MUST_CHECK;

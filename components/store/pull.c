@@ -1,0 +1,340 @@
+/* Pulling a source's log. See pull.h. */
+#include "components/store/pull.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/log/log.h"
+#include "common/os/clock.h"
+#include "components/endpoint/endpoint.h"
+#include "components/store/serve.h"
+#include "components/store/writer.h"
+#include "components/transform/transform.h"
+
+#define BLOCK_WANT (1u << 20)
+#define READ_MS 200
+#define REPORT_MS 500
+#define PURGE_MS 5000
+#define HEARTBEAT_MS 1000
+#define PART_BYTES (4u << 20)
+#define SERVER_ID_BASE 0x40000000u
+
+struct pull {
+    struct component *c;
+    struct arena arena;
+    const struct scope *scope;
+    struct endpoint_address source_at;
+    const struct endpoint *source;
+    struct store *store;
+    struct writer *writer;
+    struct serve *serve;
+    struct log *log;
+    bool heard; /* since the log was opened: connected, and one thing received */
+    uint64_t source_bytes, source_bytes_shown;
+    int64_t source_heard_us, source_time_us;
+    struct mono reported, purged;
+};
+
+/* Unique per incarnation (B4): the operator's number the first time, then random ones above a base
+ * that servers are not given by hand. */
+static uint32_t server_id(struct pull *p, uint32_t attempt)
+{
+    const Oms__ComponentFixed *fixed = component_spec(p->c)->fixed;
+
+    if (attempt == 0 && fixed->has_server_id && fixed->server_id)
+        return fixed->server_id;
+    return SERVER_ID_BASE | ((uint32_t)random() & 0x3fffffff);
+}
+
+/* Where a fresh Store begins: the spec's set, or all that the source has executed now. */
+static bool find_begin(struct pull *p, struct session *s, struct err *e)
+{
+    const Oms__ComponentFixed *fixed = component_spec(p->c)->fixed;
+    struct txn_set begin;
+    bool ok;
+
+    if (fixed->begin && *fixed->begin) {
+        ok = txn_set_parse(fixed->begin, &begin, e);
+    } else {
+        txn_set_init(&begin);
+        ok = p->source->log->executed(s, &begin, e);
+    }
+    ok = ok && store_set_begin(p->store, &begin, e);
+    txn_set_fini(&begin);
+    return ok;
+}
+
+/* What the Store has must be inside what the source has executed (A13). */
+static bool check_history(struct pull *p, struct session *s, struct err *e)
+{
+    struct txn_set executed, ours;
+    struct buf text;
+    bool ok;
+
+    txn_set_init(&executed);
+    if (!p->source->log->executed(s, &executed, e))
+        return false;
+    store_set(p->store, &ours);
+    ok = txn_set_contains(&executed, &ours);
+    if (!ok) {
+        txn_set_subtract(&ours, &executed);
+        buf_init(&text, 4096);
+        txn_set_format(&ours, &text);
+        (void)err_set(e, ERR_SOURCE_DIVERGED,
+                      "the source lacks %" PRIu64 " transactions that were pulled from it: %s",
+                      txn_set_count(&ours), text.len ? buf_cstr(&text) : "(a long list)");
+        buf_fini(&text);
+    }
+    txn_set_fini(&ours);
+    txn_set_fini(&executed);
+    return ok;
+}
+
+static bool prepare(struct pull *p, struct err *e)
+{
+    struct session *s = NULL;
+    bool ok;
+
+    if (!p->source->catalog->connect(&p->source_at, &s, e))
+        return err_wrap(e, "connect to the source");
+    ok = (store_has_begin(p->store) || find_begin(p, s, e)) && check_history(p, s, e);
+    p->source->catalog->close(s);
+    return ok;
+}
+
+static uint32_t next_table_id(const struct table_def *const *known, size_t n)
+{
+    uint32_t next = 1;
+
+    for (size_t i = 0; i < n; i++)
+        if (known[i]->id >= next)
+            next = known[i]->id + 1;
+    return next;
+}
+
+static bool open_log(struct pull *p, uint32_t attempt, struct err *e)
+{
+    struct txn_set after;
+    size_t n_known = 0;
+    const struct table_def *const *known = store_tables(p->store, &n_known);
+    struct log_params params = {.address = &p->source_at,
+                                .after = &after,
+                                .after_native = "",
+                                .server_id = server_id(p, attempt),
+                                .heartbeat_ms = HEARTBEAT_MS,
+                                .filter = transform_filter,
+                                .filter_arg = (void *)p->scope,
+                                .next_table_id = next_table_id(known, n_known),
+                                .known = known,
+                                .n_known = n_known,
+                                .part_bytes = PART_BYTES};
+    bool ok;
+
+    store_set(p->store, &after);
+    ok = prepare(p, e);
+    if (ok) {
+        txn_set_fini(&after); /* prepare may have set the begin */
+        store_set(p->store, &after);
+        ok = p->source->log->open(&params, &p->log, e);
+    }
+    txn_set_fini(&after);
+    if (ok)
+        log_event(LOG_INFO, "store.connected", "server_id=%u tables=%zu", params.server_id,
+                  n_known);
+    return ok;
+}
+
+static void report(struct pull *p)
+{
+    struct store_figures f;
+    struct buf text;
+    struct txn_set set;
+    int64_t ms = mono_ms_between(p->reported, clock_mono());
+    uint64_t delta = p->source_bytes - p->source_bytes_shown;
+    double rate = ms > 0 ? (double)delta * 1000 / (double)ms : 0;
+
+    if (ms < REPORT_MS)
+        return;
+    p->reported = clock_mono();
+    p->source_bytes_shown = p->source_bytes;
+    store_figures(p->store, &f);
+    component_progress(p->c, "log pull", "bytes", p->source_bytes, 0, rate, -1);
+    component_metric(p->c, "log pull.bytes_rate", rate);
+    component_metric(p->c, "store.bytes", (double)f.bytes);
+    component_metric(p->c, "store.segments", (double)f.segments);
+    component_metric(p->c, "store.last_number", (double)f.last_number);
+    store_set(p->store, &set);
+    buf_init(&text, 1u << 20);
+    txn_set_format(&set, &text);
+    component_position(p->c, buf_cstr(&text), -1, false, -1);
+    buf_fini(&text);
+    txn_set_fini(&set);
+    if (p->heard)
+        component_step_done(p->c, "log pull");
+}
+
+static void purge(struct pull *p)
+{
+    struct err e = ERR_INIT;
+    uint32_t removed = 0;
+    bool loud = false;
+
+    if (mono_ms_between(p->purged, clock_mono()) < PURGE_MS)
+        return;
+    p->purged = clock_mono();
+    if (!store_purge(p->store, clock_wall(), &removed, &loud, &e))
+        log_err(LOG_ERROR, "store.purge", &e);
+    if (loud)
+        component_incident(p->c, "retention", "STORE_POSITION",
+                           "log that a reader still needs was removed: retention_limit_bytes",
+                           "the reader will stop with STORE_POSITION", "acknowledge");
+}
+
+static void note_progress(struct pull *p, const struct log_progress *g)
+{
+    p->source_bytes += g->source_bytes;
+    if (g->heard) {
+        p->heard = true;
+        p->source_heard_us = clock_wall().us;
+        if (g->source_time.us > p->source_time_us)
+            p->source_time_us = g->source_time.us;
+        serve_heard(p->serve, p->source_heard_us, p->source_time_us);
+    }
+}
+
+/* One read of the log into one batch. */
+static bool pull_once(struct pull *p, struct err *e)
+{
+    struct log_progress g = {0};
+    struct batch *b = writer_empty(p->writer, READ_MS);
+    bool ok;
+
+    if (writer_failed(p->writer, e)) {
+        if (b)
+            writer_give_back(p->writer, b);
+        return false;
+    }
+    if (!b) {
+        if (writer_is_full(p->writer)) {
+            struct err full = ERR_INIT;
+
+            (void)err_set(&full, ERR_NO_SPACE, "the store's disk is full: waiting for room");
+            component_error(p->c, &full);
+        }
+        return true; /* the disk is slower than the source */
+    }
+    ok = p->source->log->read(p->log, &b->records, BLOCK_WANT, READ_MS, &g, e);
+    if (ok && !buf_ok(&b->records))
+        ok = err_set(e, ERR_LIMIT, "one record does not fit a block of %u bytes", BLOCK_RAW_MAX);
+    if (!ok || b->records.len == 0) {
+        writer_give_back(p->writer, b);
+    } else {
+        b->inside_txn = g.inside_txn;
+        writer_submit(p->writer, b);
+    }
+    if (ok)
+        note_progress(p, &g);
+    return ok;
+}
+
+/* A connection's life. It may break inside a transaction of several parts: what was written of that
+ * is cut and pulled again (B1). */
+static bool pull_session(struct pull *p, uint32_t attempt, struct backoff *backoff, struct err *e)
+{
+    struct err cut = ERR_INIT;
+    bool ok = open_log(p, attempt, e) && writer_start(p->store, &p->writer, e);
+
+    if (ok) {
+        backoff->tries = 0;
+        component_error(p->c, NULL);
+    }
+    while (ok && !component_stopping(p->c)) {
+        ok = pull_once(p, e);
+        report(p);
+        purge(p);
+    }
+    if (p->log)
+        p->source->log->close(p->log);
+    p->log = NULL;
+    p->heard = false;
+    writer_stop(p->writer);
+    p->writer = NULL;
+    if (!store_cut_open(p->store, &cut)) { /* the disk: nothing may go on with this store open */
+        *e = cut;
+        e->code = ERR_BUG == e->code ? ERR_BUG : ERR_SYSTEM;
+        return err_wrap(e, "cut an unfinished transaction");
+    }
+    return ok;
+}
+
+/* Tries again what is retried; everything else ends the component. */
+static bool pull_for_ever(struct pull *p, struct err *e)
+{
+    struct backoff backoff = {0};
+
+    for (uint32_t attempt = 0; !component_stopping(p->c); attempt++) {
+        if (pull_session(p, attempt, &backoff, e))
+            break;
+        if (err_class_of(e->code) != ERR_CLASS_RETRY || e->code == ERR_SYSTEM)
+            return false;
+        log_err(LOG_WARN, "store.retry", e);
+        component_error(p->c, e);
+        if (!component_backoff(p->c, &backoff))
+            break;
+    }
+    return true;
+}
+
+static bool open_store(struct pull *p, struct err *e)
+{
+    const Oms__StoreOptions *so = component_spec(p->c)->fixed->store;
+    struct store_options o = {
+        .dir = component_dir(p->c),
+        .epoch = component_epoch(p->c),
+        .retention_bytes = so && so->has_retention_bytes ? so->retention_bytes : 10ull << 30,
+        .retention_us =
+            (so && so->has_retention_hours ? so->retention_hours : 168) * 3600ull * 1000000,
+        .retention_limit_bytes =
+            so && so->has_retention_limit_bytes ? so->retention_limit_bytes : 0,
+        .zstd_level = 1,
+    };
+
+    return store_open(&o, &p->store, e);
+}
+
+static bool start_serving(struct pull *p, struct err *e)
+{
+    const char *id = component_spec(p->c)->id;
+    char name[300], token[300];
+    struct serve_options o = {.store = p->store,
+                              .address = "127.0.0.1:0",
+                              .token = token,
+                              .store_id = id,
+                              .epoch = component_epoch(p->c)};
+
+    snprintf(name, sizeof name, "stream-token:%s", id);
+    if (!component_secret(p->c, name, token, sizeof token, e) || !serve_start(&o, &p->serve, e))
+        return false;
+    component_listening(p->c, serve_address(p->serve));
+    log_event(LOG_INFO, "store.serving", "address=%s", serve_address(p->serve));
+    return true;
+}
+
+bool store_run(struct component *c, struct err *e)
+{
+    const Oms__ComponentFixed *fixed = component_spec(c)->fixed;
+    struct pull p = {.c = c, .reported = clock_mono(), .purged = clock_mono()};
+    bool ok;
+
+    srandom((unsigned)clock_mono().ns ^ (unsigned)getpid());
+    arena_init(&p.arena, 0);
+    ok = component_address(c, fixed->source->id, &p.source_at, &p.source, e) &&
+         transform_scope(fixed->scope, &p.arena, &p.scope, e) && open_store(&p, e) &&
+         start_serving(&p, e) && pull_for_ever(&p, e);
+    serve_stop(p.serve);
+    store_close(p.store);
+    arena_fini(&p.arena);
+    return ok;
+}

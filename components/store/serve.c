@@ -1,0 +1,356 @@
+/*
+ * Serving readers. Threads wait for the log (store_reader_next) or for their socket, always with a
+ * deadline, and look at `stopping` in between; serve_stop joins them all. Nobody holds `lock`
+ * across I/O. See serve.h.
+ */
+#include "components/store/serve.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/base/must.h"
+#include "common/log/log.h"
+#include "common/os/clock.h"
+#include "common/os/thread.h"
+#include "components/stream/stream_io.h"
+
+#define READERS_MAX 32
+#define HELLO_MS 5000
+#define WRITE_MS 60000
+#define HEARD_EVERY_MS 200
+#define WAIT_MS 50
+#define TABLES_MAX (64u << 20)
+
+enum seat { SEAT_FREE, SEAT_TAKEN, SEAT_LEFT };
+
+struct client {
+    struct serve *s;
+    struct thread thread;
+    _Atomic int seat;
+    struct stream_io io;
+    char name[256];
+    struct store_reader *reader;
+    struct mono heard_at;
+};
+
+struct serve {
+    struct serve_options o;
+    char *token, *store_id;
+    char address[80];
+    int fd;
+    struct thread acceptor;
+    atomic_bool stopping;
+    _Atomic int64_t source_heard_us, source_time_us;
+    struct client clients[READERS_MAX]; /* acceptor alone starts and joins */
+};
+
+static bool same_token(struct view given, const char *token)
+{
+    size_t n = strlen(token);
+    unsigned char diff = given.len != n;
+
+    for (size_t i = 0; i < n && i < given.len; i++) /* every byte, whatever came before */
+        diff |= given.p[i] ^ (unsigned char)token[i];
+    return diff == 0;
+}
+
+static bool send_buf(struct client *c, struct buf *out, struct err *e)
+{
+    if (!buf_ok(out))
+        return err_set(e, ERR_LIMIT, "a frame does not fit %zu bytes", out->max);
+    return stream_io_write(&c->io, out->p, out->len, WRITE_MS, e);
+}
+
+static bool check_hello(struct client *c, const struct frame_hello *h, struct err *e)
+{
+    struct serve *s = c->s;
+
+    if (!same_token(h->token, s->token))
+        return err_set(e, ERR_DENIED, "wrong token");
+    if (h->protocol != STREAM_PROTOCOL)
+        return err_set(e, ERR_UNSUPPORTED, "protocol %u, this store speaks %u", h->protocol,
+                       STREAM_PROTOCOL);
+    if (h->least_epoch > s->o.epoch)
+        return err_set(e, ERR_UNAVAILABLE, "epoch %" PRIu64 " is needed, this store is of %" PRIu64,
+                       h->least_epoch, s->o.epoch);
+    if (h->reader.len == 0 || h->reader.len >= sizeof c->name)
+        return err_set(e, ERR_INVALID, "a reader's name of %zu bytes", h->reader.len);
+    memcpy(c->name, h->reader.p, h->reader.len);
+    c->name[h->reader.len] = '\0';
+    return true;
+}
+
+static bool greet(struct client *c, const struct txn_set *after, struct err *e)
+{
+    struct serve *s = c->s;
+    struct frame_greeting g = {.protocol = STREAM_PROTOCOL,
+                               .store_id = {(const uint8_t *)s->store_id, strlen(s->store_id)},
+                               .epoch = s->o.epoch};
+    struct buf out, tables;
+    size_t mark;
+    bool ok;
+
+    buf_init(&out, TABLES_MAX + 4096);
+    buf_init(&tables, TABLES_MAX);
+    ok = store_register(s->o.store, c->name, after, e) &&
+         store_reader_open(s->o.store, after, &tables, &c->reader, e);
+    if (ok) {
+        frame_put_greeting(&out, &g);
+        mark = frame_begin(&out, FRAME_TABLES);
+        buf_append(&out, tables.p, tables.len);
+        frame_end(&out, mark);
+        ok = send_buf(c, &out, e);
+    }
+    buf_fini(&tables);
+    buf_fini(&out);
+    return ok;
+}
+
+static bool hear_hello(struct client *c, struct err *e)
+{
+    struct frame_hello h;
+    struct view body;
+    uint8_t type;
+    bool got, ok;
+
+    if (!stream_io_read(&c->io, HELLO_MS, STREAM_SMALL_MAX, &got, &type, &body, e))
+        return false;
+    if (!got || type != FRAME_HELLO)
+        return err_set(e, ERR_INVALID, "a reader must begin with a hello");
+    txn_set_init(&h.after);
+    ok = frame_get_hello(body, &h, e);
+    if (ok) {
+        ok = check_hello(c, &h, e) && greet(c, &h.after, e);
+        txn_set_fini(&h.after);
+    }
+    return ok;
+}
+
+/* Positions that have arrived; never waits. */
+static bool hear_positions(struct client *c, struct err *e)
+{
+    struct txn_set low;
+    struct view body;
+    uint8_t type;
+    bool got = true, ok = true;
+
+    while (ok) {
+        ok = stream_io_read(&c->io, 0, STREAM_SMALL_MAX, &got, &type, &body, e);
+        if (!ok || !got)
+            break;
+        if (type != FRAME_POSITION)
+            return err_set(e, ERR_INVALID, "a reader sent frame type %u", type);
+        ok = frame_get_position(body, &low, e);
+        if (ok) {
+            ok = store_register(c->s->o.store, c->name, &low, e);
+            txn_set_fini(&low);
+        }
+    }
+    return ok;
+}
+
+static bool tell_heard(struct client *c, struct err *e)
+{
+    struct store_figures f;
+    struct frame_heard h;
+    struct buf out;
+    bool ok;
+
+    if (mono_ms_between(c->heard_at, clock_mono()) < HEARD_EVERY_MS)
+        return true;
+    c->heard_at = clock_mono();
+    store_figures(c->s->o.store, &f);
+    h = (struct frame_heard){.source_heard_us = c->s->source_heard_us,
+                             .source_time_us = c->s->source_time_us,
+                             .last_number = f.last_number,
+                             .backlog_bytes = store_reader_backlog(c->reader)};
+    buf_init(&out, 4096);
+    frame_put_heard(&out, &h);
+    ok = send_buf(c, &out, e);
+    buf_fini(&out);
+    return ok;
+}
+
+static bool send_block(struct client *c, struct buf *stored, struct buf *out, struct err *e)
+{
+    struct block_head h;
+    size_t mark;
+    bool got;
+
+    if (!store_reader_next(c->reader, WAIT_MS, &h, stored, &got, e))
+        return false;
+    if (!got)
+        return true;
+    buf_clear(out);
+    mark = frame_begin(out, FRAME_BLOCK);
+    buf_append(out, stored->p, stored->len);
+    frame_end(out, mark);
+    return send_buf(c, out, e);
+}
+
+static bool converse(struct client *c, struct err *e)
+{
+    struct buf stored, out;
+    bool ok;
+
+    if (!hear_hello(c, e))
+        return false;
+    log_event(LOG_INFO, "store.reader", "name=%s connected", c->name);
+    buf_init(&stored, STREAM_FRAME_MAX);
+    buf_init(&out, STREAM_FRAME_MAX);
+    do
+        ok = hear_positions(c, e) && tell_heard(c, e) && send_block(c, &stored, &out, e);
+    while (ok && !c->s->stopping);
+    buf_fini(&stored);
+    buf_fini(&out);
+    return ok;
+}
+
+static void serve_client(void *arg)
+{
+    struct client *c = arg;
+    struct err e = ERR_INIT, ignored = ERR_INIT;
+
+    if (!converse(c, &e)) {
+        struct buf out;
+
+        log_err(err_class_of(e.code) == ERR_CLASS_RETRY ? LOG_INFO : LOG_WARN, "store.reader_left",
+                &e);
+        buf_init(&out, 8192);
+        frame_put_refusal(&out, &e);
+        if (!stream_io_write(&c->io, out.p, out.len, 100, &ignored))
+            log_err(LOG_DEBUG, "store.reader_gone", &ignored);
+        buf_fini(&out);
+    }
+    store_reader_close(c->reader);
+    c->reader = NULL;
+    stream_io_fini(&c->io);
+    c->seat = SEAT_LEFT;
+}
+
+static void seat_client(struct serve *s, int fd)
+{
+    struct err e = ERR_INIT;
+
+    for (int i = 0; i < READERS_MAX; i++) {
+        struct client *c = &s->clients[i];
+
+        if (c->seat == SEAT_LEFT) {
+            thread_join(&c->thread);
+            c->seat = SEAT_FREE;
+        }
+        if (c->seat != SEAT_FREE)
+            continue;
+        c->s = s;
+        c->heard_at = (struct mono){0};
+        c->seat = SEAT_TAKEN;
+        stream_io_init(&c->io, fd);
+        if (thread_start(&c->thread, "reader", serve_client, c, &e))
+            return;
+        log_err(LOG_ERROR, "store.reader_refused", &e);
+        stream_io_fini(&c->io);
+        c->seat = SEAT_FREE;
+        return;
+    }
+    log_event(LOG_WARN, "store.reader_refused", "%d readers are connected already", READERS_MAX);
+    close(fd);
+}
+
+static void accept_clients(void *arg)
+{
+    struct serve *s = arg;
+
+    while (!s->stopping) {
+        struct pollfd p = {.fd = s->fd, .events = POLLIN};
+        int fd;
+
+        if (poll(&p, 1, 100) <= 0)
+            continue;
+        fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC);
+        if (fd >= 0)
+            seat_client(s, fd);
+    }
+}
+
+static bool listen_on(struct serve *s, const char *address, struct err *e)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET};
+    socklen_t len = sizeof at;
+    const char *colon = strrchr(address, ':');
+    char host[64];
+    int one = 1;
+
+    if (!colon || (size_t)(colon - address) >= sizeof host)
+        return err_set(e, ERR_INVALID, "'%s' is not host:port", address);
+    snprintf(host, sizeof host, "%.*s", (int)(colon - address), address);
+    if (inet_pton(AF_INET, host, &at.sin_addr) != 1)
+        return err_set(e, ERR_INVALID, "'%s' is not an IPv4 address", host);
+    if (ntohl(at.sin_addr.s_addr) >> 24 != 127)
+        return err_set(e, ERR_UNSUPPORTED,
+                       "the stream has no TLS yet: a store listens on loopback only, not on '%s'",
+                       host);
+    at.sin_port = htons((uint16_t)strtoul(colon + 1, NULL, 10));
+    s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (s->fd < 0)
+        return err_set_errno(e, ERR_SYSTEM, errno, "cannot make a socket");
+    (void)setsockopt(s->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (bind(s->fd, (struct sockaddr *)&at, sizeof at) != 0 || listen(s->fd, 64) != 0 ||
+        getsockname(s->fd, (struct sockaddr *)&at, &len) != 0)
+        return err_set_errno(e, ERR_SYSTEM, errno, "cannot listen on '%s'", address);
+    snprintf(s->address, sizeof s->address, "%s:%u", host, ntohs(at.sin_port));
+    return true;
+}
+
+bool serve_start(const struct serve_options *o, struct serve **out, struct err *e)
+{
+    struct serve *s = must_calloc(1, sizeof *s);
+
+    s->o = *o;
+    s->fd = -1;
+    s->token = must_strdup(o->token);
+    s->store_id = must_strdup(o->store_id);
+    if (!listen_on(s, o->address, e) ||
+        !thread_start(&s->acceptor, "accept", accept_clients, s, e)) {
+        serve_stop(s);
+        return false;
+    }
+    *out = s;
+    return true;
+}
+
+void serve_stop(struct serve *s)
+{
+    if (!s)
+        return;
+    s->stopping = true;
+    thread_join(&s->acceptor);
+    for (int i = 0; i < READERS_MAX; i++)
+        if (s->clients[i].seat != SEAT_FREE)
+            thread_join(&s->clients[i].thread);
+    if (s->fd >= 0)
+        close(s->fd);
+    free(s->token);
+    free(s->store_id);
+    free(s);
+}
+
+const char *serve_address(const struct serve *s)
+{
+    return s->address;
+}
+
+void serve_heard(struct serve *s, int64_t source_heard_us, int64_t source_time_us)
+{
+    s->source_heard_us = source_heard_us;
+    s->source_time_us = source_time_us;
+}
