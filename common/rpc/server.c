@@ -1,0 +1,295 @@
+/*
+ * The server: a raw REP socket, so that any number of calls can be open (parked) at once. One
+ * receive is always outstanding; nng's callback only moves the message to `arrived` and wakes the
+ * loop, where everything else happens. `lock` guards `arrived` alone. See rpc.h.
+ */
+#include <nng/nng.h>
+#include <nng/protocol/reqrep0/rep.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#include "common/base/must.h"
+#include "common/base/vec.h"
+#include "common/log/log.h"
+#include "common/rpc/frame.h"
+#include "common/rpc/rpc.h"
+#include "proto/rpc.pb-c.h"
+
+#define ARENA_FACTOR 8 /* unpacked messages are larger than packed ones */
+
+struct call {
+    struct rpc_call pub;
+    struct rpc_server *s;
+    nng_msg *msg; /* its header says where the answer goes */
+    const ProtobufCMethodDescriptor *method;
+    size_t at; /* in s->open */
+};
+
+struct rpc_server {
+    struct rpc_server_options o;
+    VEC(ProtobufCService *) services;
+    nng_socket socket;
+    nng_listener listener;
+    nng_aio *receive;
+    uv_async_t *wake;
+    pthread_mutex_t lock;
+    VEC(nng_msg *) arrived; /* lock */
+    VEC(struct call *) open;
+    atomic_bool stopping;
+    uint64_t refused; /* malformed, unknown, denied */
+};
+
+static void on_receive(void *arg)
+{
+    struct rpc_server *s = arg;
+    int rc = nng_aio_result(s->receive);
+
+    if (s->stopping || rc == NNG_ECLOSED || rc == NNG_ECANCELED)
+        return;
+    if (rc == 0) {
+        pthread_mutex_lock(&s->lock);
+        vec_push(&s->arrived, nng_aio_get_msg(s->receive));
+        pthread_mutex_unlock(&s->lock);
+        uv_async_send(s->wake);
+    }
+    nng_recv_aio(s->socket, s->receive);
+}
+
+static void call_free(struct call *c)
+{
+    struct rpc_server *s = c->s;
+
+    s->open.at[c->at] = s->open.at[--s->open.n];
+    s->open.at[c->at]->at = c->at;
+    if (c->msg)
+        nng_msg_free(c->msg);
+    arena_fini(&c->pub.arena);
+    free(c);
+}
+
+/* Sends and forgets: a reader that does not take its answer loses it, and asks again. */
+static void answer(struct call *c, const Oms__RpcReplyHead *head, const ProtobufCMessage *message)
+{
+    struct err e = ERR_INIT;
+
+    if (!frame_put(c->msg, &head->base, message, &e))
+        log_err(LOG_ERROR, "rpc.answer", &e);
+    else if (nng_sendmsg(c->s->socket, c->msg, NNG_FLAG_NONBLOCK) == 0)
+        c->msg = NULL;
+    call_free(c);
+}
+
+void rpc_reply(struct rpc_call *call, const ProtobufCMessage *message)
+{
+    struct call *c = CONTAINER_OF(call, struct call, pub);
+    Oms__RpcReplyHead head = OMS__RPC_REPLY_HEAD__INIT;
+
+    must(message && message->descriptor == c->method->output);
+    answer(c, &head, message);
+}
+
+static void fail_with(struct rpc_call *call, const struct err *e, const char *leader)
+{
+    static const char *const classes[] = {"RETRY", "STOP", "FENCE", "BUG"};
+    struct call *c = CONTAINER_OF(call, struct call, pub);
+    Oms__RpcReplyHead head = OMS__RPC_REPLY_HEAD__INIT;
+
+    head.code = (char *)err_name(e->code);
+    head.class_name = (char *)classes[err_class_of(e->code)];
+    head.message = (char *)e->message;
+    head.leader = (char *)leader;
+    answer(c, &head, NULL);
+}
+
+void rpc_fail(struct rpc_call *call, const struct err *e)
+{
+    fail_with(call, e, NULL);
+}
+
+void rpc_fail_leader(struct rpc_call *call, const char *leader_address)
+{
+    struct err e = ERR_INIT;
+
+    (void)err_set(&e, ERR_UNAVAILABLE, "this cluster manager does not lead; the leader is at '%s'",
+                  leader_address);
+    fail_with(call, &e, leader_address);
+}
+
+static void closure(const ProtobufCMessage *message, void *closure_data)
+{
+    rpc_reply(closure_data, message);
+}
+
+static ProtobufCService *find_method(struct rpc_server *s, const char *name, unsigned *index)
+{
+    const char *dot = strchr(name, '.');
+
+    for (size_t i = 0; dot && i < s->services.n; i++) {
+        const ProtobufCServiceDescriptor *d = s->services.at[i]->descriptor;
+
+        if (strlen(d->short_name) != (size_t)(dot - name) ||
+            memcmp(d->short_name, name, (size_t)(dot - name)) != 0)
+            continue;
+        for (unsigned k = 0; k < d->n_methods; k++)
+            if (strcmp(d->methods[k].name, dot + 1) == 0) {
+                *index = k;
+                return s->services.at[i];
+            }
+    }
+    return NULL;
+}
+
+static void fill_call(struct rpc_call *pub, const Oms__RpcRequestHead *head)
+{
+    pub->method = head->method ? head->method : "";
+    pub->deadline_ms = head->deadline_ms;
+    pub->token = head->token ? head->token : "";
+    pub->metadb_id = head->metadb_id ? head->metadb_id : "";
+    pub->cm_epoch = head->cm_epoch;
+    if (head->id.len == sizeof pub->id.b)
+        memcpy(pub->id.b, head->id.data, sizeof pub->id.b);
+}
+
+static bool dispatch(struct call *c, struct err *e)
+{
+    struct rpc_server *s = c->s;
+    size_t n = nng_msg_len(c->msg), payload_len;
+    const uint8_t *bytes = arena_memdup(&c->pub.arena, nng_msg_body(c->msg), n), *payload;
+    ProtobufCMessage *m;
+    ProtobufCService *service;
+    unsigned index;
+
+    if (!frame_get(bytes, n, &oms__rpc_request_head__descriptor, &c->pub.arena, &m, &payload,
+                   &payload_len, e))
+        return false;
+    fill_call(&c->pub, (Oms__RpcRequestHead *)m);
+    service = find_method(s, c->pub.method, &index);
+    if (!service)
+        return err_set(e, ERR_NOT_FOUND, "no method '%s'", c->pub.method);
+    c->method = &service->descriptor->methods[index];
+    if (((Oms__RpcRequestHead *)m)->protocol != RPC_PROTOCOL)
+        return err_set(e, ERR_UNSUPPORTED, "the caller speaks protocol %u, this program %u",
+                       ((Oms__RpcRequestHead *)m)->protocol, RPC_PROTOCOL);
+    if (s->o.authorize && !s->o.authorize(s->o.authorize_arg, &c->pub, e))
+        return false;
+    if (!frame_unpack(c->method->input, payload, payload_len, &c->pub.arena, &m, e))
+        return false;
+    service->invoke(service, index, m, closure, &c->pub);
+    return true; /* c may be gone now */
+}
+
+static void serve_one(struct rpc_server *s, nng_msg *msg)
+{
+    struct call *c = must_calloc(1, sizeof *c);
+    struct err e = ERR_INIT;
+
+    c->s = s;
+    c->msg = msg;
+    c->at = s->open.n;
+    vec_push(&s->open, c);
+    arena_init(&c->pub.arena, s->o.max_message_bytes * ARENA_FACTOR + (1u << 20));
+    if (dispatch(c, &e))
+        return;
+    s->refused++;
+    log_event(LOG_WARN, "rpc.refused", "method=%s %s", c->pub.method ? c->pub.method : "-",
+              e.message);
+    rpc_fail(&c->pub, &e);
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    struct rpc_server *s = wake->data;
+
+    for (;;) {
+        nng_msg *msg = NULL;
+
+        pthread_mutex_lock(&s->lock);
+        if (s->arrived.n > 0) {
+            msg = s->arrived.at[0];
+            memmove(s->arrived.at, s->arrived.at + 1, (--s->arrived.n) * sizeof *s->arrived.at);
+        }
+        pthread_mutex_unlock(&s->lock);
+        if (!msg)
+            return;
+        serve_one(s, msg);
+    }
+}
+
+static void free_handle(uv_handle_t *h)
+{
+    free(h);
+}
+
+static bool listen_on(struct rpc_server *s, struct err *e)
+{
+    int rc = nng_rep0_open_raw(&s->socket);
+
+    if (rc == 0)
+        rc = nng_socket_set_size(s->socket, NNG_OPT_RECVMAXSZ, s->o.max_message_bytes);
+    if (rc == 0)
+        rc = nng_aio_alloc(&s->receive, on_receive, s);
+    if (rc == 0)
+        rc = nng_listener_create(&s->listener, s->socket, s->o.url);
+    if (rc == 0)
+        rc = nng_listener_start(s->listener, 0);
+    if (rc != 0)
+        return err_set(e, rc == NNG_EADDRINUSE ? ERR_EXISTS : ERR_SYSTEM,
+                       "cannot listen on '%s': %s", s->o.url, nng_strerror(rc));
+    return true;
+}
+
+bool rpc_server_start(const struct rpc_server_options *o, struct rpc_server **out, struct err *e)
+{
+    struct rpc_server *s = must_calloc(1, sizeof *s);
+
+    s->o = *o;
+    s->o.url = must_strdup(o->url);
+    for (size_t i = 0; i < o->n_services; i++)
+        vec_push(&s->services, o->services[i]);
+    pthread_mutex_init(&s->lock, NULL);
+    s->wake = must_calloc(1, sizeof *s->wake);
+    must(uv_async_init(o->loop, s->wake, on_wake) == 0);
+    s->wake->data = s;
+    if (!listen_on(s, e)) {
+        rpc_server_stop(s);
+        return false;
+    }
+    nng_recv_aio(s->socket, s->receive);
+    *out = s;
+    return true;
+}
+
+uint16_t rpc_server_port(const struct rpc_server *s)
+{
+    nng_sockaddr sa;
+
+    if (nng_listener_get_addr(s->listener, NNG_OPT_LOCADDR, &sa) != 0 || sa.s_family != NNG_AF_INET)
+        return 0;
+    return (uint16_t)(sa.s_in.sa_port >> 8 | sa.s_in.sa_port << 8);
+}
+
+void rpc_server_stop(struct rpc_server *s)
+{
+    if (!s)
+        return;
+    s->stopping = true;
+    nng_close(s->socket);
+    if (s->receive) {
+        nng_aio_stop(s->receive);
+        nng_aio_free(s->receive);
+    }
+    while (s->open.n > 0)
+        call_free(s->open.at[0]);
+    for (size_t i = 0; i < s->arrived.n; i++)
+        nng_msg_free(s->arrived.at[i]);
+    uv_close((uv_handle_t *)s->wake, free_handle);
+    vec_fini(&s->arrived);
+    vec_fini(&s->open);
+    vec_fini(&s->services);
+    pthread_mutex_destroy(&s->lock);
+    free((char *)s->o.url);
+    free(s);
+}
