@@ -1,0 +1,88 @@
+/*
+ * CRC-32 by folding (crc.h). The bytes are a polynomial over GF(2); 64 of them at a time are
+ * multiplied by x^n mod P, until 16 are left, which a Barrett reduction brings to 32 bits. All
+ * constants are bit-reflected powers of x modulo 0x04C11DB7, as the format is. The tail under 16
+ * bytes is zlib's.
+ */
+#include "components/endpoint/mysql/binlog/crc.h"
+
+#include <zlib.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define FOLD_MIN 64
+
+#define TARGET __attribute__((target("pclmul,sse4.1")))
+
+TARGET static inline __m128i fold(__m128i a, __m128i k, __m128i next)
+{
+    __m128i low = _mm_clmulepi64_si128(a, k, 0x00);
+    __m128i high = _mm_clmulepi64_si128(a, k, 0x11);
+
+    return _mm_xor_si128(_mm_xor_si128(low, high), next);
+}
+
+TARGET static inline __m128i load(const uint8_t *p)
+{
+    return _mm_loadu_si128((const __m128i *)p);
+}
+
+/* 16 bytes of remainder to 32 bits. */
+TARGET static uint32_t reduce(__m128i x)
+{
+    const __m128i k5 = _mm_set_epi64x(0, 0x163cd6124);
+    const __m128i k34 = _mm_set_epi64x(0x0ccaa009e, 0x1751997d0);
+    const __m128i barrett = _mm_set_epi64x(0x1f7011641, 0x1db710641);
+    const __m128i mask = _mm_set_epi32(0, -1, 0, -1);
+    __m128i t;
+
+    t = _mm_clmulepi64_si128(x, k34, 0x10);
+    x = _mm_xor_si128(_mm_srli_si128(x, 8), t);
+    t = _mm_srli_si128(x, 4);
+    x = _mm_xor_si128(_mm_clmulepi64_si128(_mm_and_si128(x, mask), k5, 0x00), t);
+    t = _mm_clmulepi64_si128(_mm_and_si128(x, mask), barrett, 0x10);
+    t = _mm_clmulepi64_si128(_mm_and_si128(t, mask), barrett, 0x00);
+    return (uint32_t)_mm_extract_epi32(_mm_xor_si128(x, t), 1);
+}
+
+/* n is a multiple of 16 and at least 64; crc is not inverted here. */
+TARGET static uint32_t fold_all(uint32_t crc, const uint8_t *p, size_t n)
+{
+    const __m128i by4 = _mm_set_epi64x(0x1c6e41596, 0x154442bd4);
+    const __m128i by1 = _mm_set_epi64x(0x0ccaa009e, 0x1751997d0);
+    __m128i a = _mm_xor_si128(load(p), _mm_cvtsi32_si128((int)crc));
+    __m128i b = load(p + 16), c = load(p + 32), d = load(p + 48);
+
+    for (p += 64, n -= 64; n >= 64; p += 64, n -= 64) {
+        a = fold(a, by4, load(p));
+        b = fold(b, by4, load(p + 16));
+        c = fold(c, by4, load(p + 32));
+        d = fold(d, by4, load(p + 48));
+    }
+    a = fold(a, by1, b);
+    a = fold(a, by1, c);
+    a = fold(a, by1, d);
+    for (; n >= 16; p += 16, n -= 16)
+        a = fold(a, by1, load(p));
+    return reduce(a);
+}
+
+uint32_t binlog_crc(uint32_t seed, const void *p, size_t n)
+{
+    const uint8_t *b = p;
+
+    if (n >= FOLD_MIN && __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1")) {
+        size_t whole = n & ~(size_t)15;
+        seed = ~fold_all(~seed, b, whole);
+        b += whole;
+        n -= whole;
+    }
+    return n == 0 ? seed : (uint32_t)crc32_z(seed, b, n);
+}
+#else
+uint32_t binlog_crc(uint32_t seed, const void *p, size_t n)
+{
+    return (uint32_t)crc32_z(seed, p, n);
+}
+#endif
