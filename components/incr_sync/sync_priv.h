@@ -59,8 +59,7 @@
 /* "mariadb:0=123" */
 const char *txn_text(struct txn_id id, char out[TXN_TEXT_MAX]);
 
-/* --- events: to main ----------------------------------------------------------------------------
- */
+/* --- events: to main --- */
 enum event_kind { EVENT_BLOCK, EVENT_HEARD, EVENT_WORKER, EVENT_READER_FAILED };
 struct event {
     enum event_kind kind;
@@ -72,8 +71,7 @@ struct event {
     struct wall heard_at;
 };
 
-/* --- reader.c ------------------------------------------------------------------------------------
- */
+/* --- reader.c --- */
 struct store_reader;
 struct store_reader_params {
     struct component *component;
@@ -102,8 +100,7 @@ struct store_peer {
 bool store_peer_find(struct component *c, const char *store_id, struct store_peer *out);
 void block_idle(void *budget, struct source_block *b); /* a source_block_idle: frees */
 
-/* --- worker.c ------------------------------------------------------------------------------------
- */
+/* --- worker.c --- */
 struct worker {
     struct event event;
     struct thread thread;
@@ -122,15 +119,13 @@ struct worker {
 bool worker_start(struct worker *w, uint32_t n, struct err *e) MUST_CHECK;
 void worker_stop(struct worker *w); /* waits; never started is fine */
 
-/* --- evidence.c: rows for people
- * ------------------------------------------------------------------ */
+/* --- evidence.c: rows for people --- */
 /* "id=17, code='x'": the values of the table's row key, or its first columns where it has none. */
 void evidence_key(const struct table_def *t, bool has_absent, struct view row, struct buf *out);
 void evidence_write(const struct source_txn *t, const struct sync_table *table,
                     const struct write *w, const struct apply_result *r, char *out, size_t cap);
 
-/* --- start.c: where to begin, and what the copy left
- * ---------------------------------------------- */
+/* --- start.c: where to begin, and what the copy left --- */
 struct copied_table {
     const char *key; /* "db.table" of the source */
     const struct table_pos *pos;
@@ -194,25 +189,21 @@ struct sync {
 /* One claim: from takeover to a stop (true) or an error. */
 bool sync_run(struct component *c, struct err *e) MUST_CHECK;
 
-/* --- plans.c
- * --------------------------------------------------------------------------------------- */
+/* --- plans.c --- */
 bool plans_for_group(struct sync *s, const struct window_group *g, struct err *e) MUST_CHECK;
 void plans_close(struct sync *s); /* nothing in flight; they are opened again when needed */
 
-/* --- holds.c
- * ---------------------------------------------------------------------------------------- */
+/* --- holds.c --- */
 /* Looks after the DDL gate and a held conflict: opens incidents, acts on answers. */
 bool holds_step(struct sync *s, struct err *e) MUST_CHECK;
 void holds_conflict(struct sync *s, const struct worker *w);
 void holds_clear(struct sync *s); /* what was held is committed or passed */
 
-/* --- indexes.c
- * --------------------------------------------------------------------------------------- */
+/* --- indexes.c --- */
 /* Creates the unique secondary indexes that the target lacks; nothing in flight (A10). */
 bool indexes_create(struct sync *s, struct err *e) MUST_CHECK;
 
-/* --- report.c
- * ---------------------------------------------------------------------------------------- */
+/* --- report.c --- */
 void report_tick(struct sync *s);
 void report_mark(struct sync *s, const struct event *ev);
 void report_level(struct sync *s); /* looks whether the mark has been passed */
