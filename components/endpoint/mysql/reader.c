@@ -14,8 +14,8 @@
 
 #include "common/base/must.h"
 #include "components/endpoint/mysql/endpoint.h"
-#include "components/endpoint/mysql/position.h"
 #include "components/endpoint/mysql/session.h"
+#include "components/endpoint/mysql/snapshot.h"
 #include "components/endpoint/mysql/sqltext.h"
 
 #define SQL_MAX (8u << 20)
@@ -59,122 +59,15 @@ static bool usable(const struct reader *r, struct err *e)
 /* --- positions ----------------------------------------------------------------------------------
  */
 
-/* "file:offset" of the log's end, for people. */
-static bool native_position(struct reader *r, struct position *pos, struct err *e)
-{
-    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
-    const char *sql = !r->s->is_mariadb && r->s->version >= 80400 ? "SHOW BINARY LOG STATUS"
-                                                                  : "SHOW MASTER STATUS";
-
-    if (!session_query(r->s, sql, &res, e))
-        return false;
-    MYSQL_ROW row = mysql_fetch_row(res);
-    if (!row || !row[0] || !row[1])
-        return err_set(e, ERR_SERVER_POSITION, "the binary log of %s is off", r->s->where);
-    (void)snprintf(pos->native, sizeof pos->native, "%.120s:%.20s", row[0], row[1]);
-    return true;
-}
-
-/* The statement's value is a GTID text of any length: add it to the set. */
-static bool add_gtids(struct reader *r, const char *sql, struct txn_set *set, struct err *e)
-{
-    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
-
-    if (!session_query(r->s, sql, &res, e))
-        return false;
-    MYSQL_ROW row = mysql_fetch_row(res);
-    if (!row || !row[0])
-        return err_set(e, ERR_SERVER_POSITION, "'%s' gives nothing at %s", sql, r->s->where);
-    return r->s->is_mariadb ? position_add_mariadb(row[0], set, e)
-                            : position_add_mysql(row[0], set, e);
-}
-
-static bool mysql_has_gtids(struct reader *r, struct err *e)
-{
-    char mode[32];
-    bool found;
-
-    if (!session_value(r->s, "SELECT @@global.gtid_mode", mode, sizeof mode, &found, e))
-        return false;
-    if (found && strcmp(mode, "ON") == 0)
-        return true;
-    return err_set(e, ERR_SERVER_POSITION, "gtid_mode of %s is not ON", r->s->where);
-}
-
-static bool end_of_log(struct reader *r, struct position *pos, struct err *e)
-{
-    if (!r->s->is_mariadb && !mysql_has_gtids(r, e))
-        return false;
-    return native_position(r, pos, e) &&
-           add_gtids(r,
-                     r->s->is_mariadb ? "SELECT @@global.gtid_binlog_pos"
-                                      : "SELECT @@global.gtid_executed",
-                     &pos->set, e);
-}
-
-/* Publishes *got on success only. */
-static bool give_position(bool ok, struct position *got, struct position *out)
-{
-    if (ok)
-        *out = *got;
-    else
-        txn_set_fini(&got->set);
-    return ok;
-}
-
 static bool reader_position_now(struct reader *r, struct position *pos, struct err *e)
 {
-    struct position got = {.native = ""};
-
-    txn_set_init(&got.set);
-    return give_position(usable(r, e) && end_of_log(r, &got, e), &got, pos) ||
-           err_wrap(e, "read the position of the source");
-}
-
-/* MariaDB tells the exact position of a consistent snapshot. */
-static bool snapshot_position(struct reader *r, struct position *pos, struct err *e)
-{
-    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
-    char file[128] = "", offset[32] = "";
-
-    if (!session_query(r->s, "SHOW STATUS LIKE 'binlog_snapshot_%'", &res, e))
-        return false;
-    for (MYSQL_ROW row; (row = mysql_fetch_row(res));) {
-        if (strcasecmp(row[0], "binlog_snapshot_file") == 0)
-            (void)snprintf(file, sizeof file, "%s", row[1]);
-        else if (strcasecmp(row[0], "binlog_snapshot_position") == 0)
-            (void)snprintf(offset, sizeof offset, "%s", row[1]);
-    }
-    if (!file[0] || !offset[0])
-        return err_set(e, ERR_SERVER_POSITION, "the binary log of %s is off", r->s->where);
-    (void)snprintf(pos->native, sizeof pos->native, "%s:%s", file, offset);
-    buf_clear(&r->sql);
-    buf_str(&r->sql, "SELECT BINLOG_GTID_POS(");
-    mysql_dialect_ops.quote_text(&r->sql, file, strlen(file));
-    buf_printf(&r->sql, ",%llu)", strtoull(offset, NULL, 10));
-    return add_gtids(r, buf_cstr(&r->sql), &pos->set, e);
-}
-
-static bool open_snapshot(struct reader *r, struct position *pos, struct err *e)
-{
-    if (!r->s->is_mariadb)
-        /* Everything before the read of gtid_executed is visible to the later snapshot (A6). */
-        return end_of_log(r, pos, e) &&
-               session_exec(r->s, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", e);
-    return session_exec(r->s, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", e) &&
-           snapshot_position(r, pos, e);
+    return usable(r, e) && snapshot_log_end(r->s, pos, e);
 }
 
 static bool reader_begin_snapshot(struct reader *r, struct position *pos, bool *exact,
                                   struct err *e)
 {
-    struct position got = {.native = ""};
-
-    txn_set_init(&got.set);
-    if (!give_position(usable(r, e) && open_snapshot(r, &got, e), &got, pos))
-        return err_wrap(e, "open a consistent snapshot");
-    *exact = r->s->is_mariadb;
-    return true;
+    return usable(r, e) && snapshot_open(r->s, pos, exact, e);
 }
 
 static bool reader_end_snapshot(struct reader *r, struct err *e)

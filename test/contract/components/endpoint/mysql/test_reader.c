@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/vec.h"
+#include "common/os/thread.h"
 #include "components/endpoint/mysql/endpoint.h"
 #include "components/endpoint/mysql/position.h"
 #include "components/endpoint/mysql/session.h"
@@ -285,6 +286,79 @@ static void a_snapshot_sees_exactly_its_position(void **state)
     table_def_unref(t);
 }
 
+/* Writes transactions in two domains until told to stop. */
+struct writer {
+    unsigned domain;
+    volatile bool stop;
+    struct thread thread;
+};
+
+static void write_on(void *arg)
+{
+    struct writer *w = arg;
+    struct endpoint_address a = mariadb_address(&server);
+    struct session *s;
+    struct err e = ERR_INIT;
+    char sql[128];
+
+    must(session_open(&a, SESSION_WRITE, &s, &e));
+    snprintf(sql, sizeof sql, "SET gtid_domain_id=%u", w->domain);
+    must(session_exec(s, sql, &e));
+    snprintf(sql, sizeof sql, "INSERT INTO r.busy (d) VALUES (%u)", w->domain);
+    while (!__atomic_load_n(&w->stop, __ATOMIC_SEQ_CST))
+        must(session_exec(s, sql, &e));
+    session_close(s);
+}
+
+/* The server itself says what stands at the snapshot's offset, and what it has seen. */
+static void assert_exact(const struct position *pos)
+{
+    struct txn_set asked;
+    char sql[256], text[512];
+    bool found;
+
+    snprintf(sql, sizeof sql, "SELECT BINLOG_GTID_POS('%.*s',%s)", (int)strcspn(pos->native, ":"),
+             pos->native, strchr(pos->native, ':') + 1);
+    check(session_value(root, sql, text, sizeof text, &found, e));
+    txn_set_init(&asked);
+    check(position_add_mariadb(text, &asked, e));
+    if (!txn_set_equal(&asked, &pos->set))
+        fail_msg("the server says %s at %s", text, pos->native);
+    txn_set_fini(&asked);
+}
+
+static void snapshots_under_load_are_exact_in_each_domain(void **state)
+{
+    struct writer writers[3] = {{.domain = 0}, {.domain = 7}, {.domain = 9}};
+    struct txn_set before;
+
+    (void)state;
+    run("CREATE TABLE busy (i INT AUTO_INCREMENT PRIMARY KEY, d INT)");
+    const struct table_def *t = load("busy");
+    gtid_now(&before);
+    for (size_t i = 0; i < ARRAY_LEN(writers); i++)
+        check(thread_start(&writers[i].thread, "writer", write_on, &writers[i], e));
+    for (int i = 0; i < 200; i++) {
+        struct position pos;
+        bool exact;
+        if (i % 50 == 20)
+            run("FLUSH BINARY LOGS");
+        check(ops->begin_snapshot(reader, &pos, &exact, e));
+        assert_exact(&pos);
+        uint64_t rows; /* each transaction has written one */
+        check(ops->count(reader, t, &rows, e));
+        assert_int_equal(rows, txn_set_count(&pos.set) - txn_set_count(&before));
+        check(ops->end_snapshot(reader, e));
+        txn_set_fini(&pos.set);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(writers); i++) {
+        __atomic_store_n(&writers[i].stop, true, __ATOMIC_SEQ_CST);
+        thread_join(&writers[i].thread);
+    }
+    txn_set_fini(&before);
+    table_def_unref(t);
+}
+
 /* --- digests ------------------------------------------------------------------------------------
  */
 
@@ -386,6 +460,7 @@ int main(void)
         cmocka_unit_test(every_type_is_read_in_its_text_form),
         cmocka_unit_test(text_rows_written_again_give_the_same_table),
         cmocka_unit_test(a_snapshot_sees_exactly_its_position),
+        cmocka_unit_test(snapshots_under_load_are_exact_in_each_domain),
         cmocka_unit_test(digests_tell_rows_apart),
         cmocka_unit_test(digests_do_not_depend_on_order),
         cmocka_unit_test(a_table_without_key_is_read_whole),

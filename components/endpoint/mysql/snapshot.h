@@ -1,0 +1,17 @@
+/*
+ * Consistent snapshots and where they stand in the source's log (correctness A6). Thread: one at a
+ * time per session.
+ */
+#ifndef OMS_COMPONENTS_ENDPOINT_MYSQL_SNAPSHOT_H
+#define OMS_COMPONENTS_ENDPOINT_MYSQL_SNAPSHOT_H
+
+#include "components/endpoint/endpoint.h"
+#include "components/endpoint/mysql/session.h"
+
+/* The present end of the log: everything committed before the call is in it. */
+bool snapshot_log_end(struct session *s, struct position *pos, struct err *e) MUST_CHECK;
+/* Opens a snapshot in the session. MariaDB: *exact, the set is what the snapshot sees. MySQL: all
+ * of the set is visible, and maybe more. */
+bool snapshot_open(struct session *s, struct position *pos, bool *exact, struct err *e) MUST_CHECK;
+
+#endif
