@@ -14,7 +14,7 @@
       "list what exists and use one of those names")                                               \
     X(EXISTS, STOP, "a thing of that name exists already", "it was created before",                \
       "choose another name, or remove the old one")                                                \
-    X(STATE, STOP, "the operation does not fit the present state",                                 \
+    X(WRONG_STATE, STOP, "the operation does not fit the present state",                           \
       "it was asked for too early, too late or twice", "look at the state and do what it allows")  \
     X(LIMIT, STOP, "something is larger than a limit allows", "unusual input, or a limit set low", \
       "raise the limit that the message names, or make the input smaller")                         \

@@ -35,7 +35,7 @@ static bool take_pos(struct sync *s, const struct table_pos *p, struct err *e)
     if (!whole && !scope_has(s->scope, p->db, p->name))
         return true;
     if (!whole && !p->done)
-        return err_set(e, ERR_STATE,
+        return err_set(e, ERR_WRONG_STATE,
                        "the copy of table '%s.%s' has no end position: full is not "
                        "finished",
                        p->db, p->name);

@@ -46,7 +46,7 @@ static bool load_failed(struct slot *s, struct err *e)
 bool target_load_begin(struct slot *s, struct err *e)
 {
     if (s->loading)
-        return err_set(e, ERR_STATE, "a load is open already on slot %u", s->n);
+        return err_set(e, ERR_WRONG_STATE, "a load is open already on slot %u", s->n);
     s->careful = false;
     for (int tries = 0; tries < 3; tries++) {
         if (!slot_ready(s, NULL, e))
@@ -168,7 +168,7 @@ static bool load_multi(struct slot *s, struct target_table *t, const struct rows
 bool target_load(struct slot *s, struct target_table *t, const struct rows *batch, struct err *e)
 {
     if (!s->loading)
-        return err_set(e, ERR_STATE, "no load is open on slot %u", s->n);
+        return err_set(e, ERR_WRONG_STATE, "no load is open on slot %u", s->n);
     if (s->load_error.code != ERR_NONE)
         return load_failed(s, e);
     if (!(s->bulk ? load_bulk(s, t, batch, e) : load_multi(s, t, batch, e))) {
@@ -211,7 +211,7 @@ bool target_load_commit(struct slot *s, const struct slot_commit *commit,
     bool committed;
 
     if (!s->loading)
-        return err_set(e, ERR_STATE, "no load is open on slot %u", s->n);
+        return err_set(e, ERR_WRONG_STATE, "no load is open on slot %u", s->n);
     s->loading = false;
     if (s->load_error.code != ERR_NONE)
         return conclude(s, &s->load_error, result, e);

@@ -214,10 +214,10 @@ bool target_chunk_list(struct claim *c, const char *table, struct arena *a, stru
 
 bool target_chunk_put(struct claim *c, const struct chunk *chunks, size_t n, struct err *e)
 {
-    struct buf sql CLEANUP(buf_fini);
-
     if (n == 0)
         return true;
+
+    struct buf sql CLEANUP(buf_fini);
     buf_init(&sql, META_SQL_MAX);
     buf_str(&sql, "REPLACE INTO oms_meta.chunk (task, tbl, node, parent, lo, hi, state) VALUES ");
     for (size_t i = 0; i < n; i++) {
@@ -294,10 +294,10 @@ bool target_ddl_get(struct claim *c, struct txn_id id, char state[32], bool *fou
 
 static bool use_db(struct session *s, const char *db, struct err *e)
 {
-    struct buf sql CLEANUP(buf_fini);
-
     if (!db || !db[0])
         return true;
+
+    struct buf sql CLEANUP(buf_fini);
     buf_init(&sql, 1024);
     buf_str(&sql, "USE ");
     mysql_dialect_ops.quote_name(&sql, db);

@@ -256,10 +256,10 @@ void target_slot_close(struct slot *s)
 
 static void put_set(struct buf *b, const struct txn_set *set)
 {
-    struct buf bytes CLEANUP(buf_fini);
-
     if (!set)
         return;
+
+    struct buf bytes CLEANUP(buf_fini);
     buf_init(&bytes, 64u << 20);
     txn_set_encode(set, &bytes);
     b->overflow = b->overflow || !buf_ok(&bytes);
@@ -426,7 +426,7 @@ enum slot_verdict slot_judge(struct slot *s, struct err *e)
         return SLOT_LOST;
     if (f->write != SLOT_NO_WRITE && (f->error == 0 || code == ERR_SERVER_REFUSED))
         return SLOT_CONFLICT;
-    (void)err_set_sys(e, f->error ? code : ERR_STATE, (int)f->error,
+    (void)err_set_sys(e, f->error ? code : ERR_WRONG_STATE, (int)f->error,
                       "the target refused a transaction of task '%s': %s", s->claim->task, f->text);
     return SLOT_ERROR;
 }
