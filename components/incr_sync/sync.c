@@ -414,7 +414,7 @@ static bool turn(struct sync *s, struct err *e)
     if (!holds_step(s, e) || !dispatch(s, e) || !save_progress(s, e))
         return false;
     if (mono_cmp(clock_mono(), s->next_tick) < 0)
-        return true;
+        return s->draining ? make_indexes(s, e) : true;
     s->next_tick = mono_add_ms(clock_mono(), TICK_MS);
     report_tick(s);
     store_reader_position(s->reader, window_saved(s->window));

@@ -58,6 +58,9 @@ struct component { /* the whole world */
     /* or a real one */
     const struct endpoint *real_endpoint;
     struct endpoint_address real_address;
+    bool real_source; /* its catalog, too */
+    Oms__RenameRule rename;
+    Oms__RenameRule *renames[1];
 };
 static struct component *world; /* stream_* and target_* have no other way to it */
 
@@ -446,7 +449,7 @@ static const struct endpoint fake_endpoint = {
 bool component_address(struct component *c, const char *id, struct endpoint_address *out,
                        const struct endpoint **endpoint, struct err *e)
 {
-    bool real = c->real_endpoint && strcmp(id, "b") == 0;
+    bool real = c->real_endpoint && (c->real_source || strcmp(id, "b") == 0);
 
     (void)e;
     *out = real ? c->real_address : (struct endpoint_address){.kind = "fake"};

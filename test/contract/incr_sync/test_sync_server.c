@@ -32,6 +32,19 @@ static void must_ok(bool ok, const struct err *e)
         fail_msg("%s", e->message);
 }
 
+/* Runs one statement by way of a claim of its own. */
+static void statement(struct component *c, const char *sql)
+{
+    struct takeover_params p = {
+        .address = &c->real_address, .task = "test/statements", .epoch = 1, .slots = 1};
+    struct err e = ERR_INIT;
+    struct claim *claim;
+
+    must_ok(c->real_endpoint->target->takeover(&p, &claim, &e), &e);
+    must_ok(c->real_endpoint->target->run_ddl(claim, "", sql, &e), &e);
+    c->real_endpoint->target->claim_close(claim);
+}
+
 /* What Full-Import leaves: an empty table, and where its copy began and ended. */
 static void prepare(struct component *c, char *task)
 {
@@ -158,11 +171,55 @@ static void a_killed_server_loses_and_doubles_nothing(void **state)
     assert_equal_sides(c);
 }
 
+static bool has_unique(const struct table_def *t, const char *name)
+{
+    for (uint16_t i = 0; i < t->n_keys; i++)
+        if (t->keys[i].unique && strcmp(t->keys[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static void unique_indexes_come_past_the_end_of_the_copy_under_the_targets_names(void **state)
+{
+    struct component *c = *state;
+    const struct table_def *def;
+    struct session *s;
+    struct running r;
+    struct err e = ERR_INIT;
+    uint32_t seed = 41;
+
+    prepare(c, (char *)"r/incremental");
+    oms__rename_rule__init(&c->rename);
+    c->rename.from = (char *)"shop";
+    c->rename.to = (char *)"copied";
+    c->renames[0] = &c->rename;
+    c->scope.n_rename = 1;
+    c->scope.rename = c->renames;
+    c->real_source = true;
+    statement(c, "CREATE OR REPLACE DATABASE copied");
+    statement(c, "CREATE TABLE copied.t LIKE shop.t");
+    statement(c, "ALTER TABLE shop.t ADD UNIQUE KEY by_v (v)");
+    for (int i = 0; i < 5; i++)
+        publish_txns(c, 20, &seed);
+    start(&r, c);
+    assert_true(wait_for(is_caught_up, c));
+    assert_true(wait_for(server_has_all, c));
+    stop(&r);
+    must_ok(r.ok, &r.err);
+    must_ok(c->real_endpoint->catalog->connect(&c->real_address, &s, &e), &e);
+    must_ok(c->real_endpoint->catalog->load_table(s, "copied", "t", &def, &e), &e);
+    assert_true(has_unique(def, "by_v"));
+    table_def_unref(def);
+    c->real_endpoint->catalog->close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             every_transaction_reaches_the_server_and_both_sides_are_equal, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            unique_indexes_come_past_the_end_of_the_copy_under_the_targets_names, setup, teardown),
         cmocka_unit_test_setup_teardown(a_killed_server_loses_and_doubles_nothing, setup, teardown),
     };
     return cmocka_run_group_tests(tests, server_up, server_down);
