@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/base/must.h"
+#include "components/endpoint/mysql/cascades.h"
 #include "components/endpoint/mysql/endpoint.h"
 #include "components/endpoint/mysql/native.h"
 #include "components/endpoint/mysql/session.h"
@@ -354,35 +355,13 @@ static bool load_keys(struct load *l, struct err *e)
     return true;
 }
 
-/* Foreign keys whose actions change rows of a child without a word in the log (A8). */
-static bool load_cascades(struct load *l, struct err *e)
-{
-    char found[8];
-    bool any = false;
-
-    buf_clear(&l->sql);
-    for (int parent = 0; parent < 2; parent++) {
-        buf_str(&l->sql, parent ? " UNION ALL (SELECT 1" : "(SELECT 1");
-        buf_str(&l->sql, " FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE ");
-        if (parent)
-            put_where(&l->sql, "UNIQUE_CONSTRAINT_SCHEMA", l->db, "REFERENCED_TABLE_NAME", l->name);
-        else
-            put_where(&l->sql, "CONSTRAINT_SCHEMA", l->db, "TABLE_NAME", l->name);
-        buf_str(&l->sql, " AND (UPDATE_RULE NOT IN ('RESTRICT','NO ACTION')"
-                         " OR DELETE_RULE NOT IN ('RESTRICT','NO ACTION')) LIMIT 1)");
-    }
-    if (!session_value(l->s, buf_cstr(&l->sql), found, sizeof found, &any, e))
-        return false;
-    l->b.def.has_cascades = any;
-    return true;
-}
-
 static bool load_all(struct load *l, const struct table_def **out, struct err *e)
 {
     l->b.def.db = keep(l, l->db);
     l->b.def.name = keep(l, l->name);
     return load_table_row(l, e) && load_create_text(l, e) && load_columns(l, e) &&
-           load_keys(l, e) && load_cascades(l, e) && table_def_seal(&l->b, out, e);
+           load_keys(l, e) && cascades_has(l->s, l->db, l->name, &l->b.def.has_cascades, e) &&
+           table_def_seal(&l->b, out, e);
 }
 
 static bool catalog_load(struct session *s, const char *db, const char *name,

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 
 #include "common/base/must.h"
+#include "components/endpoint/mysql/cascades.h"
 
 #define CONNECT_TIMEOUT_MS 10000
 #define KEEPALIVE_IDLE_S 15
@@ -319,6 +320,7 @@ void session_close(struct session *s)
     if (!s)
         return;
     mysql_close(s->my);
+    cascades_free(s->cascades);
     free(s);
 }
 
@@ -354,6 +356,9 @@ static int shown(size_t len)
 
 bool session_run(struct session *s, const char *sql, size_t len, struct err *e)
 {
+    /* What is no query may be a DDL. */
+    cascades_free(s->cascades);
+    s->cascades = NULL;
     if (mysql_real_query(s->my, sql, (unsigned long)len) != 0)
         return session_fail(s, e, "cannot run '%.*s'", shown(len), sql);
     return drain(s, e);

@@ -33,8 +33,9 @@ struct session {
     MYSQL *my;
     enum session_use use;
     bool is_mariadb;
-    uint32_t version; /* 101119 for 10.11.19 */
-    char where[200];  /* "user@host:port", for messages */
+    uint32_t version;          /* 101119 for 10.11.19 */
+    char where[200];           /* "user@host:port", for messages */
+    struct cascades *cascades; /* what cascades.c keeps; NULL */
 };
 
 bool session_open(const struct endpoint_address *a, enum session_use use, struct session **s,
