@@ -87,6 +87,14 @@ static void check_definition(const struct checker *c, const struct table_def *t,
                    "exclude the table, or replace the foreign key's action by RESTRICT",
                    "a foreign key with CASCADE or SET NULL changes rows without a word in the log; "
                    "that is not followed yet");
+    for (uint16_t i = 0; i < t->n_keys; i++)
+        if (t->keys[i].unique && t->keys[i].type == KEY_HASH)
+            check_tell(
+                c, "table.hash_key", name, CHECK_FAILED, false,
+                "drop the key, shorten its columns, or exclude the table",
+                "unique key '%s' is kept by hash: the log then has a hidden column, which is "
+                "not carried yet",
+                t->keys[i].name);
     if (strcasestr(t->create_text, "\n  PERIOD FOR "))
         check_tell(c, "table.period", name, CHECK_FAILED, false, "exclude the table",
                    "application-time periods are not carried yet");

@@ -194,6 +194,8 @@ static void tables_with_problems_are_named(void **state)
          "table.cascades", CHECK_FAILED},
         {"p4", "CREATE TABLE shop.p4 (i INT PRIMARY KEY, s DATE, z DATE, PERIOD FOR p (s, z))",
          "table.period", CHECK_FAILED},
+        {"p6", "CREATE TABLE shop.p6 (i INT PRIMARY KEY, t TEXT, UNIQUE KEY h (t))",
+         "table.hash_key", CHECK_FAILED},
         {"p5", "CREATE TABLE shop.p5 (i INT PRIMARY KEY)", "table.key", -1},
     };
 
