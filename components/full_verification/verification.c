@@ -239,6 +239,7 @@ static bool run_round(struct verification *v, const Oms__ComponentLive *live, st
     bool ok;
 
     v->stopping = false;
+    component_step_begin(v->c, "verification");
     ok = load_tables(v, live, e) && run_workers(v, e);
     if (ok && all_done(v)) {
         component_metric(v->c, "verification.round",
