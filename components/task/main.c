@@ -5,9 +5,13 @@
  */
 #include <string.h>
 
+#include "common/log/log.h"
+#include "common/os/durable.h"
 #include "common/pbtext/pbtext.h"
 #include "components/task/task.h"
 #include "components/transform/transform.h"
+
+#define OUTCOME_MAX (64u << 20)
 
 struct verb {
     const char *name, *summary;
@@ -39,29 +43,57 @@ static bool prepare(struct task *t, struct err *e)
     return !t->fixed->scope || transform_scope(t->fixed->scope, &t->arena, &t->scope, e);
 }
 
-/* Hands the outcome to the runtime, whole or not: also a failed verb tells what it did. */
-static void report(struct task *t)
+static void log_outcome(const struct task *t)
+{
+    for (size_t i = 0; i < t->checks.n; i++) {
+        const Oms__CheckView *v = t->checks.at[i];
+        if (strcmp(v->verdict, "ok") != 0)
+            log_event(LOG_WARN, "task.check", "%s %s %s: %s", v->id, v->object, v->verdict,
+                      v->reason);
+    }
+    for (size_t i = 0; i < t->objects.n; i++)
+        if (strcmp(t->objects.at[i]->state, "failed") == 0)
+            log_event(LOG_WARN, "task.object", "%s %s failed: %s", t->objects.at[i]->type,
+                      t->objects.at[i]->name, t->objects.at[i]->reason);
+    log_event(LOG_INFO, "task.outcome", "%s", t->text ? t->text : "");
+}
+
+/* Hands the outcome to the runtime, whole or not: also a failed verb tells what it did. A copy
+ * stays in DIR for who runs the task by hand. */
+static bool report(struct task *t, struct err *e)
 {
     Oms__TaskOutcome outcome = OMS__TASK_OUTCOME__INIT;
-    struct buf json;
+    struct buf path, json;
 
     outcome.n_checks = t->checks.n;
     outcome.checks = t->checks.at;
     outcome.n_objects = t->objects.n;
     outcome.objects = t->objects.at;
     outcome.text = (char *)(t->text ? t->text : "");
-    buf_init(&json, 64u << 20);
+    buf_init(&path, 4096);
+    buf_init(&json, OUTCOME_MAX);
+    buf_printf(&path, "%s/outcome.json", component_dir(t->component));
     pbtext_format_json(&outcome.base, 0, &json);
-    component_result(t->component, buf_cstr(&json));
+    bool ok = buf_ok(&json) ||
+              err_set(e, ERR_LIMIT, "the outcome is larger than %zu bytes", (size_t)OUTCOME_MAX);
+    if (ok)
+        component_result(t->component, buf_cstr(&json));
+    ok = ok && durable_write_file(buf_cstr(&path), json.p, json.len, 0600, e);
     buf_fini(&json);
+    buf_fini(&path);
+    log_outcome(t);
+    return ok;
 }
 
 static bool run_verb(struct task *t, const struct verb *v, struct err *e)
 {
+    struct err unsaid = ERR_INIT;
     bool ok = prepare(t, e) && v->run(t, e);
+    bool said = report(t, &unsaid);
 
-    report(t);
-    return ok;
+    if (ok && !said)
+        *e = unsaid;
+    return ok && said;
 }
 
 static bool run(struct component *c, struct err *e)

@@ -25,10 +25,10 @@ void task_check(struct task *t, const struct check_item *item)
     v->id = arena_strdup(&t->arena, item->id);
     v->verdict = arena_strdup(&t->arena, verdict_name(t, item));
     v->reason = arena_strdup(&t->arena, item->reason);
-    v->remedy = arena_strdup(&t->arena, item->remedy);
+    v->remedy = arena_strdup(&t->arena, item->verdict == CHECK_OK ? "" : item->remedy);
     v->object = arena_strdup(&t->arena, item->object);
     v->has_may_skip = true;
-    v->may_skip = item->may_skip;
+    v->may_skip = item->verdict == CHECK_FAILED && item->may_skip;
     vec_push(&t->checks, v);
 }
 
