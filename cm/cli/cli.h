@@ -61,7 +61,8 @@ struct cli { /* one invocation */
     struct buf out; /* standard output, written at the end or by cli_flush */
     struct err e;
     struct rpc_client *client;
-    char *url; /* of the CM, while connected */
+    char *url;           /* of the CM, while connected */
+    unsigned timeout_ms; /* of a call; 0 = what the method says */
 };
 
 /* cli.c: the whole program. Thread: main. */

@@ -87,7 +87,9 @@ void cli_disconnect(struct cli *c)
 bool cli_call(struct cli *c, const char *method, const ProtobufCMessage *request, void *reply)
 {
     const struct pbtext_method *m = pbtext_method_find("AdminService", method);
-    uint32_t timeout_ms = m && m->timeout_ms ? m->timeout_ms : 10000;
+    uint32_t timeout_ms = c->timeout_ms        ? c->timeout_ms
+                          : m && m->timeout_ms ? m->timeout_ms
+                                               : 10000;
     ProtobufCMessage *got;
 
     if (!cli_connect(c))

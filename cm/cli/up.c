@@ -4,25 +4,19 @@
  * looked at first, so a second run starts only what does not run. A lock keeps two runs apart.
  */
 #include <errno.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cm/cli/cli.h"
 #include "cm/cli/installation.h"
 #include "cm/cli/metadb.h"
 #include "cm/cli/process.h"
-#include "common/base/must.h"
+#include "common/crypto/token.h"
 #include "common/os/clock.h"
 #include "common/os/durable.h"
 #include "common/pbtext/pbtext.h"
 #include "proto/admin.pb-c.h"
 
-#define SECRET_BYTES 32u
 #define DAEMON_MS 60000
 #define LOOK_EVERY_MS 100
 
@@ -39,16 +33,15 @@ static const char *path_of(struct up *u, const char *name)
     return arena_printf(&u->c->arena, "%s/%s", u->dir, name);
 }
 
-static bool random_hex(struct cli *c, size_t n, const char **out)
+/* Eight digits that make a name new. */
+static bool random_tail(struct cli *c, const char **out)
 {
-    unsigned char raw[SECRET_BYTES];
-    char *text = arena_alloc(&c->arena, 2 * n + 2);
+    unsigned char raw[4];
+    char *text = arena_alloc(&c->arena, 2 * sizeof raw + 1);
 
-    must(n <= sizeof raw);
-    if (getrandom(raw, n, 0) != (ssize_t)n)
-        return err_set_errno(&c->e, ERR_SYSTEM, errno, "no random bytes");
-    for (size_t k = 0; k < n; k++)
-        snprintf(text + 2 * k, 3, "%02x", raw[k]);
+    if (!token_random_bytes(raw, sizeof raw, &c->e))
+        return false;
+    token_to_hex(raw, sizeof raw, text);
     *out = text;
     return true;
 }
@@ -63,14 +56,13 @@ static bool make_secrets(struct up *u)
     if (!durable_mkdirs(path_of(u, "secret"), 0700, &c->e))
         return false;
     for (size_t k = 0; k < ARRAY_LEN(names); k++) {
-        const char *path = path_of(u, names[k]), *text;
+        const char *path = path_of(u, names[k]);
+        char secret[TOKEN_TEXT_MAX];
 
         if (access(path, F_OK) == 0)
             continue;
-        if (!random_hex(c, SECRET_BYTES, &text))
-            return false;
-        text = arena_printf(&c->arena, "%s\n", text);
-        if (!durable_write_file(path, text, strlen(text), 0600, &c->e))
+        if (!token_make(secret, &c->e) ||
+            !durable_write_file(path, secret, strlen(secret), 0600, &c->e))
             return false;
     }
     return true;
@@ -88,7 +80,7 @@ static bool choose_places(struct up *u)
     u->i->metadb_user = (char *)(user ? user : "");
     u->i->metadb_dir = (char *)path_of(u, "metadb");
     if (!metadb_is_reachable(u->dir, user)) {
-        if (!random_hex(c, 4, &tail))
+        if (!random_tail(c, &tail))
             return false;
         u->i->metadb_dir = arena_printf(&c->arena, "/var/lib/oms-%s/metadb", tail);
         cli_say("user '%s' cannot enter %s: the MetaDB goes to %s", user, u->dir, u->i->metadb_dir);
@@ -96,7 +88,7 @@ static bool choose_places(struct up *u)
     u->i->runtime_dir = (char *)u->dir;
     if (!installation_is_short(path_of(u, "supervisor")) ||
         !installation_is_short(u->i->metadb_dir)) {
-        if (!random_hex(c, 4, &tail))
+        if (!random_tail(c, &tail))
             return false;
         u->i->runtime_dir = arena_printf(&c->arena, "/tmp/oms-%s", tail);
     }

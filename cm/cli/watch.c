@@ -14,6 +14,7 @@
 #include "common/pbtext/pbtext.h"
 
 #define HOLD_MS 1000u
+#define ANSWER_MS 5000u
 #define CM_PATIENCE_MS 30000 /* a CM that restarts is back by then */
 #define RETRY_MS 500
 #define LINE_EVERY_MS 1000
@@ -186,6 +187,7 @@ enum cli_exit cli_project_watch(struct cli *c)
         return cli_usage(c, "%s", c->e.message);
     if (!cli_connect(c))
         return cli_failed(c);
+    c->timeout_ms = HOLD_MS + ANSWER_MS;
     w.request.name = (char *)c->args[0];
     w.request.has_hold_ms = true;
     w.request.hold_ms = HOLD_MS;

@@ -108,10 +108,15 @@ static void a_process_is_found_by_its_command_line_and_stopped(void **state)
                                 unique,          NULL};
     struct spawn_options o = {.argv = argv};
     pid_t pid;
+    int fd;
 
     assert_int_equal(process_find("tail", "--", unique, 0), 0);
     assert_true(spawn_process(&o, &pid, &f->c.e));
-    /* the child's own command line appears with exec, which posix_spawn has waited for */
+    assert_true(pidfd_open_pid(pid, &fd, &f->c.e));
+    /* the command line appears a moment after the start */
+    for (int i = 0; i < 1000 && process_find("tail", "--", unique, 0) == 0; i++)
+        assert_false(process_ended(fd, 10));
+    close(fd);
     assert_int_equal(process_find("tail", "--", unique, 0), pid);
     assert_int_equal(process_find("tail", "--", arena_printf(&f->c.arena, "%s/", f->dir), 0), pid);
     assert_int_equal(process_find("tail", "--", f->dir, 0), 0);
