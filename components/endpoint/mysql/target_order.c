@@ -133,6 +133,25 @@ bool write_order_read(struct write_order *o, const struct write *w, struct err *
     return w->op == CHANGE_DELETE || read_image(w, w->after, o->after.at, e);
 }
 
+static bool is_zero(const struct value *v, enum rows_encoding enc)
+{
+    if (v->state != VALUE_SET)
+        return false;
+    if (enc == ROWS_MYSQL_TEXT)
+        return v->len == 1 && v->p[0] == '0';
+    return v->len == 2 && v->p[0] == 0 && v->p[1] == 0;
+}
+
+bool write_has_enum_zero(const struct target_table *t, enum rows_encoding enc,
+                         const struct value *image)
+{
+    for (uint16_t i = 0; t->has_enum && i < t->source->n_columns; i++)
+        if (t->source->columns[i].kind == KIND_ENUM && t->column[i] != NO_COLUMN &&
+            is_zero(&image[i], enc))
+            return true;
+    return false;
+}
+
 /* The hashes a write must not pass others on. */
 static size_t keys_of(const struct write_order *o, const struct write *w, uint64_t out[2])
 {
@@ -215,10 +234,13 @@ bool write_order_make(struct write_order *o, const struct write *w, size_t n, st
 {
     free_batches(o);
     map_clear(o, n);
+    o->needs_care = false;
     for (size_t i = 0; i < n; i++) {
         if (!write_order_read(o, &w[i], e))
             return err_wrap(e, "write %zu", i);
         place(o, &w[i], (uint32_t)i);
+        if (w[i].op != CHANGE_DELETE && write_has_enum_zero(w[i].table, w[i].encoding, o->after.at))
+            o->needs_care = true;
     }
     return true;
 }

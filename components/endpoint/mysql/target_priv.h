@@ -109,6 +109,7 @@ struct target_table {
     char *quoted;     /* "`db`.`name`" */
     bool ordered;     /* writes of this table keep their order among themselves */
     bool is_mariadb;
+    bool has_enum;
 };
 #define NO_COLUMN 0xffff
 
@@ -253,6 +254,7 @@ struct write_batch {
 };
 struct write_order {
     VEC(struct write_batch) batches;
+    bool needs_care;                 /* an ENUM's index 0 is among the values: one by one */
     VEC(struct value) before, after; /* scratch: one row each */
     struct {
         uint64_t *key;
@@ -266,6 +268,9 @@ void write_order_fini(struct write_order *o);
  * another one that it does not commute with. ERR_CORRUPT names the write. */
 bool write_order_make(struct write_order *o, const struct write *w, size_t n,
                       struct err *e) MUST_CHECK;
+/* Does the image store index 0 in an ENUM? Only a session that is not strict can write that. */
+bool write_has_enum_zero(const struct target_table *t, enum rows_encoding enc,
+                         const struct value *image);
 /* Splits the images of a write into the scratch. */
 bool write_order_read(struct write_order *o, const struct write *w, struct err *e) MUST_CHECK;
 
@@ -334,6 +339,14 @@ void slot_rollback(struct slot *s);
 /* What the failure of a transaction means. ERROR: *e says it (FENCED, rights, missing objects). */
 enum slot_verdict { SLOT_RETRY, SLOT_LOST, SLOT_CONFLICT, SLOT_ERROR };
 enum slot_verdict slot_judge(struct slot *s, struct err *e);
+
+/* Switches strictness, nothing may be outstanding. Off: values that do not fit become warnings,
+ * which slot_warnings judges. */
+bool slot_strict(struct slot *s, bool on, struct err *e) MUST_CHECK;
+/* Judges the last statement's warnings: harmless ones, and with enum_zero those about ENUM columns
+ * of t that were given index 0. Any other becomes the slot's failure. */
+bool slot_warnings(struct slot *s, uint32_t write, const struct target_table *t,
+                   const struct value *enum_zero, enum rows_encoding enc, struct err *e) MUST_CHECK;
 
 /* Rows of one statement in bulk packets, cut by size; each packet's count is checked alone. */
 struct bulk {

@@ -270,6 +270,7 @@ static struct target_table *plan_new(struct claim *c, const struct table_def *so
             d && d->generated == GENERATED_NO && source->columns[i].generated == GENERATED_NO;
         t->found[i] = d ? (uint16_t)(d - def->columns) : NO_COLUMN;
         t->column[i] = written ? t->found[i] : NO_COLUMN;
+        t->has_enum = t->has_enum || (written && source->columns[i].kind == KIND_ENUM);
     }
     t->ordered = must_keep_order(t);
     return t;

@@ -51,10 +51,8 @@ static void put_column(struct text *x, uint16_t i)
 static void put_value(struct text *x, uint16_t i)
 {
     const struct column_def *d = to_column(x, i);
-    bool as_text = x->enc == ROWS_MYSQL_TEXT &&
-                   (d->kind == KIND_UUID || d->kind == KIND_INET4 || d->kind == KIND_INET6);
+    bool as_text = d->kind == KIND_JSON && !x->t->is_mariadb; /* refuses binary strings */
 
-    as_text = as_text || (d->kind == KIND_JSON && !x->t->is_mariadb);
     buf_str(&x->sql, as_text ? "CONVERT(? USING utf8mb4)" : "?");
     add_param(x, i, true, false);
 }
@@ -62,11 +60,35 @@ static void put_value(struct text *x, uint16_t i)
 /* --- finding rows -------------------------------------------------------------------------------
  */
 
+/* As an unsigned number: a cast of a SET's 64th member gives a note. */
+static void put_bits(struct text *x, uint16_t i)
+{
+    buf_str(&x->sql, "(");
+    put_column(x, i);
+    buf_str(&x->sql, "|0)");
+}
+
+/* The server compares a SET as a signed number, which misses the 64th member. */
+static bool is_wide_set(const struct column_def *d)
+{
+    struct cursor m = cursor_of(d->members, d->members ? d->members_len : 0);
+    unsigned n = 0;
+
+    while (d->kind == KIND_SET && cursor_left(&m) > 0 && !m.failed) {
+        (void)cursor_bytes(&m);
+        n++;
+    }
+    return n == 64;
+}
+
 static void put_key_part(struct text *x, uint16_t i, bool after)
 {
     const struct column_def *d = to_column(x, i);
 
-    put_column(x, i);
+    if (is_wide_set(d))
+        put_bits(x, i);
+    else
+        put_column(x, i);
     if (d->kind == KIND_TEXT)
         buf_printf(&x->sql, "=CONVERT(? USING %s) COLLATE %s", d->charset, d->collation);
     else
@@ -85,8 +107,9 @@ static void put_by_key(struct text *x, bool after)
     }
 }
 
-/* Equal bit for bit: a comparison of floats takes both zeros for equal, so their signs are
- * compared as well; one of text follows a collation, so its bytes are compared. */
+/* Equal bit for bit. A comparison of floats takes both zeros for equal, so their signs are compared
+ * as well (MariaDB stores no negative zero); one of text follows a collation, so its bytes are
+ * compared. */
 static void put_exact(struct text *x, uint16_t i)
 {
     const struct column_def *d = to_column(x, i);
@@ -95,7 +118,10 @@ static void put_exact(struct text *x, uint16_t i)
     case KIND_FLOAT:
     case KIND_DOUBLE:
         put_column(x, i);
-        buf_str(&x->sql, " <=> ? AND (LEFT(CONCAT(");
+        buf_str(&x->sql, " <=> ?");
+        if (x->t->is_mariadb)
+            break;
+        buf_str(&x->sql, " AND (LEFT(CONCAT(");
         put_column(x, i);
         buf_str(&x->sql, "),1)='-') <=> (LEFT(CONCAT(?),1)='-')");
         add_param(x, i, false, true);
@@ -103,9 +129,8 @@ static void put_exact(struct text *x, uint16_t i)
     case KIND_ENUM:
     case KIND_SET:
     case KIND_BIT:
-        buf_str(&x->sql, "CAST(");
-        put_column(x, i);
-        buf_str(&x->sql, " AS UNSIGNED) <=> ?");
+        put_bits(x, i);
+        buf_str(&x->sql, " <=> ?");
         break;
     case KIND_TEXT:
     case KIND_JSON:
