@@ -30,8 +30,12 @@ static void write_and_read(const ProtobufCMessage *m, struct arena *arena)
 
 static void compile_scope(const Oms__ObjectScope *o, struct arena *arena)
 {
-    struct scope_source src = {(const char *const *)o->include, o->n_include,
-                               (const char *const *)o->exclude, o->n_exclude, NULL, 0};
+    struct scope_source src = {(const char *const *)o->include,
+                               o->n_include,
+                               (const char *const *)o->exclude,
+                               o->n_exclude,
+                               NULL,
+                               0};
     struct err e = ERR_INIT;
     const struct scope *s;
 
