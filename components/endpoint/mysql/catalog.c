@@ -108,16 +108,19 @@ static bool load_create_text(struct load *l, struct err *e)
     return true;
 }
 
+/* Collations are named after their character set. */
+static const char *charset_of(struct load *l, const char *collation)
+{
+    return arena_strndup(&l->b.arena, collation, strcspn(collation, "_"));
+}
+
 static bool load_table_row(struct load *l, struct err *e)
 {
     MYSQL_RES *res CLEANUP(session_free_result) = NULL;
 
     buf_clear(&l->sql);
-    buf_str(&l->sql, "SELECT t.ENGINE, t.TABLE_COLLATION, c.CHARACTER_SET_NAME"
-                     " FROM information_schema.TABLES t"
-                     " LEFT JOIN information_schema.COLLATION_CHARACTER_SET_APPLICABILITY c"
-                     " ON c.COLLATION_NAME=t.TABLE_COLLATION WHERE ");
-    put_where(&l->sql, "t.TABLE_SCHEMA", l->db, "t.TABLE_NAME", l->name);
+    buf_str(&l->sql, "SELECT ENGINE, TABLE_COLLATION FROM information_schema.TABLES WHERE ");
+    put_where(&l->sql, "TABLE_SCHEMA", l->db, "TABLE_NAME", l->name);
     if (!session_query_buf(l->s, &l->sql, &res, e))
         return false;
     MYSQL_ROW row = mysql_fetch_row(res);
@@ -125,7 +128,7 @@ static bool load_table_row(struct load *l, struct err *e)
         return err_set(e, ERR_SERVER_NO_OBJECT, "no such table");
     l->b.def.engine = keep(l, row[0]);
     l->b.def.collation = keep(l, row[1]);
-    l->b.def.charset = keep(l, row[2]);
+    l->b.def.charset = charset_of(l, l->b.def.collation);
     return true;
 }
 

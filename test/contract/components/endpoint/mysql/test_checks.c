@@ -238,6 +238,28 @@ static void a_filled_target_table_is_found(void **state)
     vec_fini(&s.items);
 }
 
+static void unknown_collations_of_the_target_are_found(void **state)
+{
+    struct column_def columns[2] = {{.name = "a", .collation = "utf8mb4_uca1400_ai_ci"},
+                                    {.name = "b", .collation = "utf8mb4_klingon_ci"}};
+    struct table_def t = {.db = "shop",
+                          .name = "k",
+                          .collation = "latin1_swedish_ci",
+                          .n_columns = 1,
+                          .columns = columns,
+                          .row_key = -1};
+    struct seen s = {0};
+    bool exists;
+
+    (void)state;
+    check(checks_target_table(root, &t, "store", "absent", &exists, note, &s, e));
+    assert_int_equal(verdict_of(&s, "target.collation", NULL), -1);
+    t.n_columns = 2;
+    check(checks_target_table(root, &t, "store", "absent", &exists, note, &s, e));
+    assert_int_equal(verdict_of(&s, "target.collation", "shop.k"), CHECK_FAILED);
+    vec_fini(&s.items);
+}
+
 static void one_server_for_both_sides_is_found(void **state)
 {
     struct endpoint_address a = mariadb_address(&server);
@@ -321,6 +343,7 @@ int main(void)
         cmocka_unit_test(objects_that_are_not_carried_are_named),
         cmocka_unit_test(tables_with_problems_are_named),
         cmocka_unit_test(a_filled_target_table_is_found),
+        cmocka_unit_test(unknown_collations_of_the_target_are_found),
         cmocka_unit_test(one_server_for_both_sides_is_found),
         cmocka_unit_test(triggers_are_created_under_their_own_mode),
         cmocka_unit_test(a_fence_that_was_never_made_is_not_there),

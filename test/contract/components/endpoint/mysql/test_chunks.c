@@ -158,6 +158,13 @@ static void chunks_of_accent_insensitive_keys_have_each_row_once(void **state)
     run("CREATE TABLE uca (k VARCHAR(30) COLLATE utf8mb4_unicode_ci PRIMARY KEY, v INT)");
     run("INSERT INTO uca SELECT * FROM ci");
     walk_sizes("uca");
+    run("CREATE TABLE uca14 (k VARCHAR(30) COLLATE utf8mb4_uca1400_as_cs PRIMARY KEY, v INT)"
+        " COLLATE utf8mb4_uca1400_ai_ci");
+    run("INSERT INTO uca14 SELECT * FROM ci");
+    walk_sizes("uca14");
+    const struct table_def *t = load("uca14");
+    assert_string_equal(t->charset, "utf8mb4");
+    table_def_unref(t);
 }
 
 static void chunks_of_big_unsigned_keys_have_each_row_once(void **state)
