@@ -87,6 +87,8 @@ enum cli_exit cli_project_list(struct cli *c)
 
     if (!cli_call_empty(c, "ProjectList", &reply))
         return cli_failed(c);
+    for (size_t i = 0; i < reply->n_projects; i++)
+        project_view_complete(reply->projects[i]);
     if (c->output == OUTPUT_JSON) {
         cli_print_message(c, &reply->base);
         return CLI_FINE;
@@ -127,6 +129,7 @@ enum cli_exit cli_project_show(struct cli *c)
     buf_init(&part, 64u << 20);
     if (!cli_call_name(c, "ProjectShow", c->args[0], &v))
         return cli_failed(c);
+    project_view_complete(v);
     if (c->output == OUTPUT_JSON) {
         cli_print_message(c, &v->base);
         return CLI_FINE;

@@ -25,6 +25,22 @@ const char *project_view_lag(const Oms__ProjectView *v, struct arena *arena)
                         v->lag_kind ? ")" : "");
 }
 
+void project_view_complete(Oms__ProjectView *v)
+{
+    v->has_caught_up = true;
+    v->has_lag_ms = v->has_lag_ms && v->lag_ms >= 0;
+    if (v->error && !(v->error->code && *v->error->code))
+        v->error = NULL;
+    for (size_t i = 0; i < v->n_steps; i++)
+        v->steps[i]->has_done = v->steps[i]->has_total = v->steps[i]->has_rate = true;
+    for (size_t i = 0; i < v->n_tables; i++) {
+        if (!v->tables[i]->copy)
+            v->tables[i]->copy = (char *)"";
+        if (!v->tables[i]->verification)
+            v->tables[i]->verification = (char *)"";
+    }
+}
+
 /* Part in 0..1 of a step; false: there is no sum to measure it by. */
 static bool part_done(const Oms__StepView *s, double *part)
 {

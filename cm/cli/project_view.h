@@ -23,6 +23,9 @@ void project_view_tables(const Oms__ProjectView *v, unsigned width, struct arena
 /* Precheck items and schema objects; all false: only those a person should look at. */
 void project_view_checks(const Oms__ProjectView *v, bool all, unsigned width, struct buf *out);
 void project_view_objects(const Oms__ProjectView *v, bool all, unsigned width, struct buf *out);
+/* What programs rely on is always there: numbers 0 and flags false where the CM said nothing; lag
+ * and error absent (null) where unknown and none. */
+void project_view_complete(Oms__ProjectView *v);
 const char *project_view_lag(const Oms__ProjectView *v, struct arena *arena);
 
 enum watch_goal { WATCH_END, WATCH_CAUGHT_UP, WATCH_VERIFIED, WATCH_FINISHED };

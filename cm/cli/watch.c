@@ -143,6 +143,7 @@ static bool watch_once(struct watch *w, enum cli_exit *x)
     w->request.cursor = reply->cursor;
     if (!reply->project)
         return true;
+    project_view_complete(reply->project);
     o = watch_judge(reply->project, w->goal, &why);
     if (w->live)
         draw(w, reply->project);
