@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/os/thread.h"
 #include "test/lib/target_world.h"
 
 struct bench { /* one claim, slot and table d.t */
@@ -27,6 +28,7 @@ static void lay_out(struct bench *b, struct target_world *w, const char *ddl)
     b->w = w;
     b->to = w->endpoint->target;
     world_sql(w, "CREATE DATABASE IF NOT EXISTS d");
+    world_sql(w, "USE d");
     world_sql(w, "DROP TABLE IF EXISTS d.t");
     world_sql(w, "CREATE TABLE d.t %s", ddl);
     b->c = world_claim(w, "apply", 1, 2);
@@ -178,7 +180,54 @@ static void rows_with_further_unique_keys_keep_their_order(void **state)
     put_away(&b);
 }
 
-static void a_deadlock_or_lock_wait_rolls_back_whole_and_asks_for_a_retry(void **state)
+struct applying {
+    struct bench *b;
+    const struct write *x;
+    struct apply_result r;
+};
+
+static void apply_in_thread(void *arg)
+{
+    struct applying *a = arg;
+    struct slot_commit commit = {0};
+    struct err e = ERR_INIT;
+
+    if (!a->b->to->apply(a->b->s, &commit, a->x, 2, &a->r, &e))
+        a->r.conflict_errno = -1;
+}
+
+static void a_deadlock_rolls_back_whole_and_asks_for_a_retry(void **state)
+{
+    struct bench b;
+    lay_out(&b, *state, KEYED);
+    world_sql(b.w, "INSERT INTO d.t SELECT seq, 'a' FROM seq_1_to_1000");
+    struct write x[] = {
+        world_update(b.t, row(&b, 1, "a"), row(&b, 1, "x")),
+        world_update(b.t, row(&b, 2, "a"), row(&b, 2, "x")),
+    };
+    struct applying a = {.b = &b, .x = x};
+    struct thread thread = {0};
+    struct err e = ERR_INIT;
+
+    world_sql(b.w, "START TRANSACTION");
+    world_sql(b.w, "UPDATE d.t SET v='heavy' WHERE id>=2"); /* the lighter one is the victim */
+    assert_true(thread_start(&thread, "apply", apply_in_thread, &a, &e));
+    int tries = 0; /* the server renews that table ten times a second */
+    while (world_number(b.w, "SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE"
+                             " trx_state='LOCK WAIT'") == 0 &&
+           tries++ < 100)
+        world_sql(b.w, "DO SLEEP(0.12)");
+    world_sql(b.w, "UPDATE d.t SET v='heavy' WHERE id=1");
+    thread_join(&thread);
+    world_sql(b.w, "ROLLBACK");
+    assert_int_equal(a.r.conflict_errno, 0);
+    assert_int_equal(a.r.outcome, APPLY_RETRY);
+    assert_int_equal(world_number(b.w, "SELECT COUNT(*) FROM d.t WHERE v='x'"), 0);
+    assert_int_equal(apply(&b, x, 2).outcome, APPLY_COMMITTED);
+    put_away(&b);
+}
+
+static void a_lock_wait_rolls_back_whole_and_asks_for_a_retry(void **state)
 {
     struct bench b;
     lay_out(&b, *state, KEYED);
@@ -443,7 +492,8 @@ int main(void)
         cmocka_unit_test(a_duplicate_is_a_conflict_with_the_servers_number),
         cmocka_unit_test(a_value_that_does_not_fit_is_a_conflict_and_never_cut),
         cmocka_unit_test(rows_with_further_unique_keys_keep_their_order),
-        cmocka_unit_test(a_deadlock_or_lock_wait_rolls_back_whole_and_asks_for_a_retry),
+        cmocka_unit_test(a_deadlock_rolls_back_whole_and_asks_for_a_retry),
+        cmocka_unit_test(a_lock_wait_rolls_back_whole_and_asks_for_a_retry),
         cmocka_unit_test(a_broken_idle_session_is_opened_again),
         cmocka_unit_test(replaying_the_overlap_leads_to_the_same_rows),
         cmocka_unit_test(text_keys_find_their_rows_by_collation),

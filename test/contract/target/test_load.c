@@ -75,7 +75,7 @@ static bool pump(struct copy *p, struct err *e)
 
 static struct apply_result load_all(struct copy *p, const struct slot_commit *commit)
 {
-    struct apply_result r;
+    struct apply_result r = {.outcome = APPLY_RETRY};
     struct err e = ERR_INIT;
 
     if (!p->to->load_begin(p->s, &e) || !pump(p, &e) || !p->to->load_commit(p->s, commit, &r, &e))
