@@ -137,6 +137,9 @@
       "the log was removed by the retention limit, or the store was made anew later than the "     \
       "copy",                                                                                      \
       "copy the tables again: release the project and create it anew")                             \
+    X(STORE_REPEATED, STOP, "the source sent transactions that the store's log has already",       \
+      "a source whose transaction numbers do not grow, or a defect",                               \
+      "keep the logs and report it; release the project and copy again")                           \
     X(SOURCE_DIVERGED, STOP, "the source lacks transactions that the store has from it",           \
       "a failover that lost transactions, RESET MASTER, or a crash without sync_binlog=1",         \
       "compare source and target by verification; release the project and copy again")             \

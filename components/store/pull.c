@@ -31,7 +31,8 @@ struct pull {
     struct writer *writer;
     struct serve *serve;
     struct log *log;
-    bool heard; /* since the log was opened: connected, and one thing received */
+    bool full_told; /* the disk was reported full */
+    bool heard;     /* since the log was opened: connected, and one thing received */
     uint64_t source_bytes, source_bytes_shown;
     int64_t source_heard_us, source_time_us;
     struct mono reported, purged;
@@ -217,13 +218,18 @@ static bool pull_once(struct pull *p, struct err *e)
         return false;
     }
     if (!b) {
-        if (writer_is_full(p->writer)) {
+        if (writer_is_full(p->writer) && !p->full_told) {
+            p->full_told = true;
             struct err full = ERR_INIT;
 
             (void)err_set(&full, ERR_NO_SPACE, "the store's disk is full: waiting for room");
             component_error(p->c, &full);
         }
         return true; /* the disk is slower than the source */
+    }
+    if (p->full_told && !writer_is_full(p->writer)) {
+        p->full_told = false;
+        component_error(p->c, NULL);
     }
     ok = p->source->log->read(p->log, &b->records, BLOCK_WANT, READ_MS, &g, e);
     if (ok && !buf_ok(&b->records))

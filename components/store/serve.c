@@ -102,8 +102,8 @@ static bool greet(struct client *c, const struct txn_set *after, struct err *e)
 
     buf_init(&out, TABLES_MAX + 4096);
     buf_init(&tables, TABLES_MAX);
-    ok = store_register(s->o.store, c->name, after, e) &&
-         store_reader_open(s->o.store, after, &tables, &c->reader, e);
+    ok = store_reader_open(s->o.store, after, &tables, &c->reader, e) &&
+         store_register(s->o.store, c->name, after, e); /* a refused one holds nothing back */
     if (ok) {
         frame_put_greeting(&out, &g);
         mark = frame_begin(&out, FRAME_TABLES);
@@ -234,8 +234,16 @@ static void serve_client(void *arg)
     }
     store_reader_close(c->reader);
     c->reader = NULL;
-    stream_io_fini(&c->io);
+    (void)shutdown(c->io.fd, SHUT_RDWR); /* closed by who joins: the number stays ours until then */
     c->seat = SEAT_LEFT;
+}
+
+/* Thread: acceptor, or serve_stop after it. */
+static void free_seat(struct client *c)
+{
+    thread_join(&c->thread);
+    stream_io_fini(&c->io);
+    c->seat = SEAT_FREE;
 }
 
 static void seat_client(struct serve *s, int fd)
@@ -245,10 +253,6 @@ static void seat_client(struct serve *s, int fd)
     for (int i = 0; i < READERS_MAX; i++) {
         struct client *c = &s->clients[i];
 
-        if (c->seat == SEAT_LEFT) {
-            thread_join(&c->thread);
-            c->seat = SEAT_FREE;
-        }
         if (c->seat != SEAT_FREE)
             continue;
         c->s = s;
@@ -272,9 +276,12 @@ static void accept_clients(void *arg)
 
     while (!s->stopping) {
         struct pollfd p = {.fd = s->fd, .events = POLLIN};
-        int fd;
+        int fd, n = poll(&p, 1, 100);
 
-        if (poll(&p, 1, 100) <= 0)
+        for (int i = 0; i < READERS_MAX; i++)
+            if (s->clients[i].seat == SEAT_LEFT)
+                free_seat(&s->clients[i]);
+        if (n <= 0)
             continue;
         fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC);
         if (fd >= 0)
@@ -336,7 +343,10 @@ void serve_stop(struct serve *s)
     thread_join(&s->acceptor);
     for (int i = 0; i < READERS_MAX; i++)
         if (s->clients[i].seat != SEAT_FREE)
-            thread_join(&s->clients[i].thread);
+            (void)shutdown(s->clients[i].io.fd, SHUT_RDWR); /* ends a write that waits */
+    for (int i = 0; i < READERS_MAX; i++)
+        if (s->clients[i].seat != SEAT_FREE)
+            free_seat(&s->clients[i]);
     if (s->fd >= 0)
         close(s->fd);
     free(s->token);

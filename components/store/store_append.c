@@ -96,6 +96,43 @@ bool store_scan_records(struct view records, struct txn_set *complete, struct st
            err_set(e, ERR_CORRUPT, "records do not have their form at byte %zu", cursor_at(&c));
 }
 
+/* After a failed sync the pages that were not written may count as clean: a second sync would
+ * succeed and prove nothing (B2). */
+static bool is_broken(const struct store *s, struct err *e)
+{
+    if (!s->broken)
+        return false;
+    (void)err_set(e, ERR_SYSTEM, "the log in '%s' could not be synced: it must be opened anew",
+                  s->dir);
+    return true;
+}
+
+/* Only what is not in the log yet is appended (B3). */
+static bool is_new(struct store *s, const struct txn_set *complete, struct err *e)
+{
+    const struct txn_set *have[] = {&s->set, &s->pending, &s->pending_open};
+    bool fresh = true;
+
+    for (size_t i = 0; i < ARRAY_LEN(have) && fresh; i++) {
+        struct txn_set both;
+
+        txn_set_copy(&both, complete);
+        txn_set_intersect(&both, have[i]);
+        if (!txn_set_is_empty(&both)) {
+            struct buf text;
+
+            buf_init(&text, 1024);
+            txn_set_format(&both, &text);
+            fresh =
+                err_set(e, ERR_STORE_REPEATED, "transactions that are in the log came again: %s",
+                        buf_ok(&text) ? buf_cstr(&text) : "a long list");
+            buf_fini(&text);
+        }
+        txn_set_fini(&both);
+    }
+    return fresh;
+}
+
 bool store_new_segment(struct store *s, struct err *e)
 {
     struct store_segment *g = must_calloc(1, sizeof *g);
@@ -126,6 +163,7 @@ bool store_new_segment(struct store *s, struct err *e)
     if (s->fd >= 0)
         close(s->fd);
     s->fd = fd;
+    s->tail = g;
     s->offset = s->whole_offset = g->bytes;
     s->whole_crc = s->prev_crc;
     s->whole_number = s->next_number - 1;
@@ -195,12 +233,19 @@ bool store_append(struct store *s, struct view records, bool inside_txn, struct 
 {
     struct txn_set complete;
     struct block_facts f;
+    size_t n_tables;
     bool ok;
 
     must(s->has_begin);
+    if (is_broken(s, e))
+        return false;
     txn_set_init(&complete);
-    ok = room_for_block(s, e) && store_scan_records(records, &complete, s, &f, e) &&
+    ok = room_for_block(s, e);
+    n_tables = s->pending_tables.n;
+    ok = ok && store_scan_records(records, &complete, s, &f, e) && is_new(s, &complete, e) &&
          put_block(s, records, inside_txn, &f, e);
+    while (!ok && s->pending_tables.n > n_tables) /* the same records will come again */
+        table_def_unref(s->pending_tables.at[--s->pending_tables.n]);
     if (ok) {
         txn_set_union(&s->pending_open, &complete);
         s->pending_txns += f.n_txns;
@@ -224,7 +269,8 @@ bool store_append(struct store *s, struct view records, bool inside_txn, struct 
 static void publish(struct store *s)
 {
     pthread_mutex_lock(&s->lock);
-    struct store_segment *g = s->segments.at[s->segments.n - 1];
+    struct store_segment *g = s->tail;
+
     if (s->pending_commit_us)
         s->last_commit_us = g->last_commit_us = s->pending_commit_us;
     g->bytes = s->offset;
@@ -246,9 +292,17 @@ bool store_sync(struct store *s, struct err *e)
 
     if (s->fd < 0 || s->durable_number == s->next_number - 1)
         return true;
-    segment_path(s->dir, s->segments.at[s->segments.n - 1]->head.first_number, path, sizeof path);
-    if (!durable_sync_fd(s->fd, path, e))
+    if (is_broken(s, e))
         return false;
+    segment_path(s->dir, s->tail->head.first_number, path, sizeof path);
+    if (FAULT_ERR(STORE_SYNC_FAILS)) {
+        s->broken = true;
+        return err_set_errno(e, ERR_SYSTEM, EIO, "cannot sync '%s'", path);
+    }
+    if (!durable_sync_fd(s->fd, path, e)) {
+        s->broken = true;
+        return false;
+    }
     FAULT(STORE_AFTER_SYNC);
     s->durable_number = s->next_number - 1;
     publish(s);
@@ -271,7 +325,11 @@ bool store_cut_open(struct store *s, struct err *e)
     s->inside_txn = false;
     txn_set_fini(&s->pending_open);
     store_forget_tables(s);
-    return durable_sync_fd(s->fd, s->dir, e);
+    pthread_mutex_lock(&s->lock);
+    s->tail->bytes = s->offset;
+    pthread_mutex_unlock(&s->lock);
+    s->broken = !durable_sync_fd(s->fd, s->dir, e);
+    return !s->broken;
 }
 
 const struct table_def *const *store_tables(const struct store *s, size_t *n)

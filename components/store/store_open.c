@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/log/log.h"
@@ -49,7 +50,7 @@ static bool load_segment(struct store *s, const char *name, struct err *e)
     struct store_segment *g = must_calloc(1, sizeof *g);
     char path[PATH_CAP];
     CLEANUP(close_fd) int fd = -1;
-    off_t size;
+    struct stat st;
 
     segment_head_init(&g->head);
     vec_push(&s->segments, g);
@@ -59,10 +60,10 @@ static bool load_segment(struct store *s, const char *name, struct err *e)
         return err_set_errno(e, ERR_SYSTEM, errno, "cannot open '%s'", path);
     if (!segment_head_read(fd, path, &g->head, e))
         return false;
-    size = lseek(fd, 0, SEEK_END);
-    if (size < 0)
+    if (fstat(fd, &st) != 0)
         return err_set_errno(e, ERR_SYSTEM, errno, "cannot measure '%s'", path);
-    g->bytes = (uint64_t)size;
+    g->bytes = (uint64_t)st.st_size;
+    g->last_commit_us = (int64_t)st.st_mtim.tv_sec * 1000000; /* never earlier than the commits */
     return true;
 }
 
@@ -198,12 +199,14 @@ static bool cut_tail(const char *path, int fd, const struct scan *sc, uint64_t s
 static void adopt_scan(struct store *s, struct store_segment *g, struct scan *sc, int fd)
 {
     s->fd = fd;
+    s->tail = g;
     s->offset = s->whole_offset = sc->whole_offset;
     s->next_number = sc->whole_number + 1;
     s->whole_number = s->durable_number = s->last_number = sc->whole_number;
     s->prev_crc = s->whole_crc = sc->whole_crc;
     store_forget_tables(s); /* those of the tail that is cut */
-    s->last_commit_us = g->last_commit_us = sc->last_commit_us;
+    if (sc->last_commit_us)
+        s->last_commit_us = g->last_commit_us = sc->last_commit_us;
     s->end_offset = sc->whole_offset;
     s->end_segment = g->head.first_number;
     g->bytes = sc->whole_offset;
@@ -322,6 +325,7 @@ bool store_open(const struct store_options *o, struct store **out, struct err *e
     s->next_number = 1;
     buf_init(&s->scratch, BLOCK_MAX);
     pthread_mutex_init(&s->lock, NULL);
+    pthread_mutex_init(&s->readers_file, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&s->published, &attr);
@@ -360,6 +364,7 @@ void store_close(struct store *s)
     buf_fini(&s->scratch);
     pthread_cond_destroy(&s->published);
     pthread_mutex_destroy(&s->lock);
+    pthread_mutex_destroy(&s->readers_file);
     free(s->dir);
     free(s);
 }

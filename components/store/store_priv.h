@@ -39,10 +39,13 @@ struct store {
     VEC(struct registered) readers; /* lock */
     bool readers_dirty;             /* lock */
     struct mono readers_at;         /* lock; when they were last made durable */
+    pthread_mutex_t readers_file;   /* held while the file is written; never inside `lock` */
 
     /* Appender only. */
-    int fd;          /* of the last segment; -1: none yet */
-    uint64_t offset; /* where the next block goes */
+    struct store_segment *tail; /* the last segment; retention never takes it */
+    bool broken;                /* a sync failed: nothing is written or synced any more (B2) */
+    int fd;                     /* of the last segment; -1: none yet */
+    uint64_t offset;            /* where the next block goes */
     uint64_t next_number;
     uint32_t prev_crc;
     uint64_t durable_number;

@@ -62,6 +62,7 @@ static bool write_readers(struct store *s, struct err *e)
 
     snprintf(path, sizeof path, "%s/readers", s->dir);
     buf_init(&text, 16u << 20);
+    pthread_mutex_lock(&s->readers_file);
     pthread_mutex_lock(&s->lock);
     for (size_t i = 0; i < s->readers.n; i++) {
         buf_printf(&text, "%s\t", s->readers.at[i].name);
@@ -74,6 +75,12 @@ static bool write_readers(struct store *s, struct err *e)
     ok = buf_ok(&text)
              ? durable_write_file(path, text.p, text.len, 0640, e)
              : err_set(e, ERR_LIMIT, "the readers' positions do not fit %zu bytes", text.max);
+    if (!ok) {
+        pthread_mutex_lock(&s->lock);
+        s->readers_dirty = true;
+        pthread_mutex_unlock(&s->lock);
+    }
+    pthread_mutex_unlock(&s->readers_file);
     buf_fini(&text);
     return ok;
 }

@@ -21,6 +21,7 @@ struct writer {
     struct store *s;
     struct thread thread;
     struct queue *full, *empty;
+    struct queue *stop; /* nothing is ever put in; closed by writer_stop, so a wait on it ends */
     struct batch batches[BATCHES];
     pthread_mutex_t lock;
     struct err error; /* lock */
@@ -56,10 +57,8 @@ static bool append(struct writer *w, const struct batch *b)
         if (!w->disk_full)
             log_err(LOG_ERROR, "store.disk_full", &e);
         w->disk_full = true;
-        /* A wait with a deadline on a queue that only writer_stop closes. */
-        if (queue_pop(w->empty, RETRY_MS, &none) == QUEUE_OK &&
-            queue_push(w->empty, none, 0) != QUEUE_OK)
-            must(!"the queue of empty batches has room for every batch");
+        if (queue_pop(w->stop, RETRY_MS, &none) == QUEUE_OK)
+            must(!"nobody puts anything in");
     }
 }
 
@@ -105,7 +104,8 @@ bool writer_start(struct store *s, struct writer **out, struct err *e)
     w->s = s;
     pthread_mutex_init(&w->lock, NULL);
     w->full = queue_new(BATCHES);
-    w->empty = queue_new(BATCHES + 1);
+    w->empty = queue_new(BATCHES);
+    w->stop = queue_new(1);
     for (int i = 0; i < BATCHES; i++) {
         buf_init(&w->batches[i].records, BLOCK_RAW_MAX);
         must(queue_push(w->empty, &w->batches[i], 0) == QUEUE_OK);
@@ -158,12 +158,14 @@ void writer_stop(struct writer *w)
     if (!w)
         return;
     w->stopping = true;
+    queue_close(w->stop);
     queue_close(w->full);
     thread_join(&w->thread);
     for (int i = 0; i < BATCHES; i++)
         buf_fini(&w->batches[i].records);
     queue_free(w->full);
     queue_free(w->empty);
+    queue_free(w->stop);
     pthread_mutex_destroy(&w->lock);
     free(w);
 }
