@@ -308,7 +308,10 @@ static enum watch_outcome judge_verification(const Oms__ProjectView *v, const ch
         *why = "tables differ; see oms verify show";
         return WATCH_FAILED;
     }
-    return equal == v->n_tables ? WATCH_REACHED : WATCH_GO_ON;
+    if (equal == v->n_tables)
+        return WATCH_REACHED;
+    *why = "tables still move or were not compared; oms verify start compares again";
+    return WATCH_FAILED;
 }
 
 enum watch_outcome watch_judge(const Oms__ProjectView *v, enum watch_goal goal, const char **why)

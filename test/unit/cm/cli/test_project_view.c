@@ -167,7 +167,7 @@ static void verified_means_done_and_all_tables_equal(void **state)
                            "state: running\nsteps: [{name: verification, state: done}]\n"
                            "tables: [{verification: equal}, {verification: moving}]",
                            WATCH_VERIFIED),
-                     WATCH_GO_ON);
+                     WATCH_FAILED);
     assert_int_equal(judge(f,
                            "state: running\nsteps: [{name: verification, state: done}]\n"
                            "tables: [{verification: equal}, {verification: different}]",
