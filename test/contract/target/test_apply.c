@@ -457,32 +457,6 @@ static void a_row_beyond_the_servers_packet_is_refused_with_the_limits_name(void
     put_away(&b);
 }
 
-static void a_target_of_another_shape_is_refused_with_the_difference(void **state)
-{
-    static const char *const bad[][2] = {
-        {"(id INT PRIMARY KEY)", "'v' is missing"},
-        {"(id INT, v VARCHAR(50))", "no unique key"},
-        {"(id SMALLINT PRIMARY KEY, v VARCHAR(50))", "'id'"},
-        {"(id INT PRIMARY KEY, v VARCHAR(49))", "'v'"},
-        {"(id INT PRIMARY KEY, v VARCHAR(50) CHARACTER SET latin1)", "latin1"},
-        {"(id INT PRIMARY KEY, v VARCHAR(50) NOT NULL)", "NOT NULL"},
-        {"(id INT PRIMARY KEY, v VARCHAR(50), w INT NOT NULL)", "'w'"},
-    };
-    struct bench b;
-    lay_out(&b, *state, KEYED);
-
-    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-        struct target_table *t = NULL;
-        struct err e = ERR_INIT;
-        world_sql(b.w, "CREATE OR REPLACE TABLE d.other %s", bad[i][0]);
-        assert_false(b.to->table_open(b.c, b.def, "d", "other", &t, &e));
-        assert_int_equal(e.code, ERR_TARGET_SHAPE);
-        if (!strstr(e.message, bad[i][1]))
-            fail_msg("'%s' does not name '%s'", e.message, bad[i][1]);
-    }
-    put_away(&b);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -502,7 +476,6 @@ int main(void)
         cmocka_unit_test(images_with_absent_columns_set_only_what_they_have),
         cmocka_unit_test(many_writes_arrive),
         cmocka_unit_test(a_row_beyond_the_servers_packet_is_refused_with_the_limits_name),
-        cmocka_unit_test(a_target_of_another_shape_is_refused_with_the_difference),
     };
 
     return cmocka_run_group_tests(tests, target_world_open, target_world_close);
