@@ -64,6 +64,32 @@ static bool format_has_crc(struct view event)
            event.p[event.len - BINLOG_CRC_SIZE - 1] == 1;
 }
 
+/* Events that the server makes for one connection follow what was asked for there, not the file's
+ * format; so their own bytes decide. */
+static bool is_made_up(const struct binlog_header *h)
+{
+    return h->flags & BINLOG_F_ARTIFICIAL || h->type == BINLOG_HEARTBEAT ||
+           h->type == BINLOG_HEARTBEAT_V2;
+}
+
+static bool ends_in_crc(struct view event)
+{
+    uint32_t want;
+
+    if (event.len < BINLOG_HEADER_SIZE + BINLOG_CRC_SIZE)
+        return false;
+    memcpy(&want, event.p + event.len - BINLOG_CRC_SIZE, sizeof want);
+    return binlog_crc(0, event.p, event.len - BINLOG_CRC_SIZE) == want;
+}
+
+static bool event_has_crc(const struct binlog_format *f, const struct binlog_header *h,
+                          struct view event)
+{
+    if (h->type == BINLOG_FORMAT)
+        return format_has_crc(event);
+    return is_made_up(h) ? ends_in_crc(event) : f->has_crc;
+}
+
 static bool check_crc(const struct binlog_header *h, struct view event, struct err *e)
 {
     size_t n = event.len - BINLOG_CRC_SIZE;
@@ -98,7 +124,7 @@ bool binlog_event_open(const struct binlog_format *f, struct view event, struct 
     got.size = cursor_u32(&c);
     got.next_pos = cursor_u32(&c);
     got.flags = cursor_u16(&c);
-    bool has_crc = got.type == BINLOG_FORMAT ? format_has_crc(event) : f->has_crc;
+    bool has_crc = event_has_crc(f, &got, event);
     size_t tail = has_crc || got.type == BINLOG_FORMAT ? BINLOG_CRC_SIZE : 0;
 
     if (c.failed || got.size != event.len || cursor_left(&c) < tail)

@@ -259,7 +259,7 @@ struct build {
     struct table_def_builder b;
     const struct table_map *m;
     const struct collations *all;
-    const struct table_def *model;
+    const struct table_def *models[2];
     struct column_def *columns;
     struct buf text;
 };
@@ -298,11 +298,12 @@ static const char *native_text(struct build *b, const struct shape *s, const str
 static const struct column_def *model_column(const struct build *b, const struct map_column *m,
                                              const struct shape *s)
 {
-    for (uint16_t i = 0; b->model && i < b->model->n_columns; i++) {
-        const struct column_def *c = &b->model->columns[i];
-        if (same_text(m->name, c->name))
-            return same_kind(s, c) ? c : NULL;
-    }
+    for (size_t k = 0; k < ARRAY_LEN(b->models); k++)
+        for (uint16_t i = 0; b->models[k] && i < b->models[k]->n_columns; i++) {
+            const struct column_def *c = &b->models[k]->columns[i];
+            if (same_text(m->name, c->name) && same_kind(s, c))
+                return c;
+        }
     return NULL;
 }
 
@@ -351,9 +352,20 @@ static int column_at(const struct build *b, const char *name)
     return -1;
 }
 
-/* A key of the model, if all its columns are still there: one key too many makes changes wait for
+static bool same_parts(const struct key_def *a, const struct key_def *b)
+{
+    if (a->n_parts != b->n_parts || a->unique != b->unique || a->type != b->type)
+        return false;
+    for (uint16_t i = 0; i < a->n_parts; i++)
+        if (a->parts[i].column != b->parts[i].column || a->parts[i].prefix != b->parts[i].prefix)
+            return false;
+    return true;
+}
+
+/* A key of a model, if all its columns are still there: one key too many makes changes wait for
  * each other, one too few could let them pass (A17). */
-static bool adopt_key(struct build *b, const struct key_def *from, struct key_def *to)
+static bool adopt_key(struct build *b, const struct table_def *model, const struct key_def *from,
+                      struct key_def *to)
 {
     struct key_part *parts = arena_calloc(&b->b.arena, from->n_parts, sizeof *parts);
 
@@ -361,7 +373,7 @@ static bool adopt_key(struct build *b, const struct key_def *from, struct key_de
         parts[p] = from->parts[p];
         if (parts[p].column == KEY_EXPRESSION)
             continue;
-        int at = column_at(b, b->model->columns[parts[p].column].name);
+        int at = column_at(b, model->columns[parts[p].column].name);
         if (at < 0)
             return false;
         parts[p].column = (uint16_t)at;
@@ -371,13 +383,30 @@ static bool adopt_key(struct build *b, const struct key_def *from, struct key_de
     return true;
 }
 
+static uint16_t adopt_keys(struct build *b, const struct table_def *model, struct key_def *keys,
+                           uint16_t n)
+{
+    for (uint16_t i = 0; model && i < model->n_keys; i++) {
+        bool known = false;
+        if (model->keys[i].primary || !adopt_key(b, model, &model->keys[i], &keys[n]))
+            continue;
+        for (uint16_t k = 0; k < n; k++)
+            known = known || same_parts(&keys[k], &keys[n]);
+        if (!known)
+            n++;
+    }
+    return n;
+}
+
 static void build_keys(struct build *b)
 {
     const struct table_map *m = b->m;
-    uint16_t n_model = b->model ? b->model->n_keys : 0;
-    struct key_def *keys = arena_calloc(&b->b.arena, n_model + 1u, sizeof *keys);
+    size_t most = 1;
     uint16_t n = 0;
 
+    for (size_t k = 0; k < ARRAY_LEN(b->models); k++)
+        most += b->models[k] ? b->models[k]->n_keys : 0;
+    struct key_def *keys = arena_calloc(&b->b.arena, most + 1, sizeof *keys);
     if (m->n_key > 0) {
         struct key_part *parts = arena_calloc(&b->b.arena, m->n_key, sizeof *parts);
         for (uint16_t i = 0; i < m->n_key; i++)
@@ -388,9 +417,8 @@ static void build_keys(struct build *b)
                                      .n_parts = m->n_key,
                                      .parts = parts};
     }
-    for (uint16_t i = 0; i < n_model; i++)
-        if (!b->model->keys[i].primary && adopt_key(b, &b->model->keys[i], &keys[n]))
-            n++;
+    for (size_t k = 0; k < ARRAY_LEN(b->models); k++)
+        n = adopt_keys(b, b->models[k], keys, n);
     b->b.def.keys = keys;
     b->b.def.n_keys = n;
 }
@@ -398,16 +426,17 @@ static void build_keys(struct build *b)
 static bool build_all(struct build *b, uint32_t id, const struct table_def **out, struct err *e)
 {
     const struct table_map *m = b->m;
+    const struct table_def *model = b->models[0] ? b->models[0] : b->models[1];
     struct table_def *d = &b->b.def;
     struct arena *a = &b->b.arena;
 
     d->id = id;
     d->db = arena_strndup(a, (const char *)m->db.p, m->db.len);
     d->name = arena_strndup(a, (const char *)m->table.p, m->table.len);
-    d->engine = b->model ? b->model->engine : "";
-    d->charset = b->model ? b->model->charset : "";
-    d->collation = b->model ? b->model->collation : "";
-    d->has_cascades = b->model && b->model->has_cascades;
+    d->engine = model ? model->engine : "";
+    d->charset = model ? model->charset : "";
+    d->collation = model ? model->collation : "";
+    d->has_cascades = model && model->has_cascades;
     d->create_text = "";
     b->columns = arena_calloc(a, m->n_columns, sizeof *b->columns);
     d->columns = b->columns;
@@ -420,10 +449,10 @@ static bool build_all(struct build *b, uint32_t id, const struct table_def **out
 }
 
 bool map_build(const struct table_map *m, const struct collations *all,
-               const struct table_def *model, uint32_t id, const struct table_def **out,
+               const struct table_def *const models[2], uint32_t id, const struct table_def **out,
                struct err *e)
 {
-    struct build b = {.m = m, .all = all, .model = model};
+    struct build b = {.m = m, .all = all, .models = {models[0], models[1]}};
 
     if (!map_is_full(m))
         return err_set(e, ERR_LOG_METADATA, "the log tells no names for table '%.*s.%.*s'",

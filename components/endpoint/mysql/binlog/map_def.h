@@ -29,10 +29,10 @@ bool map_is_full(const struct table_map *m);
 /* False: `why` (cleared first) says the first difference. */
 bool map_matches(const struct table_map *m, const struct collations *all, const struct table_def *t,
                  struct buf *why);
-/* A definition of the map's shape; what the map cannot tell comes from `model` (may be NULL), where
- * it has a column of that name and type. One reference. */
+/* A definition of the map's shape; what the map cannot tell comes from the first of the models
+ * (NULL ones are fine) that has a column of that name and type. One reference. */
 bool map_build(const struct table_map *m, const struct collations *all,
-               const struct table_def *model, uint32_t id, const struct table_def **out,
+               const struct table_def *const models[2], uint32_t id, const struct table_def **out,
                struct err *e) MUST_CHECK;
 
 #endif

@@ -1,0 +1,216 @@
+/*
+ * The log interface (endpoint.h) over a replica's connection. log_priv.h says which file does what.
+ *
+ * Records are written straight into the caller's buffer. A record that is not finished when read()
+ * must return (the deadline passed inside a transaction) is taken off the buffer's end and put at
+ * the beginning of the next one: callers see whole records only.
+ *
+ * What can go wrong: the connection (RETRY), the position is gone (ERR_LOG_LOST), an event that is
+ * not known or cannot be carried (STOP, with file and position). After an error the log is only
+ * good for closing.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/os/clock.h"
+#include "components/endpoint/mysql/endpoint.h"
+#include "components/endpoint/mysql/log_priv.h"
+#include "components/endpoint/mysql/position.h"
+
+#define EVENT_TEXT_MAX ((size_t)1100 << 20)
+#define SILENCE_MS 30000 /* heartbeats missing for so long: the connection is dead */
+
+bool log_at(struct log *l, struct err *e)
+{
+    return err_wrap(e, "at %s:%" PRIu64 " of the source's log", l->file, l->event_at);
+}
+
+static void log_close(struct log *l)
+{
+    if (!l)
+        return;
+    packets_fini(&l->packets);
+    session_close(l->s);
+    session_close(l->catalog);
+    tables_fini(&l->tables);
+    inflater_fini(&l->z);
+    buf_fini(&l->scratch);
+    buf_fini(&l->text);
+    buf_fini(&l->stash);
+    vec_fini(&l->maps);
+    vec_fini(&l->prepared);
+    for (size_t i = 0; i < l->domains.n; i++)
+        free(l->domains.at[i]);
+    vec_fini(&l->domains);
+    arena_fini(&l->arena);
+    arena_fini(&l->static_);
+    free(l);
+}
+
+static void add_domains(struct log *l, const struct txn_set *after)
+{
+    for (size_t i = 0; i < after->origins.n; i++) {
+        struct domain *d = must_calloc(1, sizeof *d);
+        d->origin = after->origins.at[i].origin;
+        d->last = txn_set_last(after, d->origin);
+        if (sscanf(d->origin, "mariadb:%u", &d->id) != 1) {
+            free(d); /* log_start refuses it */
+            continue;
+        }
+        vec_push(&l->domains, d);
+    }
+}
+
+static bool log_open(const struct log_params *p, struct log **out, struct err *e)
+{
+    struct log *l = must_calloc(1, sizeof *l);
+
+    l->address = *p->address;
+    l->filter = p->filter;
+    l->filter_arg = p->filter_arg;
+    l->next_table_id = p->next_table_id;
+    l->part_bytes = p->part_bytes ? p->part_bytes : 4u << 20;
+    arena_init(&l->arena, 0);
+    arena_init(&l->static_, 0);
+    buf_init(&l->scratch, EVENT_TEXT_MAX);
+    buf_init(&l->text, 64u << 20);
+    buf_init(&l->stash, EVENT_TEXT_MAX);
+    binlog_format_init(&l->format);
+    add_domains(l, p->after);
+    bool ok = session_open(p->address, SESSION_LOG, &l->s, e);
+    if (ok && !l->s->is_mariadb)
+        ok = err_set(e, ERR_UNSUPPORTED, "reading the log of %s: only MariaDB's log is read yet",
+                     l->s->where);
+    if (!ok || !tables_init(l, p, e) || !log_start(l, p, e)) {
+        log_close(l);
+        return err_wrap(e, "open the source's log");
+    }
+    *out = l;
+    return true;
+}
+
+/* --- reading ------------------------------------------------------------------------------------
+ */
+
+/* The unfinished record goes from the end of out to the stash. */
+static void stash_record(struct log *l, struct buf *out)
+{
+    size_t from = l->writer.record_at - 1;
+
+    buf_clear(&l->stash);
+    buf_append(&l->stash, out->p + from, out->len - from);
+    l->stash_run_at = l->writer.run_count_at - from;
+    out->len = from;
+}
+
+static void unstash_record(struct log *l, struct buf *out)
+{
+    l->writer.out = out;
+    if (!l->writer.open)
+        return;
+    size_t from = out->len;
+    buf_append(out, l->stash.p, l->stash.len);
+    l->writer.record_at = from + 1;
+    l->writer.run_count_at = from + l->stash_run_at;
+    buf_clear(&l->stash);
+}
+
+/* Bytes of whole records. */
+static size_t whole_bytes(const struct log *l, const struct buf *out)
+{
+    return l->writer.open ? l->writer.record_at - 1 : out->len;
+}
+
+static bool log_loop(struct log *l, struct buf *out, size_t from, size_t want, int64_t timeout_ms,
+                     struct err *e)
+{
+    struct log_progress *p = l->progress;
+    struct mono begun = clock_mono();
+    struct view event;
+    bool got;
+
+    while (whole_bytes(l, out) - from < want) {
+        int64_t wait = 0;
+        if (whole_bytes(l, out) == from) {
+            int64_t passed = mono_ms_between(begun, clock_mono());
+            wait = passed < timeout_ms ? timeout_ms - passed : 0;
+        }
+        if (!packets_next(&l->packets, wait, &event, &got, e))
+            return false;
+        if (!got) {
+            if (whole_bytes(l, out) > from || mono_ms_between(begun, clock_mono()) >= timeout_ms) {
+                p->at_end = !l->group.open;
+                return true;
+            }
+            continue;
+        }
+        p->heard = true;
+        p->source_bytes += event.len;
+        if (!log_event_in(l, event, e))
+            return false;
+        if (!buf_ok(out))
+            return err_set(e, ERR_LIMIT, "records do not fit into %zu bytes", out->max);
+    }
+    return true;
+}
+
+static bool check_silence(struct log *l, bool heard, struct err *e)
+{
+    struct mono now = clock_mono();
+
+    if (heard || l->heard.ns == 0)
+        l->heard = now;
+    if (mono_ms_between(l->heard, now) > SILENCE_MS)
+        return err_set(e, ERR_SERVER_UNREACHABLE, "the source's log has been silent for %d s",
+                       SILENCE_MS / 1000);
+    return true;
+}
+
+static bool log_read(struct log *l, struct buf *out, size_t want_bytes, int64_t timeout_ms,
+                     struct log_progress *p, struct err *e)
+{
+    size_t from = out->len;
+
+    *p = (struct log_progress){.at_end = false};
+    l->progress = p;
+    unstash_record(l, out);
+    bool ok = log_loop(l, out, from, want_bytes, timeout_ms, e) && check_silence(l, p->heard, e);
+    l->progress = NULL;
+    if (!ok)
+        return false;
+    p->inside_txn = l->group.open && l->group.parts > 0;
+    if (l->writer.open)
+        stash_record(l, out);
+    return true;
+}
+
+static bool log_executed(struct session *s, struct txn_set *set, struct err *e)
+{
+    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
+    const char *sql =
+        s->is_mariadb ? "SELECT @@global.gtid_binlog_pos" : "SELECT @@global.gtid_executed";
+    struct txn_set got;
+
+    if (!session_query(s, sql, &res, e))
+        return err_wrap(e, "ask what the source has executed");
+    MYSQL_ROW row = mysql_fetch_row(res);
+    const char *text = row && row[0] ? row[0] : "";
+    txn_set_init(&got);
+    if (!(s->is_mariadb ? position_add_mariadb(text, &got, e)
+                        : position_add_mysql(text, &got, e))) {
+        txn_set_fini(&got);
+        return false;
+    }
+    txn_set_fini(set);
+    *set = got;
+    return true;
+}
+
+const struct log_ops mysql_log_ops = {
+    .open = log_open,
+    .close = log_close,
+    .read = log_read,
+    .executed = log_executed,
+};

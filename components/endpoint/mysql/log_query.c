@@ -1,0 +1,271 @@
+/*
+ * Statements in the log (log_priv.h): which end a group, which are DDL on followed tables, and
+ * which mean that rows were not logged as rows. Texts about users and rights are neither kept nor
+ * shown: a message names at most the first word of a statement that is not a DDL.
+ */
+#include <iconv.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "components/endpoint/mysql/ddl/statement.h"
+#include "components/endpoint/mysql/log_priv.h"
+
+#define SQL_MAX (64u << 20)
+
+struct asked { /* one QUERY event */
+    struct binlog_query q;
+    struct statement s;
+    const char *db;
+    struct view sql; /* in utf8 */
+    struct buf utf8; /* where it was converted */
+};
+
+static const char *first_word(struct log *l, const struct asked *a)
+{
+    struct sql_lexer lexer = sql_lexer_of(a->sql, a->q.sql_mode);
+    struct sql_token t = sql_next(&lexer);
+    const char *word = sql_name(&t, &l->arena);
+
+    return word ? word : "";
+}
+
+/* --- text ---------------------------------------------------------------------------------------
+ */
+
+struct charset_row {
+    const char *server, *iconv;
+};
+static const struct charset_row charsets[] = {
+    {"latin1", "CP1252"},     {"latin2", "ISO-8859-2"},
+    {"latin5", "ISO-8859-9"}, {"latin7", "ISO-8859-13"},
+    {"greek", "ISO-8859-7"},  {"hebrew", "ISO-8859-8"},
+    {"cp1250", "CP1250"},     {"cp1251", "CP1251"},
+    {"cp1256", "CP1256"},     {"cp1257", "CP1257"},
+    {"cp850", "CP850"},       {"cp852", "CP852"},
+    {"cp866", "CP866"},       {"koi8r", "KOI8-R"},
+    {"koi8u", "KOI8-U"},      {"gbk", "GBK"},
+    {"gb2312", "GB2312"},     {"big5", "BIG5"},
+    {"sjis", "SJIS"},         {"cp932", "CP932"},
+    {"ujis", "EUC-JP"},       {"eucjpms", "EUC-JP-MS"},
+    {"euckr", "EUC-KR"},      {"tis620", "TIS-620"},
+};
+
+static bool is_ascii(struct view v)
+{
+    for (size_t i = 0; i < v.len; i++)
+        if (v.p[i] >= 0x80)
+            return false;
+    return true;
+}
+
+static bool convert(struct view from, const char *charset, struct buf *out)
+{
+    iconv_t cd = (iconv_t)-1;
+
+    for (size_t i = 0; i < ARRAY_LEN(charsets); i++)
+        if (strcmp(charsets[i].server, charset) == 0)
+            cd = iconv_open("UTF-8", charsets[i].iconv);
+    if (cd == (iconv_t)-1 || !buf_reserve(out, from.len * 4))
+        return false;
+    char *in = (char *)(uintptr_t)from.p, *to = (char *)out->p;
+    size_t in_left = from.len, to_left = from.len * 4;
+    bool ok = iconv(cd, &in, &in_left, &to, &to_left) != (size_t)-1 && in_left == 0;
+    iconv_close(cd);
+    out->len = (size_t)(to - (char *)out->p);
+    return ok;
+}
+
+/* The statement in utf8. Every charset a client may have keeps ASCII. */
+static bool text_of(struct log *l, struct asked *a, struct err *e)
+{
+    const struct collation *c =
+        a->q.told & BINLOG_Q_CHARSET ? collation_find(&l->collations, a->q.charset_client) : NULL;
+
+    a->sql = a->q.sql;
+    if (is_ascii(a->sql) || !c || strncmp(c->charset, "utf8", 4) == 0 ||
+        strcmp(c->charset, "binary") == 0)
+        return true;
+    if (!convert(a->q.sql, c->charset, &a->utf8))
+        return err_set(e, ERR_UNSUPPORTED, "a statement in charset '%s' cannot be read",
+                       c->charset);
+    a->sql = (struct view){a->utf8.p, a->utf8.len};
+    return true;
+}
+
+/* --- DDL ----------------------------------------------------------------------------------------
+ */
+
+static struct view view_of(const char *s)
+{
+    return (struct view){(const uint8_t *)s, s ? strlen(s) : 0};
+}
+
+static bool is_followed(struct log *l, const struct statement_name *n)
+{
+    return tables_get(l, view_of(n->db), view_of(n->name))->followed;
+}
+
+/* A database is in scope if a followed table is known in it, or would be followed. */
+static bool database_in_scope(struct log *l, const char *db)
+{
+    struct statement_name any = {.db = db, .name = "any"};
+
+    return tables_any_followed_in(l, db) || is_followed(l, &any);
+}
+
+static bool in_scope(struct log *l, const struct statement *s)
+{
+    if (s->temporary)
+        return false;
+    if (s->ddl == DDL_UNKNOWN)
+        return true;
+    if (s->ddl == DDL_DATABASE)
+        return s->drops_database && database_in_scope(l, s->database);
+    for (size_t i = 0; i < s->n_names; i++)
+        if (is_followed(l, &s->names[i]))
+            return true;
+    return false;
+}
+
+static void mark_stale(struct log *l, const struct statement *s)
+{
+    if (s->ddl == DDL_UNKNOWN)
+        tables_stale(l, NULL, NULL);
+    else if (s->ddl == DDL_DATABASE)
+        tables_stale(l, s->database, NULL);
+    for (size_t i = 0; i < s->n_names; i++)
+        tables_stale(l, s->names[i].db, s->names[i].name);
+}
+
+static bool ddl_in(struct log *l, struct asked *a, const struct binlog_header *h, struct err *e)
+{
+    struct statement *s = &a->s;
+
+    mark_stale(l, s);
+    if (!in_scope(l, s))
+        return l->group.standalone ? group_commit(l, e) : true;
+    if (!l->group.standalone)
+        return err_set(e, ERR_UNSUPPORTED,
+                       "a table is made and filled in one statement (CREATE TABLE ... SELECT): "
+                       "'%.*s'",
+                       a->sql.len > 200 ? 200 : (int)a->sql.len, (const char *)a->sql.p);
+    l->group.commit.us = (int64_t)h->timestamp * 1000000 + a->q.microseconds;
+    l->group.transactional = true;
+    struct txn_head head = group_head(l);
+    head.flags |= TXN_F_LAST;
+    struct ddl_record d = {.sql = a->sql,
+                           .default_db = a->q.db,
+                           .sql_mode = a->q.sql_mode,
+                           .charset_client = a->q.charset_client,
+                           .collation_connection = a->q.collation_connection,
+                           .collation_server = a->q.collation_server,
+                           .time_zone = a->q.time_zone,
+                           .vars = a->q.status,
+                           .db = view_of(s->n_names    ? s->names[0].db
+                                         : s->database ? s->database
+                                                       : ""),
+                           .table = view_of(s->n_names ? s->names[0].name : ""),
+                           .ddl_kind = (uint8_t)s->ddl,
+                           .in_scope = true};
+    record_write_ddl(l->writer.out, &head, &d);
+    group_done(l);
+    return true;
+}
+
+/* --- XA -----------------------------------------------------------------------------------------
+ */
+
+/* XA COMMIT of a transaction whose rows are all known to be of tables nobody follows; the text's
+ * identifier is in hexadecimal, as the server writes it. */
+static bool forget_prepared(struct log *l, const struct asked *a)
+{
+    char text[600];
+
+    for (size_t i = 0; i < l->prepared.n; i++) {
+        const struct xid_key *k = &l->prepared.at[i];
+        struct buf id CLEANUP(buf_fini);
+        buf_init(&id, sizeof text);
+        buf_str(&id, "X'");
+        for (unsigned b = 0; b < k->len_gtrid; b++)
+            buf_printf(&id, "%02x", k->bytes[b]);
+        buf_str(&id, "',X'");
+        for (unsigned b = 0; b < k->len_bqual; b++)
+            buf_printf(&id, "%02x", k->bytes[k->len_gtrid + b]);
+        buf_printf(&id, "',%u", k->format);
+        if (memmem(a->sql.p, a->sql.len, id.p, id.len)) {
+            l->prepared.at[i] = l->prepared.at[--l->prepared.n];
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool xa_end_in(struct log *l, const struct asked *a, struct err *e)
+{
+    bool known = forget_prepared(l, a);
+
+    if (l->group.completed_xa && a->s.class == STATEMENT_XA_COMMIT && !known)
+        return err_set(e, ERR_LOG_XA,
+                       "an XA transaction commits whose rows came before this log was opened");
+    /* Without the flag it is COMMIT ONE PHASE: the rows are in this group. A prepared transaction
+     * that is rolled back was never published. */
+    return a->s.class == STATEMENT_XA_COMMIT || l->group.completed_xa ? group_commit(l, e)
+                                                                      : group_rollback(l, e);
+}
+
+/* --- all statements -----------------------------------------------------------------------------
+ */
+
+static bool no_change(struct log *l, struct err *e)
+{
+    return l->group.standalone ? group_commit(l, e) : true;
+}
+
+static bool statement_in(struct log *l, struct asked *a, const struct binlog_header *h,
+                         struct err *e)
+{
+    switch (a->s.class) {
+    case STATEMENT_COMMIT:
+        return group_commit(l, e);
+    case STATEMENT_ROLLBACK:
+        return group_rollback(l, e);
+    case STATEMENT_ROLLBACK_TO:
+        if (l->group.has_rows)
+            return err_set(e, ERR_LOG_ROLLBACK,
+                           "transaction %s was rolled back to a savepoint, and the log still has "
+                           "the rows",
+                           l->group.native);
+        return true;
+    case STATEMENT_XA_COMMIT:
+    case STATEMENT_XA_ROLLBACK:
+        return xa_end_in(l, a, e);
+    case STATEMENT_DDL:
+        return ddl_in(l, a, h, e);
+    case STATEMENT_DML:
+        return err_set(e, ERR_LOG_STATEMENT,
+                       "a change is logged as a statement (%s): binlog_format was not ROW in the "
+                       "session of thread %u",
+                       first_word(l, a), a->q.thread_id);
+    case STATEMENT_UNKNOWN:
+        a->s.ddl = DDL_UNKNOWN;
+        return ddl_in(l, a, h, e);
+    default: /* BEGIN, SAVEPOINT, XA START and END; and what changes no table */
+        return no_change(l, e);
+    }
+}
+
+bool log_query_in(struct log *l, const struct binlog_header *h, struct view body, struct err *e)
+{
+    struct asked a = {.db = ""};
+
+    arena_reset(&l->arena);
+    buf_init(&a.utf8, SQL_MAX);
+    bool ok = binlog_read_query(h, body, &l->z, &l->scratch, &a.q, e) && text_of(l, &a, e);
+    if (ok) {
+        a.db = arena_strndup(&l->arena, (const char *)a.q.db.p, a.q.db.len);
+        statement_read(a.sql, a.db, a.q.sql_mode, &l->arena, &a.s);
+        ok = statement_in(l, &a, h, e);
+    }
+    buf_fini(&a.utf8);
+    return ok;
+}
