@@ -85,7 +85,7 @@ static bool tell_held_indexes(struct schema *s, const struct table_def *def,
 static bool create_table(struct schema *s, const struct table_def *def, const char *key,
                          struct err *e)
 {
-    const struct table_def *there;
+    const struct table_def *there = NULL;
     const char *to_db, *to_table;
     bool had;
 
