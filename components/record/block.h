@@ -35,7 +35,8 @@ struct block_head {
     uint32_t prev_crc, crc;
 };
 
-uint32_t crc32c(uint32_t seed, const void *p, size_t n); /* hardware where there is one */
+uint32_t crc32c(uint32_t seed, const void *p, size_t n);       /* hardware where there is one */
+uint32_t crc32c_table(uint32_t seed, const void *p, size_t n); /* without it */
 
 /* Appends header and payload to out; sets h->stored_len, h->crc. level 0 = BLOCK_RAW. */
 bool block_encode(struct block_head *h, struct view raw, int level, struct buf *out,

@@ -39,11 +39,16 @@ __attribute__((target("sse4.2"))) static uint32_t crc_hardware(uint32_t crc, con
 }
 #endif
 
+uint32_t crc32c_table(uint32_t seed, const void *p, size_t n)
+{
+    return ~crc_software(~seed, p, n);
+}
+
 uint32_t crc32c(uint32_t seed, const void *p, size_t n)
 {
 #ifdef __x86_64__
     if (__builtin_cpu_supports("sse4.2"))
         return ~crc_hardware(~seed, p, n);
 #endif
-    return ~crc_software(~seed, p, n);
+    return crc32c_table(seed, p, n);
 }
