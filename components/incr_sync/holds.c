@@ -41,7 +41,6 @@ static void ask_about_ddl(struct sync *s, const struct source_txn *t)
                        "target needs no change.");
     component_incident(s->c, s->hold.key, err_name(ERR_DDL_HELD), buf_cstr(&summary),
                        buf_cstr(&evidence), "done-by-hand,skip");
-    log_event(LOG_WARN, "incr_sync.ddl_held", "%s", buf_cstr(&summary));
     buf_fini(&summary);
     buf_fini(&evidence);
 }
