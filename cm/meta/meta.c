@@ -93,7 +93,7 @@ static bool set_up(struct meta *m, struct err *e)
     snprintf(sql, sizeof sql, "SET statement_timeout = %d", META_STATEMENT_MS);
     return meta_run(m, sql, NULL, e) && meta_run(m, "SET lock_timeout = 3000", NULL, e) &&
            meta_run(m, "SET idle_in_transaction_session_timeout = 1000", NULL, e) &&
-           meta_run(m, "SET synchronous_commit = on", NULL, e) &&
+           meta_run(m, "SET synchronous_commit = off", NULL, e) && /* of renewals; see meta_begin */
            meta_run(m, "SET client_encoding = 'UTF8'", NULL, e);
 }
 

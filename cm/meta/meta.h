@@ -49,6 +49,8 @@ bool meta_lease_read(struct meta *m, struct meta_lease *out, struct err *e) MUST
 bool meta_lease_take(struct meta *m, const struct meta_lease *seen, uint64_t least,
                      const char *holder, const char *address, struct meta_lease *out, bool *taken,
                      struct err *e) MUST_CHECK;
+/* Clean end: nobody has to wait for the lease to run out. */
+bool meta_lease_give(struct meta *m, const struct meta_lease *mine, struct err *e) MUST_CHECK;
 /* Counts on. *held false: it is another's. */
 bool meta_lease_renew(struct meta *m, struct meta_lease *mine, bool *held,
                       struct err *e) MUST_CHECK;

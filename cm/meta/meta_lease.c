@@ -42,6 +42,9 @@ bool meta_lease_take(struct meta *m, const struct meta_lease *seen, uint64_t lea
 
     if (!end_old_backend(m, e))
         return false;
+    /* Everything else may be counted again after a crash of the server; an epoch may not. */
+    if (!meta_run(m, "SET synchronous_commit = on", NULL, e))
+        return false;
     meta_u64(&p, (seen->epoch > least ? seen->epoch : least) + 1);
     meta_text(&p, holder);
     meta_text(&p, address);
@@ -53,6 +56,8 @@ bool meta_lease_take(struct meta *m, const struct meta_lease *seen, uint64_t lea
                    "counter = counter + 1, backend = pg_backend_pid() "
                    "WHERE epoch = $4 AND counter = $5 AND holder = $6 RETURNING epoch, counter",
                    &p, false, &r, e))
+        return false;
+    if (!meta_run(m, "SET synchronous_commit = off", NULL, e))
         return false;
     *taken = PQntuples(r) == 1;
     if (!*taken)
@@ -80,4 +85,13 @@ bool meta_lease_renew(struct meta *m, struct meta_lease *mine, bool *held, struc
     if (*held)
         mine->counter = meta_cell_u64(r, 0, 0);
     return true;
+}
+
+bool meta_lease_give(struct meta *m, const struct meta_lease *mine, struct err *e)
+{
+    struct meta_params p = {0};
+
+    meta_u64(&p, mine->epoch);
+    meta_text(&p, mine->holder);
+    return meta_run(m, "UPDATE oms.lease SET holder = '' WHERE epoch = $1 AND holder = $2", &p, e);
 }

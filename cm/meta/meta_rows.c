@@ -50,7 +50,7 @@ bool meta_begin(struct meta *m, const struct meta_lease *mine, struct err *e)
 {
     if (!meta_run(m, "BEGIN", NULL, e))
         return false;
-    if (lock_lease(m, mine, e))
+    if (lock_lease(m, mine, e) && meta_run(m, "SET LOCAL synchronous_commit = on", NULL, e))
         return true;
     meta_rollback(m);
     return false;

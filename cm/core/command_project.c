@@ -1,0 +1,105 @@
+/* Projects: creation with everything that is refused at once, and removal. */
+#include <stdlib.h>
+
+#include "cm/core/cycle.h"
+#include "common/scope/scope.h"
+
+static bool check_scope(const Oms__ObjectScope *o, struct arena *a, struct err *e)
+{
+    struct scope_source src = {.include = (const char *const *)o->include,
+                               .n_include = o->n_include,
+                               .exclude = (const char *const *)o->exclude,
+                               .n_exclude = o->n_exclude,
+                               .n_rename = o->n_rename};
+    struct scope_rename *renames = arena_calloc(a, o->n_rename + 1, sizeof *renames);
+    const struct scope *s;
+
+    for (size_t i = 0; i < o->n_rename; i++)
+        renames[i] = (struct scope_rename){o->rename[i]->from, o->rename[i]->to};
+    src.rename = renames;
+    return scope_compile(&src, a, &s, e);
+}
+
+static bool check_project(const struct cycle *y, const Oms__ProjectFile *f, struct err *e)
+{
+    if (!f)
+        return err_set(e, ERR_INVALID, "the project is missing");
+    if (!command_check_name("project", f->name, e))
+        return false;
+    if (!text_is(f->where, ""))
+        return err_set(e, ERR_UNSUPPORTED, "where: row filters are not supported yet");
+    if (!text_is(f->columns, ""))
+        return err_set(e, ERR_UNSUPPORTED, "columns: column selection is not supported yet");
+    if (cluster_project(y->c, f->name))
+        return err_set(e, ERR_EXISTS, "there is a project '%s' already", f->name);
+    if (!cluster_source(y->c, text_or_empty(f->source)))
+        return err_set(e, ERR_NOT_FOUND, "source: there is no data source '%s'",
+                       text_or_empty(f->source));
+    if (!cluster_source(y->c, text_or_empty(f->target)))
+        return err_set(e, ERR_NOT_FOUND, "target: there is no data source '%s'",
+                       text_or_empty(f->target));
+    if (text_is(f->source, f->target))
+        return err_set(e, ERR_INVALID, "source and target are both '%s'", f->source);
+    if (!f->objects || f->objects->n_include == 0)
+        return err_set(e, ERR_INVALID, "objects.include: at least one pattern is needed");
+    return check_scope(f->objects, y->a, e);
+}
+
+void command_project_create(struct cycle *y, const struct cluster_event *ev)
+{
+    const Oms__ProjectFile *f = ((const Oms__ProjectCreateRequest *)ev->request)->file;
+    Oms__Secret token = OMS__SECRET__INIT;
+    struct err e = ERR_INIT;
+
+    if (!check_project(y, f, &e)) {
+        cycle_refuse(y, ev->call, &e);
+        return;
+    }
+    struct project *p = project_new(y->c, f->name);
+    kept_set(&p->file, &f->base);
+    token.has_value = true;
+    token.value = (ProtobufCBinaryData){ev->sealed_len, (uint8_t *)ev->sealed};
+    kept_set(&p->stream_token, &token.base);
+    p->created_us = y->now.wall.us;
+    p->number = ++y->c->last_project;
+    p->named.dirty = true;
+    for (int k = 0; k < STEP_COUNT; k++)
+        p->steps[k].dirty = true;
+    cycle_event(y, "project.created", f->name, 0, "from '%s' to '%s'", f->source, f->target);
+    cycle_say(y, ev->call, "project '%s' is created; oms project start %s starts it", f->name,
+              f->name);
+}
+
+void command_project_remove(struct cycle *y, const struct cluster_event *ev)
+{
+    const char *name = text_or_empty(((const Oms__NameRequest *)ev->request)->name);
+    struct project *p = cluster_project(y->c, name);
+    struct err e = ERR_INIT;
+
+    if (!p)
+        err_set(&e, ERR_NOT_FOUND, "there is no project '%s'", name);
+    else if (p->want != WANT_INIT && p->want != WANT_PAUSE && !project_is_released(p) &&
+             !project_is_failed(p))
+        err_set(&e, ERR_WRONG_STATE,
+                "cannot remove project '%s': it is %s; pause or release it first", name,
+                project_state_name(p));
+    if (e.code != ERR_NONE) {
+        cycle_refuse(y, ev->call, &e);
+        return;
+    }
+    for (int k = 0; k < STEP_COUNT; k++) {
+        struct component *x = project_component(y->c, p, (enum step_kind)k);
+        if (x)
+            component_remove(y, x);
+        cycle_remove(y, "step", arena_printf(y->a, "%s/%s", name, step_rows[k].name));
+    }
+    incidents_of_project_gone(y, name);
+    cycle_remove(y, "detail", arena_printf(y->a, "%s/checks", name));
+    cycle_remove(y, "detail", arena_printf(y->a, "%s/objects", name));
+    cycle_remove(y, "detail", arena_printf(y->a, "%s/tables", name));
+    cycle_remove(y, "project", name);
+    cycle_event(y, "project.removed", name, 0, "a person removes it");
+    cycle_say(y, ev->call, "project '%s' is removed; tables on the target stay as they are", name);
+    named_drop(&y->c->projects, &p->named);
+    project_free(p);
+}
