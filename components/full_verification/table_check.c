@@ -110,8 +110,8 @@ static bool digests_agree(struct checker *k, struct check_table *t, struct key_r
     txn_set_fini(&p1.set);
     if (!ok)
         return false;
-    *agree = a.rows == b.rows && a.sum_a == b.sum_a && a.sum_b == b.sum_b;
-    *source_moved = a.rows != first->rows || a.sum_a != first->sum_a || a.sum_b != first->sum_b;
+    *agree = digest_equal(&a, &b);
+    *source_moved = !digest_equal(&a, first);
     *first = a;
     return true;
 }

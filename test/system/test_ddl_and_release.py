@@ -1,0 +1,68 @@
+"""DDL in scope is never guessed; release seals, and --finish creates what waited."""
+import pytest
+
+from omslab import poll
+from omslab.client import Failed
+
+
+def test_a_ddl_is_held_until_it_is_done_by_hand(lab, case):
+    case.sql("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1,1)")
+    case.start()
+    case.wait_caught_up()
+    case.sql("INSERT INTO t VALUES (2,2)", "ALTER TABLE t ADD COLUMN w VARCHAR(10) DEFAULT 'd'", "INSERT INTO t VALUES (3,3,'x')")
+    incident = case.wait_incident("DDL_HELD")
+    assert "ALTER TABLE t" in incident["summary"] + incident["evidence"]
+    poll.until(lambda: lab.target.count(f"{case.to}.t") == 2, 30, "everything before the DDL to be committed")
+    assert case.step("incremental")["state"] == "held"
+    case.target_sql("ALTER TABLE t ADD COLUMN w VARCHAR(10) DEFAULT 'd'")
+    lab.oms.run("incident", "resolve", str(incident["id"]), "--choice", "done-by-hand")
+    case.wait_applied()
+    case.assert_equal()
+    states = [r[0] for r in lab.target.sql("SELECT state FROM oms_meta.ddl WHERE task=%s" % repr(case.project + "/incremental"))]
+    assert states
+
+
+def test_a_skipped_ddl_lets_later_rows_through_when_they_fit(lab, case):
+    case.sql("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1,1)")
+    case.start()
+    case.wait_caught_up()
+    case.sql("ALTER TABLE t ADD KEY by_v (v)", "INSERT INTO t VALUES (2,2)")
+    incident = case.wait_incident("DDL_HELD")
+    lab.oms.run("incident", "resolve", str(incident["id"]), "--choice", "skip")
+    case.wait_applied()
+    assert lab.target.count(f"{case.to}.t") == 2
+
+
+def test_release_with_finish_creates_foreign_keys_and_triggers(lab, case):
+    case.sql("CREATE TABLE p (id INT PRIMARY KEY)", "CREATE TABLE c (id INT PRIMARY KEY, p INT, n INT DEFAULT 0, KEY (p), "
+             "CONSTRAINT fk_p FOREIGN KEY (p) REFERENCES p (id))",
+             "CREATE TRIGGER tr BEFORE INSERT ON c FOR EACH ROW SET NEW.n = 7", "INSERT INTO p VALUES (1)",
+             "INSERT INTO c (id,p) VALUES (1,1)")
+    case.start()
+    case.wait_caught_up()
+    case.wait_applied()
+    lab.oms.run("project", "release", case.project, "--finish")
+    case.wait(lambda v: v["state"] == "released", 60, "released")
+    with pytest.raises(Exception):
+        case.target_sql("INSERT INTO c (id,p) VALUES (9,99)")
+    case.target_sql("INSERT INTO c (id,p) VALUES (2,1)")
+    assert case.target_sql("SELECT n FROM c WHERE id=2")[0][0] == 7
+    sealed = lab.target.sql(f"SELECT MIN(sealed) FROM oms_meta.fence WHERE task LIKE '{case.project}/%'")[0][0]
+    assert sealed == 1
+
+
+def test_plain_release_seals_and_shows_what_was_held_back(lab, case):
+    case.sql("CREATE TABLE p (id INT PRIMARY KEY)",
+             "CREATE TABLE c (id INT PRIMARY KEY, p INT, KEY (p), CONSTRAINT fk_q FOREIGN KEY (p) REFERENCES p (id))")
+    case.start()
+    case.wait_caught_up()
+    lab.oms.run("project", "release", case.project)
+    view = case.wait(lambda v: v["state"] == "released", 60, "released")
+    assert "fk_q" in str(view.get("held_ddl")) + str(view.get("objects"))
+
+
+def test_finish_is_refused_before_it_has_caught_up(lab, case):
+    case.sql("CREATE TABLE t (id INT PRIMARY KEY)")
+    case.create()
+    with pytest.raises(Failed):
+        lab.oms.run("project", "release", case.project, "--finish")

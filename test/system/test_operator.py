@@ -1,0 +1,104 @@
+"""The operator's side: help, examples, exit codes, logs, up and down."""
+import os
+import subprocess
+
+import pytest
+
+from omslab import poll
+from omslab.client import Failed, Oms
+
+
+def test_every_command_has_help_with_an_example(lab):
+    top = lab.oms.run("--help").stdout
+    for words in (["datasource", "add"], ["project", "create"], ["project", "watch"], ["component", "logs"], ["verify", "start"],
+                  ["incident", "resolve"], ["events"], ["explain"], ["up"], ["down"], ["host", "list"]):
+        assert words[0] in top
+        text = lab.oms.run(*words, "--help").stdout
+        assert "oms " + " ".join(words) in text, words
+
+
+def test_examples_are_files_that_are_accepted(lab, tmp_path):
+    text = lab.oms.run("project", "create", "--example").stdout
+    assert "#" in text and "name:" in text
+    assert "name:" in lab.oms.run("datasource", "add", "--example").stdout
+
+
+def test_exit_codes_tell_usage_from_refusal_from_absence(lab, tmp_path):
+    assert lab.oms.run("project", "frobnicate", check=False).returncode == 2
+    assert lab.oms.run("project", "show", "no-such", check=False).returncode == 1
+    alone = Oms(str(tmp_path), lab.oms.bin)
+    assert alone.run("--cm", "tcp://127.0.0.1:1", "host", "list", check=False,
+                     env={"OMS_TOKEN_FILE": os.path.join(lab.dir, "var", "secret", "admin.token")}).returncode == 3
+
+
+def test_hosts_components_logs_and_events_are_shown(lab, case):
+    case.sql("CREATE TABLE t (id INT PRIMARY KEY)")
+    case.start()
+    case.wait_caught_up()
+    hosts = lab.oms.json("host", "list")["hosts"]
+    assert len(hosts) == 1 and hosts[0]["state"] == "up"
+    ids = set(lab.oms.components())
+    assert {case.project + ".store", case.project + ".incremental"} <= ids
+    logs = lab.oms.run("component", "logs", case.project + ".store").stdout
+    assert "store.connected" in logs
+    events = lab.oms.json("events")["events"]
+    assert any(case.project in (e.get("subject") or "") for e in events)
+    show = lab.oms.json("component", "show", case.project + ".store")
+    assert show["status"]["pid"] > 0
+
+
+def test_a_restarted_component_is_another_process(lab, case):
+    case.sql("CREATE TABLE t (id INT PRIMARY KEY)")
+    case.start()
+    case.wait_caught_up()
+    name = case.project + ".store"
+    before = lab.oms.pid(name)
+    lab.oms.run("component", "restart", name)
+    poll.until(lambda: lab.oms.pid(name) not in (0, before), 30, "another process")
+    case.sql("INSERT INTO t VALUES (1)")
+    case.wait_applied()
+
+
+def test_datasources_are_listed_tested_and_removed(lab):
+    lab.oms.add_datasource("spare", lab.source)
+    assert "spare" in [s["file"]["name"] for s in lab.oms.json("datasource", "list")["sources"]]
+    shown = lab.oms.run("datasource", "show", "spare", "-o", "json").stdout
+    assert "oms-password" not in shown
+    assert lab.oms.run("datasource", "test", "spare").returncode == 0
+    lab.oms.run("datasource", "remove", "spare")
+    with pytest.raises(Failed):
+        lab.oms.run("datasource", "show", "spare")
+
+
+def test_a_datasource_in_use_is_not_removed(lab, case):
+    case.create()
+    with pytest.raises(Failed) as e:
+        lab.oms.run("datasource", "remove", "lab-source")
+    assert case.project in str(e.value)
+
+
+def test_no_secret_is_on_disk_or_in_metadb(lab):
+    """Every file of the installation but the key and token files, the servers' own left out."""
+    for root, _, files in os.walk(os.path.join(lab.dir, "var")):
+        for name in files:
+            with open(os.path.join(root, name), "rb") as f:
+                assert b"oms-password" not in f.read(), os.path.join(root, name)
+
+
+def test_up_and_down_leave_nothing_running(tmp_path_factory):
+    directory = str(tmp_path_factory.mktemp("inst"))
+    os.chmod(directory, 0o755)
+    path = directory
+    while path != "/":
+        os.chmod(path, os.stat(path).st_mode | 0o111)
+        path = os.path.dirname(path)
+    oms = Oms(directory)
+    try:
+        oms.up()
+        again = oms.up().stdout
+        assert again
+        assert oms.json("status")["hosts_up"] == 1
+    finally:
+        oms.down()
+    ps = subprocess.run(["ps", "-eo", "args"], text=True, stdout=subprocess.PIPE).stdout
+    assert directory not in ps
