@@ -119,6 +119,8 @@ static bool greet(struct client *c, const struct txn_set *after, struct err *e)
 static bool hear_hello(struct client *c, struct err *e)
 {
     struct frame_hello h;
+    struct txn_set after;
+    struct cursor set;
     struct view body;
     uint8_t type;
     bool got, ok;
@@ -127,12 +129,13 @@ static bool hear_hello(struct client *c, struct err *e)
         return false;
     if (!got || type != FRAME_HELLO)
         return err_set(e, ERR_INVALID, "a reader must begin with a hello");
-    txn_set_init(&h.after);
-    ok = frame_get_hello(body, &h, e);
-    if (ok) {
-        ok = check_hello(c, &h, e) && greet(c, &h.after, e);
-        txn_set_fini(&h.after);
-    }
+    if (!frame_get_hello(body, &h, e) || !check_hello(c, &h, e))
+        return false;
+    set = cursor_of(h.after.p, h.after.len);
+    if (!txn_set_decode(&set, &after, e))
+        return false;
+    ok = greet(c, &after, e);
+    txn_set_fini(&after);
     return ok;
 }
 

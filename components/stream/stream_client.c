@@ -28,13 +28,12 @@ static bool say_hello(struct stream_client *s, const struct stream_client_params
         .token = {(const uint8_t *)p->token, p->token ? strlen(p->token) : 0},
         .reader = {(const uint8_t *)p->reader, strlen(p->reader)},
         .least_epoch = p->least_epoch,
-        .after = *p->after,
     };
     struct buf out;
     bool ok;
 
     buf_init(&out, STREAM_SMALL_MAX);
-    frame_put_hello(&out, &h);
+    frame_put_hello(&out, &h, p->after);
     ok = buf_ok(&out)
              ? stream_io_write(&s->io, out.p, out.len, WRITE_MS, e)
              : err_set(e, ERR_LIMIT, "the position does not fit %u bytes", STREAM_SMALL_MAX);

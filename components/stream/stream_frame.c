@@ -25,7 +25,7 @@ static bool bad(struct err *e, const char *what)
     return err_set(e, ERR_CORRUPT, "a %s frame does not have its form", what);
 }
 
-void frame_put_hello(struct buf *out, const struct frame_hello *h)
+void frame_put_hello(struct buf *out, const struct frame_hello *h, const struct txn_set *after)
 {
     size_t mark = frame_begin(out, FRAME_HELLO);
 
@@ -33,7 +33,7 @@ void frame_put_hello(struct buf *out, const struct frame_hello *h)
     buf_bytes(out, h->token.p, h->token.len);
     buf_bytes(out, h->reader.p, h->reader.len);
     buf_u64(out, h->least_epoch);
-    txn_set_encode(&h->after, out);
+    txn_set_encode(after, out);
     frame_end(out, mark);
 }
 
@@ -45,9 +45,8 @@ bool frame_get_hello(struct view body, struct frame_hello *h, struct err *e)
     h->token = cursor_bytes(&c);
     h->reader = cursor_bytes(&c);
     h->least_epoch = cursor_u64(&c);
-    if (c.failed)
-        return bad(e, "hello");
-    return txn_set_decode(&c, &h->after, e);
+    h->after = (struct view){c.p, cursor_left(&c)};
+    return !c.failed || bad(e, "hello");
 }
 
 void frame_put_greeting(struct buf *out, const struct frame_greeting *g)

@@ -32,7 +32,7 @@ struct frame_hello {
     uint32_t protocol;
     struct view token, reader;
     uint64_t least_epoch;
-    struct txn_set after; /* the caller's to free */
+    struct view after; /* bytes of a set, to be decoded once the token is known to be right */
 };
 struct frame_greeting {
     uint32_t protocol;
@@ -48,7 +48,7 @@ struct frame_heard {
 size_t frame_begin(struct buf *out, enum stream_frame type);
 void frame_end(struct buf *out, size_t mark);
 
-void frame_put_hello(struct buf *out, const struct frame_hello *h);
+void frame_put_hello(struct buf *out, const struct frame_hello *h, const struct txn_set *after);
 bool frame_get_hello(struct view body, struct frame_hello *h, struct err *e) MUST_CHECK;
 void frame_put_greeting(struct buf *out, const struct frame_greeting *g);
 bool frame_get_greeting(struct view body, struct frame_greeting *g, struct err *e) MUST_CHECK;
