@@ -254,18 +254,17 @@ static bool wait_ready(struct up *u, const char *program, const char *dir, pid_t
     int fd;
 
     if (!pidfd_open_pid(pid, &fd, &c->e))
-        return err_set(&c->e, ERR_SYSTEM, "%s ended at once; see %s/out and %s/log", program, dir,
-                       dir);
+        return err_set(&c->e, ERR_SYSTEM, "%s ended at once; see the logs in %s", program, dir);
     while (!done && !ended && mono_cmp(clock_mono(), end) < 0) {
         done = ready(u, pid);
         ended = !done && process_ended(fd, LOOK_EVERY_MS);
     }
     close(fd);
     if (ended)
-        return err_set(&c->e, ERR_SYSTEM, "%s ended by itself; see %s/out and %s/log", program, dir,
-                       dir);
-    return done || err_set(&c->e, ERR_TIMEOUT, "%s is not ready after %d seconds; see %s/log",
-                           program, DAEMON_MS / 1000, dir);
+        return err_set(&c->e, ERR_SYSTEM, "%s ended by itself; see the logs in %s", program, dir);
+    return done ||
+           err_set(&c->e, ERR_TIMEOUT, "%s is not ready after %d seconds; see the logs in %s",
+                   program, DAEMON_MS / 1000, dir);
 }
 
 static bool cm_answers(struct up *u, pid_t pid)
@@ -283,15 +282,10 @@ static bool cm_answers(struct up *u, pid_t pid)
 
 static bool host_is_up(struct up *u, pid_t pid)
 {
-    Oms__HostListReply *hosts;
+    Oms__StatusReply *s;
 
     (void)pid;
-    if (!cli_call_empty(u->c, "HostList", &hosts))
-        return false;
-    for (size_t k = 0; k < hosts->n_hosts; k++)
-        if (strcmp(cli_or(hosts->hosts[k]->state, ""), "up") == 0)
-            return true;
-    return false;
+    return cli_call_empty(u->c, "Status", &s) && s->hosts_up > 0;
 }
 
 static bool start_daemons(struct up *u)

@@ -151,7 +151,7 @@ static Oms__TaskResult *result_of(struct cycle *y, const struct component *x,
 
     oms__task_result__init(r);
     r->state = (char *)(x->outcome.m ? "done" : "failed");
-    r->result = (char *)text_or_empty(rp ? rp->result : NULL);
+    r->result = arena_strdup(y->a, text_or_empty(rp ? rp->result : NULL));
     if (!x->outcome.m && e)
         r->error = (Oms__Error *)message_copy(&e->base, y->a);
     return r;
