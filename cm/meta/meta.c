@@ -35,6 +35,14 @@ void meta_result_clear(PGresult **r)
     *r = NULL;
 }
 
+/* The server is going away, or is not ready: class 57P of its codes. */
+static bool is_going(const PGresult *r)
+{
+    const char *state = r ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL;
+
+    return state && strncmp(state, "57P", 3) == 0;
+}
+
 /* libpq's texts end with a line break and may hold several lines. */
 static bool set_error(struct meta *m, enum err_code code, const char *text, struct err *e)
 {
@@ -62,7 +70,7 @@ bool meta_exec(struct meta *m, const char *sql, const struct meta_params *p, boo
         *out = r;
         return true;
     }
-    set_error(m, ERR_METADB, PQerrorMessage(m->conn), e);
+    set_error(m, is_going(r) ? ERR_UNAVAILABLE : ERR_METADB, PQerrorMessage(m->conn), e);
     PQclear(r);
     return false;
 }
