@@ -55,8 +55,21 @@ class MariaDB:
         return [f"--user={unprivileged()}"] if os.geteuid() == 0 else []
 
     def create(self):
-        os.makedirs(self.dir, exist_ok=True)
+        self._directories()
+        subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={self.dir}/data", *self._user(),
+                        "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"],
+                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        return self
+
+    def copy_of(self, other):
+        """Data of a server that is stopped, instead of create(); the log goes with them (same name or none is read)."""
+        self._directories()
+        subprocess.run(["cp", "-a", "--reflink=auto", f"{other.dir}/data", f"{self.dir}/data"], check=True)
+        return self
+
+    def _directories(self):
         tmp = self.dir + ".tmp"
+        os.makedirs(self.dir, exist_ok=True)
         os.makedirs(tmp, exist_ok=True)
         if os.geteuid() == 0:
             shutil.chown(self.dir, unprivileged())
@@ -65,10 +78,6 @@ class MariaDB:
             while path not in ("/", "/tmp"):
                 os.chmod(path, os.stat(path).st_mode | 0o111)
                 path = os.path.dirname(path)
-        subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={self.dir}/data", *self._user(),
-                        "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"],
-                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        return self
 
     def start(self, timeout_s=60):
         with open(os.path.join(self.dir, "out"), "ab") as out:
