@@ -18,6 +18,8 @@
 #include "common/rpc/rpc.h"
 #include "proto/rpc.pb-c.h"
 
+/* Answers that may wait for nng's sender: without room, all but one of a burst would be dropped. */
+#define ANSWERS_MAX 8192
 #define ARENA_FACTOR 8 /* unpacked messages are larger than packed ones */
 
 struct call {
@@ -74,10 +76,16 @@ static void call_free(struct call *c)
 static void answer(struct call *c, const Oms__RpcReplyHead *head, const ProtobufCMessage *message)
 {
     struct err e = ERR_INIT;
+    int rc = 0;
 
     if (!frame_put(c->msg, &head->base, message, &e))
         log_err(LOG_ERROR, "rpc.answer", &e);
-    else if (nng_sendmsg(c->s->socket, c->msg, NNG_FLAG_NONBLOCK) == 0)
+    else
+        rc = nng_sendmsg(c->s->socket, c->msg, NNG_FLAG_NONBLOCK);
+    if (rc != 0)
+        log_event(LOG_WARN, "rpc.lost", "method=%s %s", c->pub.method ? c->pub.method : "-",
+                  nng_strerror(rc));
+    else if (e.code == ERR_NONE)
         c->msg = NULL;
     call_free(c);
 }
@@ -229,6 +237,8 @@ static bool listen_on(struct rpc_server *s, struct err *e)
 
     if (rc == 0)
         rc = nng_socket_set_size(s->socket, NNG_OPT_RECVMAXSZ, s->o.max_message_bytes);
+    if (rc == 0)
+        rc = nng_socket_set_int(s->socket, NNG_OPT_SENDBUF, ANSWERS_MAX);
     if (rc == 0)
         rc = nng_aio_alloc(&s->receive, on_receive, s);
     if (rc == 0)
