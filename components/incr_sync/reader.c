@@ -83,6 +83,7 @@ static void set_connected(struct store_reader *r, bool connected)
 {
     pthread_mutex_lock(&r->lock);
     r->connected = connected;
+    r->position_new = true; /* another connection has not been told */
     r->heard = (struct stream_heard){0};
     pthread_mutex_unlock(&r->lock);
 }
@@ -113,7 +114,6 @@ static bool connect_store(struct store_reader *r, struct err *e)
     if (stream_store_epoch(r->stream) > r->least_epoch)
         r->least_epoch = stream_store_epoch(r->stream);
     r->position_sent = (struct mono){0};
-    r->position_new = true;
     set_connected(r, true);
     log_event(LOG_INFO, "incr_sync.connected", "store '%s' at %s, epoch %" PRIu64, r->p.store_id,
               peer.address, stream_store_epoch(r->stream));
@@ -303,6 +303,12 @@ void store_reader_stop(struct store_reader *r)
         return;
     atomic_store(&r->stop, true);
     thread_join(&r->thread);
+}
+
+void store_reader_free(struct store_reader *r)
+{
+    if (!r)
+        return;
     buf_fini(&r->raw);
     txn_set_fini(&r->position);
     pthread_mutex_destroy(&r->lock);

@@ -208,6 +208,7 @@ static void sync_close(struct sync *s)
         worker_stop(&s->workers[i]);
     store_reader_stop(s->reader);
     drop_events(s);
+    store_reader_free(s->reader);
     window_free(s->window);
     if (s->intake)
         intake_drop_open(s->intake, block_idle, s->budget);

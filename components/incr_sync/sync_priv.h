@@ -83,7 +83,9 @@ struct store_reader_params {
 };
 bool store_reader_start(const struct store_reader_params *p, struct store_reader **r,
                         struct err *e) MUST_CHECK;
-void store_reader_stop(struct store_reader *r); /* waits, frees; NULL is fine */
+void store_reader_stop(struct store_reader *r); /* waits; NULL is fine */
+/* After its events have been taken from the queue: some live in it. */
+void store_reader_free(struct store_reader *r);
 /* What the Store may forget. Thread: main. */
 void store_reader_position(struct store_reader *r, const struct txn_set *low);
 /* The newest HEARD, false: not connected. Thread: main. */

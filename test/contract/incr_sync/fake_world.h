@@ -91,8 +91,10 @@ bool component_stopping(const struct component *c)
 }
 bool component_wait(struct component *c, int64_t ms)
 {
-    (void)ms;
-    sched_yield();
+    struct mono until = mono_add_ms(clock_mono(), ms < 20 ? ms : 20); /* shorter than in life */
+
+    while (!component_stopping(c) && mono_cmp(clock_mono(), until) < 0)
+        sched_yield();
     return component_stopping(c);
 }
 Oms__ComponentLive *component_live(struct component *c)

@@ -25,6 +25,16 @@ static void everything_published_reaches_the_target_once(void **state)
     assert_equal_sides(c);
 }
 
+static bool has_connected_often(struct component *c)
+{
+    bool yes;
+
+    world_lock();
+    yes = c->connects > 70;
+    world_unlock();
+    return yes;
+}
+
 static void a_broken_stream_loses_and_doubles_nothing(void **state)
 {
     struct component *c = *state;
@@ -36,6 +46,7 @@ static void a_broken_stream_loses_and_doubles_nothing(void **state)
     c->break_every = 60;
     start(&r, c);
     assert_true(wait_for(all_committed, c));
+    assert_true(wait_for(has_connected_often, c)); /* while positions are told */
     stop(&r);
     assert_true(r.ok);
     assert_int_equal(c->conflicts, 0);
