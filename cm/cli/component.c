@@ -23,9 +23,9 @@ static const char *rss_of(struct cli *c, const Oms__ComponentStatus *s)
 
 static const Oms__Error *error_of(const Oms__ComponentStatus *s)
 {
-    if (s->report && s->report->error && s->report->error->code)
+    if (s->report && s->report->error && *cli_or(s->report->error->code, ""))
         return s->report->error;
-    return s->last_word && s->last_word->code ? s->last_word : NULL;
+    return s->last_word && *cli_or(s->last_word->code, "") ? s->last_word : NULL;
 }
 
 enum cli_exit cli_component_list(struct cli *c)
@@ -69,9 +69,12 @@ static void put_report(struct cli *c, const Oms__ComponentReport *r)
     for (size_t i = 0; i < r->n_steps; i++) {
         const Oms__StepProgress *p = r->steps[i];
 
-        buf_printf(&c->out, "step        %s: %s of %s %s, %.0f/s%s\n", cli_or(p->step, "?"),
-                   cli_count(&c->arena, p->done), cli_count(&c->arena, p->total),
-                   cli_or(p->unit, ""), p->rate, p->finished ? ", done" : "");
+        buf_printf(&c->out, "step        %s: %s", cli_or(p->step, "?"),
+                   cli_count(&c->arena, p->done));
+        if (p->total > 0)
+            buf_printf(&c->out, " of %s", cli_count(&c->arena, p->total));
+        buf_printf(&c->out, " %s, %.0f/s%s\n", cli_or(p->unit, ""), p->rate,
+                   p->finished ? ", done" : "");
     }
     for (size_t i = 0; i < r->n_metrics; i++)
         buf_printf(&c->out, "figure      %s = %g\n", cli_or(r->metrics[i]->name, "?"),

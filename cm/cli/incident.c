@@ -42,7 +42,7 @@ enum cli_exit cli_incident_list(struct cli *c)
         pbtext_table_row(t, (const char *const[]){
                                 arena_printf(&c->arena, "%llu", (unsigned long long)n->id),
                                 n->project, n->state, n->code, cli_when(&c->arena, n->opened_us),
-                                n->summary, n->n_choices ? choices_of(c, n) : n->choice});
+                                n->summary, *cli_or(n->choice, "") ? n->choice : choices_of(c, n)});
     }
     pbtext_table_write(t, cli_terminal_width(), &c->out);
     pbtext_table_free(t);
@@ -83,7 +83,7 @@ enum cli_exit cli_incident_show(struct cli *c)
                cli_or(n->summary, ""));
     if (n->evidence)
         buf_printf(&c->out, "evidence\n%s\n", n->evidence);
-    if (n->choice)
+    if (*cli_or(n->choice, ""))
         buf_printf(&c->out, "answer     %s\n", n->choice);
     for (size_t i = 0; i < n->n_choices; i++)
         buf_printf(&c->out, "  oms incident resolve %llu --choice %s\n", (unsigned long long)n->id,

@@ -100,11 +100,12 @@ enum cli_exit cli_project_list(struct cli *c)
         const char *lag =
             v->has_lag_ms && v->lag_ms >= 0 ? cli_duration(&c->arena, v->lag_ms) : "-";
 
-        pbtext_table_row(t, (const char *const[]){v->name, v->state, v->file ? v->file->source : "",
-                                                  v->file ? v->file->target : "", present_step(v),
-                                                  lag, v->caught_up ? "yes" : "no",
-                                                  arena_printf(&c->arena, "%zu", v->n_incidents),
-                                                  error});
+        pbtext_table_row(
+            t, (const char *const[]){v->name, v->state, v->file ? v->file->source : "",
+                                     v->file ? v->file->target : "", present_step(v), lag,
+                                     v->caught_up ? "yes" : "no",
+                                     arena_printf(&c->arena, "%zu", project_view_open_incidents(v)),
+                                     error});
     }
     pbtext_table_write(t, cli_terminal_width(), &c->out);
     pbtext_table_free(t);

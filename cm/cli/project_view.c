@@ -133,11 +133,26 @@ static bool any_verified(const Oms__ProjectView *v)
     return false;
 }
 
+static bool is_open(const Oms__Incident *n)
+{
+    return !n->state || is(n->state, "open");
+}
+
+size_t project_view_open_incidents(const Oms__ProjectView *v)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < v->n_incidents; i++)
+        n += is_open(v->incidents[i]);
+    return n;
+}
+
 static void put_incident(const Oms__Incident *n, struct buf *out)
 {
-    buf_printf(out, "  incident %llu  %s: %s\n", (unsigned long long)n->id, cli_or(n->code, "?"),
-               cli_or(n->summary, ""));
-    if (n->n_choices == 0)
+    buf_printf(out, "  incident %llu  %s: %s%s%s\n", (unsigned long long)n->id,
+               cli_or(n->code, "?"), cli_or(n->summary, ""),
+               is_open(n) ? "" : "; answer: ", is_open(n) ? "" : cli_or(n->choice, "?"));
+    if (n->n_choices == 0 || !is_open(n))
         return;
     buf_printf(out, "    oms incident resolve %llu --choice ", (unsigned long long)n->id);
     for (size_t i = 0; i < n->n_choices; i++)
@@ -193,8 +208,9 @@ void project_view_line(const Oms__ProjectView *v, struct arena *arena, struct bu
         buf_str(out, " | verification ");
         put_tally(v, true, out);
     }
-    if (v->n_incidents > 0)
-        buf_printf(out, " | %zu incidents", v->n_incidents);
+    if (project_view_open_incidents(v) > 0)
+        buf_printf(out, " | %zu open incident%s", project_view_open_incidents(v),
+                   project_view_open_incidents(v) == 1 ? "" : "s");
     if (v->error && v->error->code && *v->error->code)
         buf_printf(out, " | %s: %s", v->error->code, cli_or(v->error->message, ""));
     buf_u8(out, '\n');

@@ -26,6 +26,7 @@ void project_view_objects(const Oms__ProjectView *v, bool all, unsigned width, s
 /* What programs rely on is always there: numbers 0 and flags false where the CM said nothing; lag
  * and error absent (null) where unknown and none. */
 void project_view_complete(Oms__ProjectView *v);
+size_t project_view_open_incidents(const Oms__ProjectView *v);
 const char *project_view_lag(const Oms__ProjectView *v, struct arena *arena);
 
 enum watch_goal { WATCH_END, WATCH_CAUGHT_UP, WATCH_VERIFIED, WATCH_FINISHED };
