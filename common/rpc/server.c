@@ -20,6 +20,7 @@
 
 /* Answers that may wait for nng's sender: without room, all but one of a burst would be dropped. */
 #define ANSWERS_MAX 8192
+#define SEND_QUEUE 4096
 #define ARENA_FACTOR 8 /* unpacked messages are larger than packed ones */
 
 struct call {
@@ -72,7 +73,10 @@ static void call_free(struct call *c)
     free(c);
 }
 
-/* Sends and forgets: a reader that does not take its answer loses it, and asks again. */
+/* Sends and forgets. The socket's queue is drained by nng at once, and a pipe whose peer does not
+ * read loses what does not fit, so the wait of a send that finds the queue full is short. (Without
+ * a queue a non-blocking send that comes right behind another is refused, and its answer would be
+ * lost.) */
 static void answer(struct call *c, const Oms__RpcReplyHead *head, const ProtobufCMessage *message)
 {
     struct err e = ERR_INIT;
@@ -239,6 +243,8 @@ static bool listen_on(struct rpc_server *s, struct err *e)
         rc = nng_socket_set_size(s->socket, NNG_OPT_RECVMAXSZ, s->o.max_message_bytes);
     if (rc == 0)
         rc = nng_socket_set_int(s->socket, NNG_OPT_SENDBUF, ANSWERS_MAX);
+    if (rc == 0)
+        rc = nng_socket_set_int(s->socket, NNG_OPT_SENDBUF, SEND_QUEUE);
     if (rc == 0)
         rc = nng_aio_alloc(&s->receive, on_receive, s);
     if (rc == 0)
