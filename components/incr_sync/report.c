@@ -3,6 +3,7 @@
 #include "common/os/clock.h"
 #include "components/incr_sync/sync_priv.h"
 
+#define POSITION_TEXT_MAX (64u << 10)
 #define RATE_KEEP 0.6 /* of the older rate, at each tick */
 
 /* In the stream's order: a HEARD makes a mark "everything published now"; the mark's place in the
@@ -59,31 +60,44 @@ static void rates(struct sync *s)
     component_metric(s->c, "pending_trx", (double)window_pending(s->window));
 }
 
+static void put_position(struct sync *s, int64_t lag, bool caught_up, int64_t backlog)
+{
+    struct txn_set set;
+    struct buf text;
+
+    txn_set_init(&set);
+    buf_init(&text, POSITION_TEXT_MAX);
+    window_committed(s->window, &set);
+    txn_set_format(&set, &text);
+    component_position(s->c, buf_cstr(&text), lag, caught_up, backlog);
+    txn_set_fini(&set);
+    buf_fini(&text);
+}
+
 void report_tick(struct sync *s)
 {
     const struct source_txn *oldest = window_oldest(s->window);
-    struct stream_heard heard;
+    struct stream_heard heard = {0};
     struct lag_facts f = {.now = clock_wall(),
                           .oldest_commit = oldest ? oldest->commit : (struct wall){0},
                           .newest_commit = s->newest_commit,
                           .level_at = s->level_at,
                           .indexes_done = s->indexes_done,
                           .caught_up_lag_ms = s->options->caught_up_lag_ms};
-    struct txn_set set;
-    struct buf text;
 
-    f.connected = s->reader && store_reader_heard(s->reader, &heard);
-    if (f.connected) {
-        f.source_heard = heard.source_heard;
-        f.more_in_store = heard.backlog_bytes > 0;
-    }
-    txn_set_init(&set);
-    buf_init(&text, 64u << 10);
-    window_committed(s->window, &set);
-    txn_set_format(&set, &text);
-    component_position(s->c, buf_cstr(&text), lag_ms(&f), lag_is_caught_up(&f),
-                       f.connected ? (int64_t)heard.backlog_bytes : -1);
-    txn_set_fini(&set);
-    buf_fini(&text);
+    f.connected = store_reader_heard(s->reader, &heard);
+    f.source_heard = heard.source_heard;
+    f.more_in_store = heard.backlog_bytes > 0;
+    put_position(s, lag_ms(&f), lag_is_caught_up(&f),
+                 f.connected ? (int64_t)heard.backlog_bytes : -1);
     rates(s);
+}
+
+void report_lost(struct sync *s)
+{
+    if (s->window)
+        put_position(s, LAG_UNKNOWN, false, -1);
+    component_progress(s->c, STEP_NAME, "rows", s->counters.rows, 0, 0, -1);
+    component_metric(s->c, "rows_per_s", 0);
+    component_metric(s->c, "trx_per_s", 0);
 }

@@ -161,6 +161,7 @@ static bool sync_open(struct sync *s, struct err *e)
     s->events = queue_new(BLOCK_BUDGET_ITEMS + s->n_slots + 16 + TXN_LIMIT_BYTES / 4096);
     if (!open_workers(s, e))
         return false;
+    component_error(s->c, NULL); /* what ended the last claim is over */
     (void)store_peer_find(s->c, f->store_id, &peer);
     rp = (struct store_reader_params){.component = s->c,
                                       .store_id = f->store_id,
@@ -451,6 +452,8 @@ bool sync_run(struct component *c, struct err *e)
         ok = turn(s, e);
     if (ok)
         ok = wind_down(s, e);
+    if (!ok)
+        report_lost(s);
     sync_close(s);
     free(s);
     return ok;

@@ -207,6 +207,8 @@ bool indexes_create(struct sync *s, struct err *e) MUST_CHECK;
 
 /* --- report.c --- */
 void report_tick(struct sync *s);
+void report_lost(
+    struct sync *s); /* the claim ended with an error: nothing is known until the next */
 void report_mark(struct sync *s, const struct event *ev);
 void report_level(struct sync *s); /* looks whether the mark has been passed */
 
