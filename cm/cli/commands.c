@@ -42,11 +42,13 @@ const struct cli_option cli_global_options[] = {
 const struct cli_command cli_commands[] = {
     {"up", NULL, "", 0, 0, "Start a one-host installation, or what is missing of it.",
      "oms up --dir ./var",
-     OPTIONS(OPTION_DIR("where everything is kept; made if absent (standard: ./var)"),
-             {"idc", 0, "NAME", "data centre of this host (standard: idc1)"},
-             {"region", 0, "NAME", "region of this host (standard: region1)"},
-             {"name", 0, "NAME", "name of this host (standard: the system's)"},
-             {"listen", 0, "ADDRESS", "where the CM listens (standard: tcp://127.0.0.1:0)"}),
+     OPTIONS(
+         OPTION_DIR(
+             "where everything is kept, made if absent (standard: ./var, or the one last started)"),
+         {"idc", 0, "NAME", "data centre of this host (standard: idc1)"},
+         {"region", 0, "NAME", "region of this host (standard: region1)"},
+         {"name", 0, "NAME", "name of this host (standard: the system's)"},
+         {"listen", 0, "ADDRESS", "where the CM listens (standard: tcp://127.0.0.1:0)"}),
      cli_up},
     {"down", NULL, "", 0, 0, "Stop all components and daemons of the installation; data stays.",
      "oms down --dir ./var",

@@ -317,12 +317,26 @@ static bool bring_up(struct up *u)
            installation_remember(c, u->dir);
 }
 
+/* --dir, else ./var if it is an installation, else the one last started, else ./var. */
+static bool choose_dir(struct cli *c, const char **dir)
+{
+    const char *given = cli_value(c, "dir"), *remembered;
+    Oms__Installation *i;
+
+    if (!installation_absolute(c, given ? given : "./var", dir))
+        return false;
+    if (given || installation_read(c, *dir, &i))
+        return true;
+    if (installation_remembered(c, &remembered) && installation_read(c, remembered, &i))
+        *dir = remembered;
+    return true;
+}
+
 enum cli_exit cli_up(struct cli *c)
 {
-    const char *dir = cli_value(c, "dir");
     struct up u = {.c = c};
 
-    if (!installation_absolute(c, dir ? dir : "./var", &u.dir) || !bring_up(&u))
+    if (!choose_dir(c, &u.dir) || !bring_up(&u))
         return cli_failed(c);
     if (c->output == OUTPUT_JSON)
         return cli_status(c);
