@@ -18,8 +18,6 @@
 #include "common/rpc/rpc.h"
 #include "proto/rpc.pb-c.h"
 
-/* Answers that may wait for nng's sender: without room, all but one of a burst would be dropped. */
-#define ANSWERS_MAX 8192
 #define SEND_QUEUE 4096
 #define ARENA_FACTOR 8 /* unpacked messages are larger than packed ones */
 
@@ -241,8 +239,6 @@ static bool listen_on(struct rpc_server *s, struct err *e)
 
     if (rc == 0)
         rc = nng_socket_set_size(s->socket, NNG_OPT_RECVMAXSZ, s->o.max_message_bytes);
-    if (rc == 0)
-        rc = nng_socket_set_int(s->socket, NNG_OPT_SENDBUF, ANSWERS_MAX);
     if (rc == 0)
         rc = nng_socket_set_int(s->socket, NNG_OPT_SENDBUF, SEND_QUEUE);
     if (rc == 0)
