@@ -18,6 +18,7 @@
 #define READ_MS 200
 #define CONNECT_MS 10000
 #define POSITION_MS 1000
+#define SILENT_MS 30000 /* a Store says several times a second what it heard */
 
 struct store_reader {
     struct store_reader_params p;
@@ -28,9 +29,9 @@ struct store_reader {
     struct buf raw;
     struct event failed; /* pushed at most once */
     struct event heard_event;
-    atomic_bool heard_waits; /* heard_event is with main */
-    struct mono position_sent;
-    uint32_t failures; /* in a row */
+    atomic_bool heard_waits;             /* heard_event is with main */
+    struct mono position_sent, frame_at; /* frame_at: when the last one was dealt with */
+    uint32_t failures;                   /* in a row */
     bool error_shown;
     struct err err;
     /* shared with main, under the lock */
@@ -114,6 +115,7 @@ static bool connect_store(struct store_reader *r, struct err *e)
     if (stream_store_epoch(r->stream) > r->least_epoch)
         r->least_epoch = stream_store_epoch(r->stream);
     r->position_sent = (struct mono){0};
+    r->frame_at = clock_mono();
     set_connected(r, true);
     log_event(LOG_INFO, "incr_sync.connected", "store '%s' at %s, epoch %" PRIu64, r->p.store_id,
               peer.address, stream_store_epoch(r->stream));
@@ -210,6 +212,24 @@ static void take_heard(struct store_reader *r, const struct stream_heard *heard)
     push(r, &r->heard_event);
 }
 
+static bool take_frame(struct store_reader *r, enum stream_event ev, const struct block_head *head,
+                       const struct stream_heard *heard, struct err *e)
+{
+    switch (ev) {
+    case STREAM_BLOCK:
+        return take_block(r, head, e);
+    case STREAM_TABLES:
+        return intake_tables(r->p.intake, (struct view){r->raw.p, r->raw.len}, e);
+    case STREAM_HEARD:
+        take_heard(r, heard);
+        return true;
+    case STREAM_NOTHING:
+        break;
+    }
+    return err_set(e, ERR_BUG, "an unknown event of the stream");
+}
+
+/* A connection to a host that died says nothing for ever: silence breaks it. */
 static bool read_once(struct store_reader *r, struct err *e)
 {
     enum stream_event ev;
@@ -218,18 +238,14 @@ static bool read_once(struct store_reader *r, struct err *e)
 
     if (!send_position(r, e) || !stream_read(r->stream, READ_MS, &ev, &head, &r->raw, &heard, e))
         return false;
-    switch (ev) {
-    case STREAM_BLOCK:
-        return take_block(r, &head, e);
-    case STREAM_TABLES:
-        return intake_tables(r->p.intake, (struct view){r->raw.p, r->raw.len}, e);
-    case STREAM_HEARD:
-        take_heard(r, &heard);
-        return true;
-    case STREAM_NOTHING:
-        return true;
-    }
-    return err_set(e, ERR_BUG, "an unknown event of the stream");
+    if (ev == STREAM_NOTHING)
+        return mono_ms_between(r->frame_at, clock_mono()) < SILENT_MS ||
+               err_set(e, ERR_TIMEOUT, "store '%s' said nothing for %d s", r->p.store_id,
+                       SILENT_MS / 1000);
+    if (!take_frame(r, ev, &head, &heard, e))
+        return false;
+    r->frame_at = clock_mono(); /* after waiting for room, which is not the Store's silence */
+    return true;
 }
 
 static bool step(struct store_reader *r, struct err *e)
