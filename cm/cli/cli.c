@@ -58,7 +58,7 @@ enum cli_exit cli_usage(struct cli *c, const char *fmt, ...)
     fputs("oms: ", stderr);
     vfprintf(stderr, fmt, ap);
     va_end(ap);
-    if (c->command)
+    if (c->command && *c->command->noun)
         fprintf(stderr, "\n     (oms %s%s%s --help)\n", c->command->noun,
                 c->command->verb ? " " : "", c->command->verb ? c->command->verb : "");
     else
@@ -212,11 +212,31 @@ static enum cli_exit unknown_command(struct cli *c, int argc, char **argv)
     return argc > 0 && is_help(argv[argc - 1]) ? CLI_FINE : CLI_USAGE;
 }
 
+/* Options of every command may stand before it, too; *used = their words. */
+static enum cli_exit take_leading(struct cli *c, int argc, char **argv, int *used)
+{
+    static const struct cli_option none[] = {{0}};
+    static const struct cli_command nothing = {.noun = "", .options = none};
+    enum cli_exit x = CLI_FINE;
+    int i = 0;
+
+    c->command = &nothing;
+    for (; i < argc && x == CLI_FINE && argv[i][0] == '-' && !is_help(argv[i]); i++)
+        x = take_option(c, argc, argv, &i);
+    c->command = NULL;
+    *used = i;
+    return x;
+}
+
 static enum cli_exit run(struct cli *c, int argc, char **argv)
 {
     int used = 0;
-    enum cli_exit x;
+    enum cli_exit x = take_leading(c, argc, argv, &used);
 
+    if (x != CLI_FINE)
+        return x;
+    argc -= used;
+    argv += used;
     c->command = find_command(argc, argv, &used);
     if (!c->command)
         return unknown_command(c, argc, argv);

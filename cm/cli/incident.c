@@ -138,8 +138,11 @@ enum cli_exit cli_events(struct cli *c)
 
         arena_init(&c->arena, 0); /* each round's memory goes with the round */
         fine = cli_call(c, "EventList", &r.base, &reply);
+        if (fine && !follow && c->output == OUTPUT_JSON)
+            cli_print_message(c, &reply->base);
         for (size_t i = 0; fine && i < reply->n_events; i++) {
-            put_event(c, reply->events[i]);
+            if (follow || c->output == OUTPUT_TABLE)
+                put_event(c, reply->events[i]);
             if (reply->events[i]->id > r.after)
                 r.after = reply->events[i]->id;
         }

@@ -291,6 +291,8 @@ static void show_as_json_has_the_promised_members(void **state)
     for (size_t i = 0; i < ARRAY_LEN(members); i++)
         if (!strstr(text, members[i]))
             fail_msg("%s lacks %s", text, members[i]);
+    assert_int_equal(run(text, sizeof text, "-o json project show shop-move"), CLI_FINE);
+    assert_non_null(strstr(text, members[0]));
     assert_int_equal(run(text, sizeof text, "project show shop-move"), CLI_FINE);
     assert_non_null(strstr(text, "project shop-move: running"));
 }
