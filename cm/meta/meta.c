@@ -35,12 +35,13 @@ void meta_result_clear(PGresult **r)
     *r = NULL;
 }
 
-/* The server is going away, or is not ready: class 57P of its codes. */
-static bool is_going(const PGresult *r)
+/* The server is going away or not ready (class 57P of its codes), or did not speak at all: an error
+ * without a code is libpq's own. */
+static bool is_gone(const PGresult *r)
 {
     const char *state = r ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL;
 
-    return state && strncmp(state, "57P", 3) == 0;
+    return !state || strncmp(state, "57P", 3) == 0;
 }
 
 /* libpq's texts end with a line break and may hold several lines. */
@@ -56,6 +57,7 @@ static bool set_error(struct meta *m, enum err_code code, const char *text, stru
     line[n] = '\0';
     if (!m->conn || PQstatus(m->conn) != CONNECTION_OK)
         code = ERR_UNAVAILABLE;
+    m->is_gone |= code == ERR_UNAVAILABLE;
     return err_set(e, code, "MetaDB: %s", line);
 }
 
@@ -70,7 +72,7 @@ bool meta_exec(struct meta *m, const char *sql, const struct meta_params *p, boo
         *out = r;
         return true;
     }
-    set_error(m, is_going(r) ? ERR_UNAVAILABLE : ERR_METADB, PQerrorMessage(m->conn), e);
+    set_error(m, is_gone(r) ? ERR_UNAVAILABLE : ERR_METADB, PQerrorMessage(m->conn), e);
     PQclear(r);
     return false;
 }
@@ -156,5 +158,5 @@ const char *meta_id(const struct meta *m)
 
 bool meta_is_alive(struct meta *m)
 {
-    return PQstatus(m->conn) == CONNECTION_OK;
+    return !m->is_gone && PQstatus(m->conn) == CONNECTION_OK;
 }

@@ -23,14 +23,21 @@ bool meta_lease_read(struct meta *m, struct meta_lease *out, struct err *e)
     return true;
 }
 
-/* The old leader may be paused in the middle of a transaction: its backend goes first. */
-static bool end_old_backend(struct meta *m, struct err *e)
+/* The old leader may be paused in the middle of a transaction: its backend goes first. Not if the
+ * lease has moved on meanwhile: then it would be the new leader's. */
+static bool end_old_backend(struct meta *m, const struct meta_lease *seen, struct err *e)
 {
+    struct meta_params p = {0};
+
+    meta_u64(&p, seen->epoch);
+    meta_u64(&p, seen->counter);
+    meta_text(&p, seen->holder);
     return meta_run(m,
                     "SELECT pg_terminate_backend(a.pid) FROM oms.lease l JOIN pg_stat_activity a "
                     "ON a.pid = l.backend AND a.application_name = 'oms-cm' "
-                    "AND a.usename = current_user AND a.pid <> pg_backend_pid()",
-                    NULL, e);
+                    "AND a.usename = current_user AND a.pid <> pg_backend_pid() "
+                    "WHERE l.epoch = $1 AND l.counter = $2 AND l.holder = $3",
+                    &p, e);
 }
 
 bool meta_lease_take(struct meta *m, const struct meta_lease *seen, uint64_t least,
@@ -40,7 +47,7 @@ bool meta_lease_take(struct meta *m, const struct meta_lease *seen, uint64_t lea
     PGresult *r CLEANUP(meta_result_clear) = NULL;
     struct meta_params p = {0};
 
-    if (!end_old_backend(m, e))
+    if (!end_old_backend(m, seen, e))
         return false;
     /* Everything else may be counted again after a crash of the server; an epoch may not. */
     if (!meta_run(m, "SET synchronous_commit = on", NULL, e))

@@ -9,6 +9,7 @@
 
 struct meta {
     PGconn *conn;
+    bool is_gone; /* an error said so; libpq may learn it later */
     char id[ID_TEXT_MAX];
 };
 
