@@ -54,24 +54,6 @@ void binlog_format_init(struct binlog_format *f)
 /* --- header and checksum ------------------------------------------------------------------------
  */
 
-#define FORMAT_FIXED (2 + 50 + 4 + 1) /* before the array of post-header lengths */
-
-static bool format_has_crc(struct view event)
-{
-    /* The algorithm's byte is the fifth from the end: servers that know checksums (all since
-     * 2011) leave a checksum's place in this event even when the others have none. */
-    return event.len >= BINLOG_HEADER_SIZE + FORMAT_FIXED + 5 &&
-           event.p[event.len - BINLOG_CRC_SIZE - 1] == 1;
-}
-
-/* Events that the server makes for one connection follow what was asked for there, not the file's
- * format; so their own bytes decide. */
-static bool is_made_up(const struct binlog_header *h)
-{
-    return h->flags & BINLOG_F_ARTIFICIAL || h->type == BINLOG_HEARTBEAT ||
-           h->type == BINLOG_HEARTBEAT_V2;
-}
-
 static bool ends_in_crc(struct view event)
 {
     uint32_t want;
@@ -85,9 +67,12 @@ static bool ends_in_crc(struct view event)
 static bool event_has_crc(const struct binlog_format *f, const struct binlog_header *h,
                           struct view event)
 {
+    /* Servers that know checksums (all since 2011) put one into this event whatever the setting. */
     if (h->type == BINLOG_FORMAT)
-        return format_has_crc(event);
-    return is_made_up(h) ? ends_in_crc(event) : f->has_crc;
+        return event.len > BINLOG_HEADER_SIZE + BINLOG_CRC_SIZE;
+    /* The first event, a rotation made up by the server, comes before that one and follows what was
+     * asked for. */
+    return f->server_version[0] ? f->has_crc : ends_in_crc(event);
 }
 
 static bool check_crc(const struct binlog_header *h, struct view event, struct err *e)
@@ -125,7 +110,7 @@ bool binlog_event_open(const struct binlog_format *f, struct view event, struct 
     got.next_pos = cursor_u32(&c);
     got.flags = cursor_u16(&c);
     bool has_crc = event_has_crc(f, &got, event);
-    size_t tail = has_crc || got.type == BINLOG_FORMAT ? BINLOG_CRC_SIZE : 0;
+    size_t tail = has_crc ? BINLOG_CRC_SIZE : 0;
 
     if (c.failed || got.size != event.len || cursor_left(&c) < tail)
         return err_set(e, ERR_LOG_DAMAGED, "an event of type %u says %u bytes and has %zu",
