@@ -186,7 +186,7 @@ struct chunk { /* oms_meta.chunk: a node of the split tree, durable before it is
     struct view lo, hi;
     uint8_t state; /* enum chunk_state */
 };
-enum chunk_state { CHUNK_TODO = 0, CHUNK_SPLIT = 1, CHUNK_DONE = 2 };
+enum chunk_state { CHUNK_OPEN = 0, CHUNK_SPLIT = 1, CHUNK_DONE = 2 };
 
 struct write { /* one change for the target */
     struct target_table *table;

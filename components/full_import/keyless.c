@@ -1,7 +1,7 @@
 /*
  * Tables without any key cannot overlap with the log (A11): one snapshot with an exact position,
- * one pass, the log strictly after it. The root chunk is put down as TODO before the first row is
- * written; found TODO after a crash, it says that rows of an unfinished pass may be there: the
+ * one pass, the log strictly after it. The root chunk is put down as open before the first row is
+ * written; found open after a crash, it says that rows of an unfinished pass may be there: the
  * target table, which was empty before, is emptied and the pass begins again with a new snapshot.
  */
 #include <inttypes.h>

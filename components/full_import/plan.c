@@ -138,7 +138,7 @@ void plan_set_state(struct import *im, struct import_table *t, enum table_state 
 struct chunk plan_chunk_of(const struct import_table *t, const struct node *n)
 {
     static const uint8_t states[] = {
-        [NODE_TODO] = CHUNK_TODO, [NODE_SPLIT] = CHUNK_SPLIT, [NODE_DONE] = CHUNK_DONE};
+        [NODE_OPEN] = CHUNK_OPEN, [NODE_SPLIT] = CHUNK_SPLIT, [NODE_DONE] = CHUNK_DONE};
 
     return (struct chunk){.table = t->key,
                           .node = n->id,
@@ -179,7 +179,7 @@ static struct table_pos pos_of(const struct import_table *t)
 bool plan_plant(struct import *im, struct import_table *t, struct view hi, enum table_state then,
                 struct err *e)
 {
-    struct node root = {.id = 1, .hi = hi, .state = NODE_TODO};
+    struct node root = {.id = 1, .hi = hi, .state = NODE_OPEN};
     struct chunk chunk = plan_chunk_of(t, &root);
     struct table_pos pos = pos_of(t);
 

@@ -93,7 +93,7 @@ static struct import_table *find_table(struct import *im, const char *db, const 
 static bool resume_chunks(struct import *im, struct import_table *t, struct err *e)
 {
     static const enum node_state states[] = {
-        [CHUNK_TODO] = NODE_TODO, [CHUNK_SPLIT] = NODE_SPLIT, [CHUNK_DONE] = NODE_DONE};
+        [CHUNK_OPEN] = NODE_OPEN, [CHUNK_SPLIT] = NODE_SPLIT, [CHUNK_DONE] = NODE_DONE};
     struct chunk *chunks = NULL;
     struct arena scratch;
     size_t n = 0;

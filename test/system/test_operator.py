@@ -74,15 +74,16 @@ def test_a_datasource_in_use_is_not_removed(lab, case):
     case.create()
     with pytest.raises(Failed) as e:
         lab.oms.run("datasource", "remove", "lab-source")
-    assert case.project in str(e.value)
+    assert "uses it" in str(e.value)
 
 
 def test_no_secret_is_on_disk_or_in_metadb(lab):
     """Every file of the installation but the key and token files, the servers' own left out."""
     for root, _, files in os.walk(os.path.join(lab.dir, "var")):
-        for name in files:
-            with open(os.path.join(root, name), "rb") as f:
-                assert b"oms-password" not in f.read(), os.path.join(root, name)
+        for path in (os.path.join(root, name) for name in files):
+            if os.path.isfile(path):
+                with open(path, "rb") as f:
+                    assert b"oms-password" not in f.read(), path
 
 
 def test_up_and_down_leave_nothing_running(tmp_path_factory):

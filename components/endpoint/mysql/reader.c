@@ -138,6 +138,10 @@ static bool reader_next_bound(struct reader *r, const struct table_def *t, struc
         return false;
     if (t->row_key < 0 || rows == 0)
         return err_set(e, ERR_BUG, "table '%s.%s' has no row key to cut it by", t->db, t->name);
+    if (rows == UINT64_MAX && !range.hi.p) { /* no OFFSET: it would read the whole index */
+        *done = true;
+        return last_bound(r, t, range, bound, e);
+    }
     if (!bound_query(r, t, range, e))
         return false;
     sqltext_order(&r->sql, t);

@@ -304,6 +304,25 @@ static bool may_hold_separator(const struct column_def *c)
            c->kind == KIND_GEOMETRY || c->kind == KIND_VECTOR;
 }
 
+/* Charsets whose characters are at least two bytes: the server refuses to join them with the
+ * others' bytes, so their own bytes are asked for. */
+static bool is_wide(const struct column_def *c)
+{
+    return strncmp(c->charset, "utf16", 5) == 0 || strncmp(c->charset, "utf32", 5) == 0 ||
+           strcmp(c->charset, "ucs2") == 0;
+}
+
+static void put_digest_value(struct buf *out, const struct column_def *c)
+{
+    if (!is_wide(c)) {
+        sqltext_value(out, c);
+        return;
+    }
+    buf_str(out, "CAST(");
+    sqltext_value(out, c);
+    buf_str(out, " AS BINARY)");
+}
+
 /*
  * The row as one binary string: CONCAT_WS('#', values, lengths, null flags). The separator is
  * binary, so no value is converted. Values that cannot hold the separator end at it, others of
@@ -320,7 +339,7 @@ static void put_row_string(struct buf *out, const struct table_def *t)
         if (t->columns[i].generated != GENERATED_NO)
             continue;
         buf_u8(out, ',');
-        sqltext_value(out, &t->columns[i]);
+        put_digest_value(out, &t->columns[i]);
         open += may_hold_separator(&t->columns[i]);
         any_null = any_null || t->columns[i].nullable;
     }

@@ -52,7 +52,7 @@ static void insert(struct chunk_tree *t, struct node n)
     t->nodes.at[at] = n;
     if (n.id >= t->next_id)
         t->next_id = n.id + 1;
-    if (n.state == NODE_TODO)
+    if (n.state == NODE_OPEN)
         t->n_todo++;
     if (n.state == NODE_DONE)
         t->n_done++;
@@ -67,7 +67,7 @@ void tree_add(struct chunk_tree *t, uint64_t id, uint64_t parent, struct view lo
 void tree_plant(struct chunk_tree *t, struct view lo, struct view hi)
 {
     must(tree_is_empty(t));
-    tree_add(t, 1, 0, lo, hi, NODE_TODO);
+    tree_add(t, 1, 0, lo, hi, NODE_OPEN);
 }
 
 bool tree_check(struct chunk_tree *t, struct err *e)
@@ -115,7 +115,7 @@ bool tree_take(struct chunk_tree *t, struct node *out)
     for (size_t i = 0; i < t->nodes.n; i++) {
         struct node *n = &t->nodes.at[i];
 
-        if (n->state == NODE_TODO && !n->taken) {
+        if (n->state == NODE_OPEN && !n->taken) {
             n->taken = true;
             *out = *n;
             return true;
@@ -128,7 +128,7 @@ void tree_give_back(struct chunk_tree *t, uint64_t id)
 {
     struct node *n = find(t, id);
 
-    must(n && n->taken && n->state == NODE_TODO);
+    must(n && n->taken && n->state == NODE_OPEN);
     n->taken = false;
 }
 
@@ -137,12 +137,12 @@ void tree_split(struct chunk_tree *t, uint64_t id, struct view bound, struct nod
     struct node *n = find(t, id);
     struct view at = keep(t, bound);
 
-    must(n && n->taken && n->state == NODE_TODO);
+    must(n && n->taken && n->state == NODE_OPEN);
     out[0] = *n;
     out[0].state = NODE_SPLIT;
     out[0].taken = false;
-    out[1] = (struct node){t->next_id, id, n->lo, at, NODE_TODO, true};
-    out[2] = (struct node){t->next_id + 1, id, at, n->hi, NODE_TODO, false};
+    out[1] = (struct node){t->next_id, id, n->lo, at, NODE_OPEN, true};
+    out[2] = (struct node){t->next_id + 1, id, at, n->hi, NODE_OPEN, false};
     t->next_id += 2;
 }
 
@@ -150,7 +150,7 @@ void tree_split_done(struct chunk_tree *t, const struct node split[3])
 {
     struct node *n = find(t, split[0].id);
 
-    must(n && n->taken && n->state == NODE_TODO);
+    must(n && n->taken && n->state == NODE_OPEN);
     *n = split[0];
     t->n_todo--;
     insert(t, split[1]);
@@ -161,7 +161,7 @@ void tree_done(struct chunk_tree *t, uint64_t id)
 {
     struct node *n = find(t, id);
 
-    must(n && n->state == NODE_TODO);
+    must(n && n->state == NODE_OPEN);
     n->state = NODE_DONE;
     n->taken = false;
     t->n_todo--;

@@ -1,5 +1,5 @@
 /*
- * The chunks of one table's copy: a tree of key ranges. A node is TODO, SPLIT (its two children
+ * The chunks of one table's copy: a tree of key ranges. A node is open, split (its two children
  * cover it exactly) or DONE (its rows are committed on the target). Only leaves are read.
  *
  * Invariant: the leaves cover the root's range without hole or overlap, because the only change of
@@ -17,7 +17,7 @@
 #include "common/base/cursor.h"
 #include "common/base/err.h"
 
-enum node_state { NODE_TODO, NODE_SPLIT, NODE_DONE };
+enum node_state { NODE_OPEN, NODE_SPLIT, NODE_DONE };
 
 struct node {
     uint64_t id, parent; /* root: 1, parent 0 */

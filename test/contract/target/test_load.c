@@ -156,7 +156,7 @@ static void a_chunk_and_its_rows_are_one_transaction(void **state)
     assert_null(list[1].lo.p);
     assert_int_equal(list[1].hi.len, 2);
     assert_memory_equal(list[1].hi.p, "\x01k", 2);
-    assert_int_equal(list[2].state, CHUNK_TODO);
+    assert_int_equal(list[2].state, CHUNK_OPEN);
     assert_non_null(list[2].lo.p); /* empty is not open */
     assert_int_equal(list[2].lo.len, 0);
 
@@ -169,7 +169,7 @@ static void a_chunk_and_its_rows_are_one_transaction(void **state)
     assert_int_equal(r.outcome, APPLY_CONFLICT);
     assert_int_equal(r.conflict_errno, 1062);
     assert_int_equal(world_number(p.w, "SELECT state FROM oms_meta.chunk WHERE node=3"),
-                     CHUNK_TODO);
+                     CHUNK_OPEN);
     assert_int_equal(world_number(p.w, "SELECT COUNT(*) FROM d.b"), 5000);
     assert_true(p.to->chunk_clear(p.c, "d.a", &e));
     assert_true(p.to->chunk_list(p.c, "d.a", &a, &list, &n, &e));

@@ -34,12 +34,12 @@ static void a_long_message_is_cut_with_an_ellipsis(void **state)
     char text[3000];
 
     (void)state;
-    memset(text, 'x', sizeof text - 1);
+    memset(text, 'y', sizeof text - 1);
     text[sizeof text - 1] = '\0';
     assert_false(err_set(&e, ERR_INVALID, "%s", text));
     assert_string_equal(e.message + sizeof e.message - 4, "...");
     assert_false(err_wrap(&e, "outer"));
-    assert_memory_equal(e.message, "outer: xxx", 10);
+    assert_memory_equal(e.message, "outer: yyy", 10);
     assert_string_equal(e.message + sizeof e.message - 4, "...");
 }
 

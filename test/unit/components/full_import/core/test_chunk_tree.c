@@ -80,7 +80,7 @@ static void a_tree_that_was_kept_goes_on_where_it_stood(void **state)
     (void)state;
     tree_init(&t);
     assert_true(tree_is_empty(&t));
-    tree_add(&t, 3, 1, bound_of(&cut), open, NODE_TODO);
+    tree_add(&t, 3, 1, bound_of(&cut), open, NODE_OPEN);
     tree_add(&t, 1, 0, open, open, NODE_SPLIT);
     tree_add(&t, 2, 1, open, bound_of(&cut), NODE_DONE);
     assert_true(tree_check(&t, &e));
