@@ -12,7 +12,7 @@ import lab
 from byhand import Hand, Progress, equal_tables
 from omslab import poll
 
-TABLES, ROWS, TRANSACTIONS = 4, 200_000, 100_000
+TABLES, ROWS, TRANSACTIONS = 4, 200_000, 60_000
 NAMES = [f"sb.sbtest{i + 1}" for i in range(TABLES)]
 
 
@@ -91,16 +91,16 @@ def on_copy(work, source, base, name, apply):
         shutil.rmtree(work.scratch(name))
 
 
-def backlog(work, base, rand_type, runs):
-    """Measures one backlog; appends to runs."""
+def backlog(work, base, rand_type, n_runs):
+    """Measures one backlog; its runs."""
     base_source, base_target, begin = base
-    n_trx = work.scaled(TRANSACTIONS)
+    n_trx, runs = work.scaled(TRANSACTIONS), []
     source = lab.server(work.scratch(rand_type), "source", 1).copy_of(base_source).start()
     try:
         lab.sysbench_write(source, TABLES, work.scaled(ROWS), n_trx, rand_type)
         end = source.gtid()
         trx = sequence(end)[1] - sequence(begin)[1]
-        for n in range(work.runs):
+        for n in range(n_runs):
             name = f"{rand_type}-{n}"
             (a, facts), a_cpu = on_copy(work, source, base_target, name,
                                         lambda t, name=name: ours(work, name + "-hand", source, t, begin, end))
@@ -112,11 +112,11 @@ def backlog(work, base, rand_type, runs):
     finally:
         source.stop()
         shutil.rmtree(work.scratch(rand_type))
+    return runs
 
 
 def measure(work):
     base = prepare(work)
-    for rand_type, name, at_least in (("special", "apply-oltp", 1), ("uniform", "apply-oltp-uniform", 0)):
-        runs = []
-        backlog(work, base, rand_type, runs)
-        yield (name, "trx/s", "higher", at_least, "MariaDB replication", runs)
+    yield ("apply-oltp", "trx/s", "higher", 1, "MariaDB replication", backlog(work, base, "special", work.runs))
+    # Keys spread evenly, for comparison: nothing is demanded of it.
+    yield ("apply-oltp-uniform", "trx/s", "higher", 0, "MariaDB replication", backlog(work, base, "uniform", (work.runs + 2) // 3))
