@@ -26,7 +26,7 @@ struct cursor {
 static inline struct cursor cursor_of(const void *p, size_t len)
 {
     const uint8_t *b = p;
-    return (struct cursor){.p = b, .end = b + len, .start = b, .failed = false};
+    return (struct cursor){.p = b, .end = len ? b + len : b, .start = b, .failed = false};
 }
 static inline size_t cursor_left(const struct cursor *c)
 {
