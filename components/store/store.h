@@ -38,7 +38,7 @@ bool store_open(const struct store_options *o, struct store **s, struct err *e) 
 void store_close(struct store *s);
 
 /* The begin: the set before the first block. Written durably once, before anything is pulled. */
-bool store_has_begin(const struct store *s);
+bool store_has_begin(const struct store *s); /* Thread: appender */
 bool store_set_begin(struct store *s, const struct txn_set *begin, struct err *e) MUST_CHECK;
 
 /* --- appending ----------------------------------------------------------------------------------
@@ -46,6 +46,9 @@ bool store_set_begin(struct store *s, const struct txn_set *begin, struct err *e
 /* One block of whole records. inside_txn: it ends inside a transaction of several parts. Written,
  * not yet durable. */
 bool store_append(struct store *s, struct view records, bool inside_txn, struct err *e) MUST_CHECK;
+/* Where these records are outside any transaction for the last time, in bytes; 0: nowhere. A batch
+ * that ends inside one is appended as two blocks, so that what is whole is not held up. */
+size_t store_whole_part(struct view records);
 /* fdatasync, then publishes everything up to the last whole transaction. An error is final: close
  * and recover (B2). */
 bool store_sync(struct store *s, struct err *e) MUST_CHECK;
@@ -69,7 +72,8 @@ void store_figures(struct store *s, struct store_figures *f);
  */
 struct store_reader;
 /* Begins with the first block that may hold something not in `after`; tables: versions it needs, as
- * records. ERR_STORE_POSITION when `after` lacks something from before the oldest block kept. */
+ * records. ERR_UNAVAILABLE before there is a begin; ERR_STORE_POSITION when `after` lacks something
+ * from before the oldest block kept. */
 bool store_reader_open(struct store *s, const struct txn_set *after, struct buf *tables,
                        struct store_reader **r, struct err *e) MUST_CHECK;
 void store_reader_close(struct store_reader *r);

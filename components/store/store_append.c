@@ -96,6 +96,18 @@ bool store_scan_records(struct view records, struct txn_set *complete, struct st
            err_set(e, ERR_CORRUPT, "records do not have their form at byte %zu", cursor_at(&c));
 }
 
+size_t store_whole_part(struct view records)
+{
+    struct cursor c = cursor_of(records.p, records.len);
+    struct record r;
+    size_t whole = 0;
+
+    while (record_next(&c, &r))
+        if (r.type == RECORD_TXN || r.type == RECORD_DDL)
+            whole = cursor_at(&c);
+    return whole;
+}
+
 /* After a failed sync the pages that were not written may count as clean: a second sync would
  * succeed and prove nothing (B2). */
 static bool is_broken(const struct store *s, struct err *e)

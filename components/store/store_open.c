@@ -290,8 +290,8 @@ bool store_set_begin(struct store *s, const struct txn_set *begin, struct err *e
     pthread_mutex_lock(&s->lock);
     txn_set_union(&s->begin, begin);
     txn_set_union(&s->set, begin);
-    pthread_mutex_unlock(&s->lock);
     s->has_begin = true;
+    pthread_mutex_unlock(&s->lock);
     return true;
 }
 

@@ -24,7 +24,7 @@ struct store {
     struct store_options o;
     char *dir;
     int lock_fd;
-    bool has_begin;
+    bool has_begin; /* lock, once it is open */
     struct txn_set begin;
 
     pthread_mutex_t lock;

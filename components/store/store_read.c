@@ -179,7 +179,7 @@ static bool choose_segment(struct store_reader *r, const struct txn_set *after, 
                            uint64_t *blocks_at, uint32_t *prev_crc, struct err *e)
 {
     struct store *s = r->s;
-    bool found = false, fine;
+    bool found = false, fine, begun;
 
     pthread_mutex_lock(&s->lock);
     for (size_t i = s->segments.n; i-- > 0 && !found;) {
@@ -194,8 +194,11 @@ static bool choose_segment(struct store_reader *r, const struct txn_set *after, 
         for (size_t k = 0; k < h->tables.n; k++)
             record_write_table(tables, h->tables.at[k]);
     }
+    begun = s->has_begin;
     fine = found || (s->segments.n == 0 && txn_set_contains(after, &s->begin));
     pthread_mutex_unlock(&s->lock);
+    if (!begun)
+        return err_set(e, ERR_UNAVAILABLE, "the store has not heard its source yet");
     if (!fine)
         return err_set(e, ERR_STORE_POSITION,
                        "the log does not reach back to the reader's position: what is missing was "

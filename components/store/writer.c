@@ -37,16 +37,14 @@ static void fail(struct writer *w, const struct err *e)
     log_err(LOG_ERROR, "store.write_failed", e);
 }
 
-/* Appends; waits while the disk is full. False: ended. */
-static bool append(struct writer *w, const struct batch *b)
+/* Appends one block; waits while the disk is full. False: ended. */
+static bool append_block(struct writer *w, struct view records, bool inside_txn)
 {
-    struct view records = {b->records.p, b->records.len};
-
     for (;;) {
         struct err e = ERR_INIT;
         void *none;
 
-        if (store_append(w->s, records, b->inside_txn, &e)) {
+        if (store_append(w->s, records, inside_txn, &e)) {
             w->disk_full = false;
             return true;
         }
@@ -60,6 +58,18 @@ static bool append(struct writer *w, const struct batch *b)
         if (queue_pop(w->stop, RETRY_MS, &none) == QUEUE_OK)
             must(!"nobody puts anything in");
     }
+}
+
+static bool append(struct writer *w, const struct batch *b)
+{
+    struct view all = {b->records.p, b->records.len}, rest = all;
+    size_t whole = b->inside_txn ? store_whole_part(all) : all.len;
+
+    rest.p += whole;
+    rest.len -= whole;
+    all.len = whole;
+    return (all.len == 0 || append_block(w, all, false)) &&
+           (rest.len == 0 || append_block(w, rest, true));
 }
 
 static void write_batches(void *arg)

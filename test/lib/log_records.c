@@ -50,12 +50,15 @@ void log_txn_part(struct buf *out, const char *origin, uint64_t seq, uint32_t pa
                          .part = part,
                          .server_id = 1};
     char *text = must_alloc(text_len + 1);
+    uint64_t x = seq << 8 | part;
     struct txn_writer w;
     struct row_writer row;
     size_t mark;
 
-    for (size_t i = 0; i < text_len; i++)
-        text[i] = (char)('a' + (seq * 7 + i * i + part) % 26);
+    for (size_t i = 0; i < text_len; i++) { /* letters that do not compress well */
+        x = x * 6364136223846793005u + 1442695040888963407u;
+        text[i] = (char)('a' + (x >> 40) % 26);
+    }
     txn_writer_init(&w, out);
     txn_write_begin(&w, last ? RECORD_TXN : RECORD_TXN_PART, &h);
     txn_write_change(&w, t->id, CHANGE_INSERT, 0, IMAGE_FULL);

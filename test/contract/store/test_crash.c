@@ -20,6 +20,14 @@ struct shared { /* what the dying process has been told is durable */
     off_t synced;
 };
 
+static void sync_and_tell(struct fixture *f, struct shared *sh)
+{
+    sync_store(f);
+    sh->acknowledged = f->seq;
+    if (scratch_dir_files(&f->dir, "log", ".seg", 0, NULL, 0) > 0)
+        sh->synced = last_segment(f, sh->path, sizeof sh->path);
+}
+
 /* Appends for ever, in blocks of random size, some of them parts; dies at the fault. */
 static void fill(struct fixture *f, struct shared *sh, unsigned seed)
 {
@@ -27,22 +35,15 @@ static void fill(struct fixture *f, struct shared *sh, unsigned seed)
     for (;;) {
         unsigned what = (unsigned)random() % 8;
 
-        if (what < 5) {
+        if (what < 5)
             append(f, 1 + what, 50 + (size_t)random() % 400);
-        } else if (what < 7) {
-            for (uint32_t part = 0, n = 2 + what % 3; part <= n; part++) {
-                append_part(f, part, part == n);
-                if (random() % 3 == 0)
-                    sync_store(f);
-            }
+        for (uint32_t part = 0; what >= 5 && what < 7 && part < what; part++) {
+            append_part(f, part, part + 1 == what);
+            if (random() % 3 == 0)
+                sync_and_tell(f, sh);
         }
-        if (what >= 3) {
-            sync_store(f);
-            sh->acknowledged = f->seq;
-        }
-        if (what >= 3 && scratch_dir_files(&f->dir, "log", ".seg", 0, NULL, 0) > 0) {
-            sh->synced = last_segment(f, sh->path, sizeof sh->path);
-        }
+        if (what >= 3)
+            sync_and_tell(f, sh);
     }
 }
 
@@ -62,13 +63,18 @@ static void die_once(struct fixture *f, struct shared *sh, const char *fault, un
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
-/* What was written after the last sync may be on the disk, in part or changed, or not. */
-static void forget(const struct shared *sh)
+/* What was written after the last sync may be on the disk, in part or changed, or not. A segment
+ * that has a successor was synced before it. */
+static void forget(struct fixture *f, const struct shared *sh)
 {
+    char last[256];
     struct stat st;
     off_t extra;
 
     if (!*sh->path || stat(sh->path, &st) != 0 || st.st_size <= sh->synced)
+        return;
+    (void)last_segment(f, last, sizeof last);
+    if (strcmp(last, sh->path) != 0)
         return;
     extra = st.st_size - sh->synced;
     if (random() % 2)
@@ -126,7 +132,7 @@ static void killed_at(const char *point)
         f->s = NULL;
         *sh->path = '\0';
         die_once(f, sh, fault, round);
-        forget(sh);
+        forget(f, sh);
         check(f, sh);
         assert_true(round == 0 || f->seq >= before);
         sh->acknowledged = f->seq;
