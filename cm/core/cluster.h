@@ -103,7 +103,7 @@ struct component {
     struct kept status;    /* Oms__ComponentStatus of this epoch */
     struct kept outcome;   /* Oms__TaskOutcome */
     struct mono report_at; /* when the report in it was made; meaningful if has_report */
-    bool has_report;
+    bool has_report, restarts_known;
     uint32_t restarts, crashes, refusals;
     struct mono crashes_from;
     struct mono missing_from; /* its host keeps its directive but does not report it; 0 = fine */

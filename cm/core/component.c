@@ -64,8 +64,8 @@ static void forget_reports(struct component *x)
 {
     kept_set(&x->status, NULL);
     kept_set(&x->outcome, NULL);
-    x->has_report = false;
-    x->restarts = x->crashes = 0;
+    x->has_report = x->restarts_known = false;
+    x->crashes = 0;
 }
 
 /* Readers of a Store refuse an older one (correctness B5): they are told. */

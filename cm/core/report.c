@@ -68,9 +68,11 @@ static void count_crashes(struct cycle *y, struct component *x, const Oms__Compo
         x->crashes = 0;
         x->refusals = 0;
     }
-    if (st->restarts > x->restarts && crashed)
+    /* The first count that is heard is no news: it may be of long ago. */
+    if (x->restarts_known && st->restarts > x->restarts && crashed)
         x->crashes += st->restarts - x->restarts;
     x->restarts = st->restarts;
+    x->restarts_known = true;
 }
 
 static void take_status(struct cycle *y, struct component *x, const Oms__ComponentStatus *st,

@@ -20,6 +20,8 @@ struct lab {
     VEC(struct lab_row) rows; /* MetaDB */
     uint64_t revision, last_event;
     uint64_t random;
+    bool lose_commit;           /* the next commit does not happen, and the CM dies with it */
+    char broken[200];           /* the first promise that was broken; "" = none */
     VEC(char *) events;         /* "name subject", all that were committed */
     char text[ERR_MESSAGE_MAX]; /* of the last command's answer */
 };
@@ -35,6 +37,7 @@ void lab_pass(struct lab *l, int64_t ms);
 /* The CM dies (between cycles), and comes back with what MetaDB has. */
 void lab_crash(struct lab *l);
 void lab_boot(struct lab *l);
+void lab_break(struct lab *l, const char *fmt, ...) PRINTF(2, 3);
 /* Times the event was committed; subject NULL: any. */
 unsigned lab_count(const struct lab *l, const char *event, const char *subject);
 const struct lab_row *lab_find(const struct lab *l, const char *table, const char *key);

@@ -318,6 +318,26 @@ static void take_directive(struct lab_host *h, const Oms__Directive *d)
     take_live(u, d->spec->live);
 }
 
+/* Nothing is told that is not committed, and nothing is stopped that is wanted here. */
+static void check_directive(struct lab *l, const struct lab_host *h, const Oms__Directive *d)
+{
+    const struct lab_row *r = lab_find(l, "component", d->spec->id);
+    struct arena a;
+
+    if (d->revision > l->revision)
+        lab_break(l, "'%s' got directive %" PRIu64 ", committed are %" PRIu64, d->spec->id,
+                  d->revision, l->revision);
+    if (!r || strcmp(d->goal, "STOP") != 0)
+        return;
+    arena_init(&a, 0);
+    const Oms__ComponentRow *row =
+        (Oms__ComponentRow *)message_unpack(&oms__component_row__descriptor, r->body, r->len, &a);
+    if (strcmp(row->goal, "RUN") == 0 && strcmp(row->host, h->id) == 0 &&
+        row->epoch == d->spec->epoch)
+        lab_break(l, "'%s' is told to stop on '%s', where it is wanted", d->spec->id, h->id);
+    arena_fini(&a);
+}
+
 static void forget(struct lab_host *h, const char *id)
 {
     for (size_t i = 0; i < h->units.n; i++)
@@ -328,11 +348,13 @@ static void forget(struct lab_host *h, const char *id)
         }
 }
 
-static void take_reply(struct lab_host *h, const Oms__HostSyncReply *r)
+static void take_reply(struct lab *l, struct lab_host *h, const Oms__HostSyncReply *r)
 {
     snprintf(h->token, sizeof h->token, "%s", r->token);
-    for (size_t i = 0; i < r->n_directives; i++)
+    for (size_t i = 0; i < r->n_directives; i++) {
+        check_directive(l, h, r->directives[i]);
         take_directive(h, r->directives[i]);
+    }
     for (size_t i = 0; i < r->n_forget; i++)
         forget(h, r->forget[i]);
     if (r->revision > h->kept)
@@ -369,7 +391,7 @@ bool lab_host_sync(struct lab *l, struct lab_host *h, bool lose, struct err *e)
         ev.fresh.b[i] = (uint8_t)lab_random(l, 256);
     bool ok = lab_step(l, &ev, e);
     if (ok && !lose)
-        take_reply(h, sync_reply(l->c, cluster_host(l->c, h->id), h->kept, &a));
+        take_reply(l, h, sync_reply(l->c, cluster_host(l->c, h->id), h->kept, &a));
     arena_fini(&a);
     return ok;
 }
