@@ -143,6 +143,7 @@ static void walk_sizes(const char *name)
     walk(name, 1);
     walk(name, 3);
     walk(name, 1000);
+    walk(name, UINT64_MAX); /* the last key, and nothing more is read */
 }
 
 static void chunks_of_accent_insensitive_keys_have_each_row_once(void **state)
@@ -264,6 +265,10 @@ static void an_empty_table_gives_an_empty_bound_at_once(void **state)
     const struct table_def *t = load("none");
     buf_init(&b, BOUND_MAX);
     check(ops->next_bound(reader, t, whole, 10, &b, &done, e));
+    assert_true(done);
+    assert_int_equal(b.len, 0);
+    done = false;
+    check(ops->next_bound(reader, t, whole, UINT64_MAX, &b, &done, e));
     assert_true(done);
     assert_int_equal(b.len, 0);
     buf_fini(&b);
