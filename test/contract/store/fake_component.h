@@ -3,6 +3,7 @@
 #ifndef OMS_TEST_CONTRACT_STORE_FAKE_COMPONENT_H
 #define OMS_TEST_CONTRACT_STORE_FAKE_COMPONENT_H
 
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -125,7 +126,8 @@ bool component_wait(struct component *c, int64_t ms)
 bool component_backoff(struct component *c, struct backoff *b)
 {
     b->tries++;
-    return !component_wait(c, 1);
+    (void)poll(NULL, 0, 5); /* the real one waits longer */
+    return !c->stop;
 }
 void component_progress(struct component *c, const char *step, const char *unit, uint64_t done,
                         uint64_t total, double rate, int64_t eta_s)
@@ -182,13 +184,13 @@ int component_main(const struct component_ops *ops, int argc, char **argv)
 }
 
 /* Copies of what was reported. */
-static void component_listens(struct component *c, char out[64])
+static inline void component_listens(struct component *c, char out[64])
 {
     pthread_mutex_lock(&c->lock);
     memcpy(out, c->listening, 64);
     pthread_mutex_unlock(&c->lock);
 }
-static bool component_is_done(struct component *c)
+static inline bool component_is_done(struct component *c)
 {
     bool done;
 
@@ -197,7 +199,7 @@ static bool component_is_done(struct component *c)
     pthread_mutex_unlock(&c->lock);
     return done;
 }
-static enum err_code component_has_error(struct component *c)
+static inline enum err_code component_has_error(struct component *c)
 {
     enum err_code code;
 
