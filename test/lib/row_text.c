@@ -22,9 +22,9 @@ static int64_t signed_number(const struct value *v)
     return (int64_t)(number(v) << shift) >> shift;
 }
 
-static void put_bytes(struct buf *out, const struct value *v)
+static void put_bytes(struct buf *out, const struct value *v, bool hex)
 {
-    bool plain = true;
+    bool plain = !hex;
 
     for (uint32_t i = 0; i < v->len; i++)
         plain = plain && v->p[i] >= 0x20 && v->p[i] < 0x7f && v->p[i] != '\'';
@@ -93,7 +93,7 @@ static void put_float(struct buf *out, const struct value *v)
     }
 }
 
-static void put_value(struct buf *out, const struct column_def *c, const struct value *v)
+static void put_value(struct buf *out, const struct column_def *c, const struct value *v, bool hex)
 {
     switch (c->kind) {
     case KIND_I8:
@@ -135,12 +135,13 @@ static void put_value(struct buf *out, const struct column_def *c, const struct 
         put_time(out, (int64_t)number(v), c->scale);
         break;
     default:
-        put_bytes(out, v);
+        put_bytes(out, v, hex);
         break;
     }
 }
 
-void row_text(const struct table_def *t, bool has_absent, struct view row, struct buf *out)
+static void put_row(const struct table_def *t, bool has_absent, struct view row, bool hex,
+                    struct buf *out)
 {
     struct value *values = must_calloc(t->n_columns, sizeof *values);
 
@@ -157,7 +158,62 @@ void row_text(const struct table_def *t, bool has_absent, struct view row, struc
         else if (values[i].state == VALUE_NULL)
             buf_str(out, "NULL");
         else
-            put_value(out, &t->columns[i], &values[i]);
+            put_value(out, &t->columns[i], &values[i], hex);
     }
     free(values);
+}
+
+void row_text(const struct table_def *t, bool has_absent, struct view row, struct buf *out)
+{
+    put_row(t, has_absent, row, false, out);
+}
+
+void row_text_hex(const struct table_def *t, bool has_absent, struct view row, struct buf *out)
+{
+    put_row(t, has_absent, row, true, out);
+}
+
+static void put_expression(const struct column_def *c, struct buf *out)
+{
+    const char *before = "", *after = "";
+
+    switch (c->kind) {
+    case KIND_BIT:
+    case KIND_ENUM:
+    case KIND_SET:
+        after = "+0";
+        break;
+    case KIND_YEAR:
+        before = "CAST(", after = " AS UNSIGNED)";
+        break;
+    case KIND_TEXT:
+    case KIND_BINARY:
+    case KIND_BYTES:
+    case KIND_JSON:
+        before = "CONCAT('x''',LOWER(HEX(", after = ")),'''')";
+        break;
+    case KIND_GEOMETRY: /* HEX alone would show it as it is stored, too */
+        before = "CONCAT('x''',LOWER(HEX(CAST(", after = " AS BINARY))),'''')";
+        break;
+    case KIND_UUID:
+    case KIND_INET6:
+        before = "CONCAT('x''',LOWER(HEX(CAST(", after = " AS BINARY(16)))),'''')";
+        break;
+    case KIND_INET4:
+        before = "CONCAT('x''',LOWER(HEX(CAST(", after = " AS BINARY(4)))),'''')";
+        break;
+    default:
+        break;
+    }
+    buf_printf(out, "IFNULL(%s`%s`%s,'NULL')", before, c->name, after);
+}
+
+void row_text_sql(const struct table_def *t, struct buf *out)
+{
+    buf_str(out, "CONCAT_WS(', '");
+    for (uint16_t i = 0; i < t->n_columns; i++) {
+        buf_str(out, ",");
+        put_expression(&t->columns[i], out);
+    }
+    buf_str(out, ")");
 }

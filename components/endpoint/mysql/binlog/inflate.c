@@ -45,7 +45,7 @@ bool inflate_event(struct inflater *i, struct view block, struct buf *out)
     if (c.failed || (head & 0xf8) != 0x80 || n == 0 || n > 4)
         return false;
     size_t len = (size_t)cursor_be(&c, n);
-    if (c.failed || !buf_reserve(out, len))
+    if (c.failed || !buf_reserve(out, len + 1)) /* never an empty buffer: its bytes are NULL */
         return false;
     if (!run(i, false, (struct view){c.p, cursor_left(&c)}, out->p + out->len, len))
         return false;
