@@ -2,17 +2,17 @@
 #include "common/pbtext/pbtext.h"
 #include "supervisor/supervisor_priv.h"
 
-void kept_put(struct kept *k, const ProtobufCMessage *m)
+void keep_message(struct kept_message *k, const ProtobufCMessage *m)
 {
-    struct kept fresh = {0};
+    struct kept_message fresh = {0};
 
     arena_init(&fresh.arena, 0);
     fresh.m = m ? pbtext_copy(m, &fresh.arena) : NULL;
-    kept_fini(k);
+    drop_message(k);
     *k = fresh;
 }
 
-void kept_fini(struct kept *k)
+void drop_message(struct kept_message *k)
 {
     arena_fini(&k->arena);
     k->m = NULL;

@@ -92,7 +92,7 @@ static bool take_directive(struct supervisor *sv, Oms__Directive *d)
     if (unit_directive(u) && d->revision <= unit_directive(u)->revision)
         return false;
     keep_secrets(u, d);
-    kept_put(&u->directive, &d->base);
+    keep_message(&u->directive, &d->base);
     return true;
 }
 
@@ -212,7 +212,7 @@ static void send_sync(struct supervisor *sv)
     arena_init(&arena, 0);
     q.has_protocol = 1;
     q.protocol = 1;
-    q.report = report_build(sv, &arena);
+    q.report = host_report_build(sv, &arena);
     q.token = sv->sync_token;
     q.has_cm_epoch = q.has_directives_revision = 1;
     q.cm_epoch = sv->cm_epoch;

@@ -134,7 +134,7 @@ static bool run(struct supervisor *sv, const char *config, struct err *e)
         return false;
     must(uv_loop_init(&sv->loop) == 0);
     srandom((unsigned)clock_mono().ns ^ (unsigned)getpid());
-    if (!state_load(sv, e) || !serve_start(sv, e) || !write_pid(sv, e))
+    if (!state_load(sv, e) || !component_service_start(sv, e) || !write_pid(sv, e))
         return false;
     process_adopt_all(sv);
     watch_signals(sv);

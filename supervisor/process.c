@@ -47,7 +47,7 @@ static bool read_last_word(struct unit *u)
          pbtext_parse_json(path, (const char *)text.p, text.len, &oms__error__descriptor, &arena,
                            &m, &e);
     if (ok)
-        kept_put(&u->last_word, m);
+        keep_message(&u->last_word, m);
     else if (e.code != ERR_NOT_FOUND)
         log_err(LOG_WARN, "component.last_word", &e);
     arena_fini(&arena);
@@ -73,7 +73,7 @@ static struct end end_of(struct unit *u)
     struct end end = {.kind = END_UNKNOWN};
     int status = 0;
 
-    kept_put(&u->last_word, NULL);
+    keep_message(&u->last_word, NULL);
     bool word = read_last_word(u);
     if (!u->adopted && waitpid(u->pid, &status, WNOHANG) == u->pid) {
         end.kind = WIFEXITED(status) ? END_EXIT : END_SIGNAL;
@@ -105,7 +105,7 @@ static void let_go(struct unit *u)
     close(u->pidfd);
     u->pidfd = -1;
     u->pid = 0;
-    serve_drop_parked(u);
+    component_drop_parked(u);
 }
 
 static void on_end(uv_poll_t *poll, int status, int events)
@@ -218,8 +218,8 @@ bool process_start(struct unit *u, struct err *e)
     u->ran_revision = spec->revision;
     u->started = u->synced = clock_mono();
     u->live_known = false;
-    kept_put(&u->report, NULL);
-    kept_put(&u->last_word, NULL);
+    keep_message(&u->report, NULL);
+    keep_message(&u->last_word, NULL);
     if (!process_start_time(u->pid, &u->start_ticks, e))
         u->start_ticks = 0; /* it has ended already; its pidfd says so */
     log_event(LOG_INFO, "component.started", "id=%s pid=%d epoch=%" PRIu64 " revision=%" PRIu64,

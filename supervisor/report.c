@@ -123,7 +123,7 @@ static Oms__ComponentStatus *status_of(const struct unit *u, struct arena *a)
     return st;
 }
 
-Oms__HostReport *report_build(struct supervisor *sv, struct arena *a)
+Oms__HostReport *host_report_build(struct supervisor *sv, struct arena *a)
 {
     Oms__HostReport *r = arena_alloc(a, sizeof *r);
     double load = 0;

@@ -85,13 +85,13 @@ static void answer(struct unit *u)
     rpc_reply(call, &r.base);
 }
 
-void serve_answer_parked(struct unit *u, struct mono now)
+void component_answer_parked(struct unit *u, struct mono now)
 {
     if (u->parked && (has_news(u) || mono_cmp(now, u->parked_until) >= 0))
         answer(u);
 }
 
-void serve_drop_parked(struct unit *u)
+void component_drop_parked(struct unit *u)
 {
     struct err e = ERR_INIT;
 
@@ -121,7 +121,7 @@ static void take_report(struct unit *u, const Oms__ComponentReport *r)
         return;
     if (is_news((const Oms__ComponentReport *)u->report.m, r))
         u->sv->news = true;
-    kept_put(&u->report, &r->base);
+    keep_message(&u->report, &r->base);
     u->report_at = clock_mono();
 }
 
@@ -137,7 +137,7 @@ static void component_sync(Oms__ComponentService_Service *service,
     must(u != NULL); /* authorize() has found it in this very turn of the loop */
     u->synced = clock_mono();
     take_report(u, q->report);
-    serve_drop_parked(u); /* a newer Sync supersedes the older */
+    component_drop_parked(u); /* a newer Sync supersedes the older */
     u->parked = call;
     u->parked_until = mono_add_ms(u->synced, PARK_MS);
     /* What it has may be newer than what we remember having sent (after our restart). */
@@ -146,7 +146,7 @@ static void component_sync(Oms__ComponentService_Service *service,
         u->live_known = true;
         u->live_sent = q->report->live_revision;
     }
-    serve_answer_parked(u, u->synced);
+    component_answer_parked(u, u->synced);
 }
 
 static void forwarded(void *arg, const ProtobufCMessage *reply, const struct err *e)
@@ -182,7 +182,7 @@ static bool choose_socket(struct supervisor *sv, struct arena *a, const char **p
     return true;
 }
 
-bool serve_start(struct supervisor *sv, struct err *e)
+bool component_service_start(struct supervisor *sv, struct err *e)
 {
     static Oms__ComponentService_Service service = OMS__COMPONENT_SERVICE__INIT(component_);
     ProtobufCService *services[] = {&service.base};

@@ -59,7 +59,7 @@ static void take_state(struct supervisor *sv, const Oms__SupervisorState *st, st
             log_err(LOG_ERROR, "supervisor.secret", &e); /* the CM sends them again when asked */
             d->n_secrets = 0;
         }
-        kept_put(&u->directive, &d->base);
+        keep_message(&u->directive, &d->base);
         u->goal = d->goal && strcmp(d->goal, "STOP") == 0 ? GOAL_STOP : GOAL_RUN;
     }
 }

@@ -23,12 +23,12 @@
 #define NONCE_MAX 65
 
 /* A message kept for long, in memory of its own. */
-struct kept {
+struct kept_message {
     struct arena arena;
     ProtobufCMessage *m; /* NULL: none */
 };
-void kept_put(struct kept *k, const ProtobufCMessage *m);
-void kept_fini(struct kept *k);
+void keep_message(struct kept_message *k, const ProtobufCMessage *m);
+void drop_message(struct kept_message *k);
 
 struct ask_item { /* on its way to a component */
     char *id, *what;
@@ -41,7 +41,8 @@ struct ask_item { /* on its way to a component */
 struct unit { /* one component of this host */
     struct supervisor *sv;
     char *id, *dir;
-    struct kept directive; /* Oms__Directive with plain secrets in memory; NULL m: an orphan */
+    struct kept_message
+        directive; /* Oms__Directive with plain secrets in memory; NULL m: an orphan */
     enum goal goal;
     enum unit_state state;
     pid_t pid; /* 0: no process */
@@ -55,9 +56,9 @@ struct unit { /* one component of this host */
     struct mono due, kill_at, started, synced;
     struct wall since;
     uint32_t restarts, crashes;
-    int32_t exit_code;     /* -1: none yet */
-    struct kept last_word; /* Oms__Error */
-    struct kept report;    /* Oms__ComponentReport */
+    int32_t exit_code;             /* -1: none yet */
+    struct kept_message last_word; /* Oms__Error */
+    struct kept_message report;    /* Oms__ComponentReport */
     struct mono report_at;
     struct rpc_call *parked; /* its Sync */
     struct mono parked_until;
@@ -129,9 +130,9 @@ bool state_load(struct supervisor *sv, struct err *e) MUST_CHECK;
 bool state_save(struct supervisor *sv, struct err *e) MUST_CHECK;
 /* --- serve_component.c --------------------------------------------------------------------------
  */
-bool serve_start(struct supervisor *sv, struct err *e) MUST_CHECK;
-void serve_answer_parked(struct unit *u, struct mono now); /* if there is a reason */
-void serve_drop_parked(struct unit *u);
+bool component_service_start(struct supervisor *sv, struct err *e) MUST_CHECK;
+void component_answer_parked(struct unit *u, struct mono now); /* if there is a reason */
+void component_drop_parked(struct unit *u);
 /* --- link.c -------------------------------------------------------------------------------------
  */
 void link_tick(struct supervisor *sv, struct mono now);
@@ -140,7 +141,7 @@ void link_close(struct supervisor *sv);
 void link_answer(struct supervisor *sv, const Oms__AnswerRequest *a, rpc_done *done, void *arg);
 /* --- report.c -----------------------------------------------------------------------------------
  */
-Oms__HostReport *report_build(struct supervisor *sv, struct arena *a);
+Oms__HostReport *host_report_build(struct supervisor *sv, struct arena *a);
 /* --- logs.c -------------------------------------------------------------------------------------
  */
 void logs_begin(struct supervisor *sv, const Oms__Ask *ask);

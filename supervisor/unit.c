@@ -74,9 +74,9 @@ void unit_free(struct unit *u)
         close(u->pidfd);
     free_asks(u);
     vec_fini(&u->asks);
-    kept_fini(&u->directive);
-    kept_fini(&u->last_word);
-    kept_fini(&u->report);
+    drop_message(&u->directive);
+    drop_message(&u->last_word);
+    drop_message(&u->report);
     free(u->id);
     free(u->dir);
     free(u);
@@ -137,7 +137,7 @@ static void start(struct unit *u)
     Oms__Error word = OMS__ERROR__INIT;
     word.code = (char *)err_name(e.code);
     word.message = e.message;
-    kept_put(&u->last_word, &word.base);
+    keep_message(&u->last_word, &word.base);
     u->due = mono_add_ms(clock_mono(), backoff_ms(u->crashes++, (uint32_t)random()));
     set_state(u, UNIT_BACKOFF);
 }
@@ -193,7 +193,7 @@ void unit_tick(struct unit *u, struct mono now)
         set_state(u, UNIT_STOPPED);
         break;
     }
-    serve_answer_parked(u, now);
+    component_answer_parked(u, now);
 }
 
 /* CM has removed a component: its directive goes; what it wrote stays for people to look at. */
@@ -205,7 +205,7 @@ void unit_forget(struct supervisor *sv, const char *id)
         if (strcmp(u->id, id) != 0 || u->pid)
             continue;
         log_event(LOG_INFO, "component.forgotten", "id=%s", id);
-        serve_drop_parked(u);
+        component_drop_parked(u);
         unit_free(u);
         sv->units.at[i] = sv->units.at[--sv->units.n];
         sv->news = true;

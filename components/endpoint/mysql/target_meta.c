@@ -70,7 +70,7 @@ static bool create_all(struct session *s, struct err *e)
     return session_exec(s, sql, e);
 }
 
-bool meta_ensure(struct session *s, struct err *e)
+bool oms_meta_ensure(struct session *s, struct err *e)
 {
     uint32_t version;
 
@@ -101,13 +101,13 @@ static void put_hex(struct buf *out, const void *p, size_t n)
     buf_u8(out, '\'');
 }
 
-void meta_text(struct buf *out, const char *text)
+void oms_meta_text(struct buf *out, const char *text)
 {
     buf_str(out, "_utf8mb4 ");
     put_hex(out, text, strlen(text));
 }
 
-void meta_bytes(struct buf *out, const void *p, size_t n)
+void oms_meta_bytes(struct buf *out, const void *p, size_t n)
 {
     if (p)
         put_hex(out, p, n);
@@ -115,7 +115,7 @@ void meta_bytes(struct buf *out, const void *p, size_t n)
         buf_str(out, "NULL");
 }
 
-void meta_set(struct buf *out, const struct txn_set *set)
+void oms_meta_set(struct buf *out, const struct txn_set *set)
 {
     struct buf bytes CLEANUP(buf_fini);
 
@@ -123,10 +123,10 @@ void meta_set(struct buf *out, const struct txn_set *set)
     txn_set_encode(set, &bytes);
     if (!buf_ok(&bytes))
         out->overflow = true;
-    meta_bytes(out, bytes.p ? bytes.p : (const uint8_t *)"", bytes.len);
+    oms_meta_bytes(out, bytes.p ? bytes.p : (const uint8_t *)"", bytes.len);
 }
 
-bool meta_read_set(const char *p, unsigned long len, struct txn_set *out, struct err *e)
+bool oms_meta_read_set(const char *p, unsigned long len, struct txn_set *out, struct err *e)
 {
     struct cursor c = cursor_of(p, len);
 
@@ -137,7 +137,7 @@ bool meta_read_set(const char *p, unsigned long len, struct txn_set *out, struct
     return txn_set_decode(&c, out, e) || err_wrap(e, "read a set of transactions from oms_meta");
 }
 
-bool meta_run(struct session *s, struct buf *sql, struct err *e)
+bool oms_meta_run(struct session *s, struct buf *sql, struct err *e)
 {
     bool ok = session_exec_buf(s, sql, e);
 
@@ -145,7 +145,7 @@ bool meta_run(struct session *s, struct buf *sql, struct err *e)
     return ok;
 }
 
-bool meta_query(struct session *s, struct buf *sql, MYSQL_RES **res, struct err *e)
+bool oms_meta_query(struct session *s, struct buf *sql, MYSQL_RES **res, struct err *e)
 {
     bool ok = session_query_buf(s, sql, res, e);
 
@@ -153,7 +153,7 @@ bool meta_query(struct session *s, struct buf *sql, MYSQL_RES **res, struct err 
     return ok;
 }
 
-void meta_table_key(struct buf *out, const char *db, const char *name)
+void oms_meta_table_key(struct buf *out, const char *db, const char *name)
 {
     for (const char *p = db; *p; p++) {
         if (*p == '.')
@@ -167,7 +167,7 @@ void meta_table_key(struct buf *out, const char *db, const char *name)
     buf_str(out, name);
 }
 
-void meta_table_unkey(const char *key, struct arena *a, const char **db, const char **name)
+void oms_meta_table_unkey(const char *key, struct arena *a, const char **db, const char **name)
 {
     const char *dot = strchr(key, '.');
     size_t len = dot ? (size_t)(dot - key) : strlen(key);

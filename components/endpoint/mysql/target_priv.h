@@ -32,19 +32,20 @@
 #define META_TASK_MAX 190
 
 /* Creates what is missing; ERR_UNSUPPORTED when a newer program made the tables. */
-bool meta_ensure(struct session *s, struct err *e) MUST_CHECK;
+bool oms_meta_ensure(struct session *s, struct err *e) MUST_CHECK;
 /* Literals that mean the same whatever the connection's charset is. */
-void meta_text(struct buf *out, const char *text);         /* utf8mb4 */
-void meta_bytes(struct buf *out, const void *p, size_t n); /* binary; p = NULL: NULL */
-void meta_set(struct buf *out, const struct txn_set *set); /* its encoding, as meta_bytes */
+void oms_meta_text(struct buf *out, const char *text);         /* utf8mb4 */
+void oms_meta_bytes(struct buf *out, const void *p, size_t n); /* binary; p = NULL: NULL */
+void oms_meta_set(struct buf *out, const struct txn_set *set); /* its encoding, as oms_meta_bytes */
 /* A column of a result as a set. NULL is empty. */
-bool meta_read_set(const char *p, unsigned long len, struct txn_set *out, struct err *e) MUST_CHECK;
+bool oms_meta_read_set(const char *p, unsigned long len, struct txn_set *out,
+                       struct err *e) MUST_CHECK;
 /* Runs the text in sql and clears it. */
-bool meta_run(struct session *s, struct buf *sql, struct err *e) MUST_CHECK;
-bool meta_query(struct session *s, struct buf *sql, MYSQL_RES **res, struct err *e) MUST_CHECK;
+bool oms_meta_run(struct session *s, struct buf *sql, struct err *e) MUST_CHECK;
+bool oms_meta_query(struct session *s, struct buf *sql, MYSQL_RES **res, struct err *e) MUST_CHECK;
 /* The value of table_pos.tbl: "db.name"; dots and per cent signs of db are written %2E, %25. */
-void meta_table_key(struct buf *out, const char *db, const char *name);
-void meta_table_unkey(const char *key, struct arena *a, const char **db, const char **name);
+void oms_meta_table_key(struct buf *out, const char *db, const char *name);
+void oms_meta_table_unkey(const char *key, struct arena *a, const char **db, const char **name);
 
 /* --- claim --------------------------------------------------------------------------------------
  */

@@ -19,25 +19,25 @@ void records_table_pos(struct buf *sql, const char *task, const struct table_pos
     struct buf key CLEANUP(buf_fini);
 
     buf_init(&key, 4096);
-    meta_table_key(&key, pos->db, pos->name);
+    oms_meta_table_key(&key, pos->db, pos->name);
     buf_str(sql, "REPLACE INTO oms_meta.table_pos (task, tbl, `begin`, `end`, mode, done)"
                  " VALUES (");
-    meta_text(sql, task);
+    oms_meta_text(sql, task);
     buf_str(sql, ", ");
-    meta_text(sql, buf_cstr(&key));
+    oms_meta_text(sql, buf_cstr(&key));
     buf_str(sql, ", ");
-    meta_set(sql, &pos->begin);
+    oms_meta_set(sql, &pos->begin);
     buf_str(sql, ", ");
-    meta_set(sql, &pos->end);
+    oms_meta_set(sql, &pos->end);
     buf_printf(sql, ", %d, %d)", (int)pos->mode, pos->done ? 1 : 0);
 }
 
 static void put_chunk_where(struct buf *sql, const char *task, const char *table)
 {
     buf_str(sql, " WHERE task=");
-    meta_text(sql, task);
+    oms_meta_text(sql, task);
     buf_str(sql, " AND tbl=");
-    meta_text(sql, table);
+    oms_meta_text(sql, table);
 }
 
 void records_chunk_done(struct buf *sql, const char *task, const struct chunk *chunk)
@@ -122,9 +122,9 @@ static bool read_table_pos(MYSQL_RES *res, struct arena *a, struct table_pos *ou
         unsigned long *len = mysql_fetch_lengths(res);
         struct table_pos *p = &out[*n];
 
-        meta_table_unkey(row[0], a, &p->db, &p->name);
-        if (!meta_read_set(row[1], len[1], &p->begin, e) ||
-            !meta_read_set(row[2], len[2], &p->end, e))
+        oms_meta_table_unkey(row[0], a, &p->db, &p->name);
+        if (!oms_meta_read_set(row[1], len[1], &p->begin, e) ||
+            !oms_meta_read_set(row[2], len[2], &p->end, e))
             return err_wrap(e, "position of table '%s'", row[0]);
         p->mode = strcmp(row[3], "0") == 0 ? TABLE_MODE_OVERLAP : TABLE_MODE_EXACT;
         p->done = strcmp(row[4], "0") != 0;
@@ -142,7 +142,7 @@ bool target_table_pos_list(struct claim *c, const char *task, struct arena *a,
 
     buf_init(&sql, 8192);
     buf_str(&sql, "SELECT tbl, `begin`, `end`, mode, done FROM oms_meta.table_pos WHERE task=");
-    meta_text(&sql, task);
+    oms_meta_text(&sql, task);
     buf_str(&sql, " ORDER BY tbl");
     if (!read_rows(c, &sql, &res, e))
         return err_wrap(e, "read the positions of tables of task '%s'", task);
@@ -222,13 +222,13 @@ bool target_chunk_put(struct claim *c, const struct chunk *chunks, size_t n, str
     buf_str(&sql, "REPLACE INTO oms_meta.chunk (task, tbl, node, parent, lo, hi, state) VALUES ");
     for (size_t i = 0; i < n; i++) {
         buf_str(&sql, i ? ", (" : "(");
-        meta_text(&sql, c->task);
+        oms_meta_text(&sql, c->task);
         buf_str(&sql, ", ");
-        meta_text(&sql, chunks[i].table);
+        oms_meta_text(&sql, chunks[i].table);
         buf_printf(&sql, ", %" PRIu64 ", %" PRIu64 ", ", chunks[i].node, chunks[i].parent);
-        meta_bytes(&sql, chunks[i].lo.p, chunks[i].lo.len);
+        oms_meta_bytes(&sql, chunks[i].lo.p, chunks[i].lo.len);
         buf_str(&sql, ", ");
-        meta_bytes(&sql, chunks[i].hi.p, chunks[i].hi.len);
+        oms_meta_bytes(&sql, chunks[i].hi.p, chunks[i].hi.len);
         buf_printf(&sql, ", %u)", chunks[i].state);
     }
     return fenced(c, &sql, e) || err_wrap(e, "write %zu chunks of table '%s'", n, chunks[0].table);
@@ -252,7 +252,7 @@ static void put_txid(struct buf *sql, struct txn_id id)
     char text[ORIGIN_MAX + 24];
 
     (void)snprintf(text, sizeof text, "%s:%" PRIu64, id.origin, id.seq);
-    meta_text(sql, text);
+    oms_meta_text(sql, text);
 }
 
 bool target_ddl_put(struct claim *c, struct txn_id id, const char *statement, const char *state,
@@ -262,13 +262,13 @@ bool target_ddl_put(struct claim *c, struct txn_id id, const char *statement, co
 
     buf_init(&sql, META_SQL_MAX);
     buf_str(&sql, "REPLACE INTO oms_meta.ddl (task, txid, statement, state) VALUES (");
-    meta_text(&sql, c->task);
+    oms_meta_text(&sql, c->task);
     buf_str(&sql, ", ");
     put_txid(&sql, id);
     buf_str(&sql, ", ");
-    meta_bytes(&sql, statement, strlen(statement));
+    oms_meta_bytes(&sql, statement, strlen(statement));
     buf_str(&sql, ", ");
-    meta_text(&sql, state);
+    oms_meta_text(&sql, state);
     buf_str(&sql, ")");
     return fenced(c, &sql, e) || err_wrap(e, "write the state of a DDL");
 }
@@ -280,7 +280,7 @@ bool target_ddl_get(struct claim *c, struct txn_id id, char state[32], bool *fou
 
     buf_init(&sql, 8192);
     buf_str(&sql, "SELECT state FROM oms_meta.ddl WHERE task=");
-    meta_text(&sql, c->task);
+    oms_meta_text(&sql, c->task);
     buf_str(&sql, " AND txid=");
     put_txid(&sql, id);
     if (!read_rows(c, &sql, &res, e))
@@ -334,7 +334,7 @@ static bool add_sets(MYSQL_RES *res, struct txn_set *low, struct txn_set *done, 
         for (int i = 0; i < 2; i++) {
             struct txn_set one;
 
-            if (!meta_read_set(row[i], len[i], &one, e))
+            if (!oms_meta_read_set(row[i], len[i], &one, e))
                 return false;
             txn_set_union(i == 0 ? low : done, &one);
             txn_set_fini(&one);
@@ -357,7 +357,7 @@ bool target_progress_read(const struct endpoint_address *a, const char *task, st
     txn_set_init(&d);
     buf_init(&sql, 8192);
     buf_str(&sql, "SELECT low, done FROM oms_meta.progress WHERE task=");
-    meta_text(&sql, task);
+    oms_meta_text(&sql, task);
     bool ok = session_query_buf(s, &sql, &res, e);
     if (!ok && e->code == ERR_SERVER_NO_OBJECT) { /* nobody ever took over: nothing is committed */
         err_clear(e);

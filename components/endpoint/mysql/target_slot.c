@@ -107,7 +107,7 @@ static bool prepare_fence(struct slot *s, struct session *n, struct err *e)
     buf_init(&sql, 8192);
     buf_str(&sql, "UPDATE oms_meta.progress SET ver=ver+1, low=COALESCE(?,low),"
                   " done=COALESCE(?,done) WHERE task=");
-    meta_text(&sql, s->claim->task);
+    oms_meta_text(&sql, s->claim->task);
     buf_printf(&sql, " AND slot=%" PRIu32 " AND gen=%" PRIu64 " AND ver=?", s->n, s->claim->gen);
     s->fence = mysql_stmt_init(n->my);
     must(s->fence);
@@ -127,9 +127,9 @@ static bool read_ver(struct slot *s, struct session *n, uint64_t *ver, struct er
 
     buf_init(&sql, 4096);
     buf_str(&sql, "SELECT gen, ver FROM oms_meta.progress WHERE task=");
-    meta_text(&sql, s->claim->task);
+    oms_meta_text(&sql, s->claim->task);
     buf_printf(&sql, " AND slot=%" PRIu32 " FOR UPDATE", s->n);
-    if (!meta_query(n, &sql, &res, e))
+    if (!oms_meta_query(n, &sql, &res, e))
         return false;
     MYSQL_ROW row = mysql_fetch_row(res);
     if (!row || strtoull(row[0], NULL, 10) != s->claim->gen)
@@ -299,14 +299,14 @@ static void put_sets_update(struct slot *s, struct buf *sql, const struct slot_c
     buf_str(sql, "UPDATE oms_meta.progress SET ");
     if (c->low) {
         buf_str(sql, "low=");
-        meta_set(sql, c->low);
+        oms_meta_set(sql, c->low);
     }
     if (c->done) {
         buf_str(sql, c->low ? ", done=" : "done=");
-        meta_set(sql, c->done);
+        oms_meta_set(sql, c->done);
     }
     buf_str(sql, " WHERE task=");
-    meta_text(sql, s->claim->task);
+    oms_meta_text(sql, s->claim->task);
     buf_printf(sql, " AND slot=%" PRIu32, s->n);
 }
 

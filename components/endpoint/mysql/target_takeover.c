@@ -64,9 +64,9 @@ static bool read_fence(struct session *s, const struct claim *c, struct fence_ro
     buf_init(&sql, 4096);
     buf_str(&sql, "SELECT epoch, gen, store_epoch, sealed, target_uuid FROM oms_meta.fence"
                   " WHERE task=");
-    meta_text(&sql, c->task);
+    oms_meta_text(&sql, c->task);
     buf_str(&sql, " FOR UPDATE");
-    if (!meta_query(s, &sql, &res, e))
+    if (!oms_meta_query(s, &sql, &res, e))
         return false;
     MYSQL_ROW row = mysql_fetch_row(res);
     *found = row != NULL;
@@ -158,10 +158,10 @@ static bool insert_session(struct claim *c, struct session *s, const char *id, s
 
     buf_init(&sql, 4096);
     buf_str(&sql, "REPLACE INTO oms_meta.session (task, gen, connection_id) VALUES (");
-    meta_text(&sql, c->task);
+    oms_meta_text(&sql, c->task);
     buf_printf(&sql, ", %" PRIu64 ", %s)", c->gen, id);
     return session_exec(s, "START TRANSACTION", e) && claim_lock_fence(c, s, e) &&
-           meta_run(s, &sql, e) && session_exec(s, "COMMIT", e);
+           oms_meta_run(s, &sql, e) && session_exec(s, "COMMIT", e);
 }
 
 static bool register_session(struct claim *c, struct session *s, struct err *e)
@@ -221,9 +221,9 @@ static bool raise_in_txn(const struct takeover_params *p, struct claim *c, struc
 
     buf_init(&sql, 8192);
     buf_str(&sql, "INSERT IGNORE INTO oms_meta.fence VALUES (");
-    meta_text(&sql, c->task);
+    oms_meta_text(&sql, c->task);
     buf_str(&sql, ", 0, 0, _utf8mb4 '', 0, 0)");
-    if (!meta_run(s, &sql, e) || !session_exec(s, "START TRANSACTION", e) ||
+    if (!oms_meta_run(s, &sql, e) || !session_exec(s, "START TRANSACTION", e) ||
         !read_fence(s, c, &f, &found, e))
         return false;
     must(found);
@@ -231,11 +231,11 @@ static bool raise_in_txn(const struct takeover_params *p, struct claim *c, struc
         return false;
     buf_printf(&sql, "UPDATE oms_meta.fence SET epoch=%" PRIu64 ", gen=%" PRIu64 ", target_uuid=",
                p->epoch, f.gen + 1);
-    meta_text(&sql, c->uuid);
+    oms_meta_text(&sql, c->uuid);
     buf_printf(&sql,
                ", store_epoch=GREATEST(store_epoch, %" PRIu64 ") WHERE task=", p->store_epoch);
-    meta_text(&sql, c->task);
-    if (!meta_run(s, &sql, e) || !session_exec(s, "COMMIT", e))
+    oms_meta_text(&sql, c->task);
+    if (!oms_meta_run(s, &sql, e) || !session_exec(s, "COMMIT", e))
         return false;
     c->gen = f.gen + 1;
     return true;
@@ -310,17 +310,17 @@ static bool end_older(struct session *s, const struct claim *c, struct err *e)
 
     buf_init(&sql, 4096);
     buf_str(&sql, "SELECT gen, connection_id FROM oms_meta.session WHERE task=");
-    meta_text(&sql, c->task);
+    oms_meta_text(&sql, c->task);
     buf_printf(&sql, " AND gen<%" PRIu64, c->gen);
-    if (!meta_query(s, &sql, &res, e))
+    if (!oms_meta_query(s, &sql, &res, e))
         return false;
     for (MYSQL_ROW row; (row = mysql_fetch_row(res));)
         if (!end_session(s, c, number(row[0]), row[1], e))
             return false;
     buf_str(&sql, "DELETE FROM oms_meta.session WHERE task=");
-    meta_text(&sql, c->task);
+    oms_meta_text(&sql, c->task);
     buf_printf(&sql, " AND gen<%" PRIu64, c->gen);
-    return meta_run(s, &sql, e);
+    return oms_meta_run(s, &sql, e);
 }
 
 /* --- (c) progress rows --------------------------------------------------------------------------
@@ -332,11 +332,11 @@ static bool add_progress(struct claim *c, MYSQL_RES *res, struct err *e)
         unsigned long *len = mysql_fetch_lengths(res);
         struct txn_set low, done;
 
-        if (!meta_read_set(row[0], len[0], &low, e))
+        if (!oms_meta_read_set(row[0], len[0], &low, e))
             return false;
         txn_set_union(&c->low, &low);
         txn_set_fini(&low);
-        if (!meta_read_set(row[1], len[1], &done, e))
+        if (!oms_meta_read_set(row[1], len[1], &done, e))
             return false;
         txn_set_union(&c->done, &done);
         txn_set_fini(&done);
@@ -349,25 +349,25 @@ static bool write_progress(struct claim *c, struct session *s, struct buf *sql, 
     uint32_t rows = c->slots ? c->slots : 1; /* a sealed task keeps what it had done */
 
     buf_str(sql, "DELETE FROM oms_meta.progress WHERE task=");
-    meta_text(sql, c->task);
-    if (!meta_run(s, sql, e))
+    oms_meta_text(sql, c->task);
+    if (!oms_meta_run(s, sql, e))
         return false;
     for (uint32_t i = 0; i < rows; i++) {
         buf_str(sql, "INSERT INTO oms_meta.progress VALUES (");
-        meta_text(sql, c->task);
+        oms_meta_text(sql, c->task);
         buf_printf(sql, ", %" PRIu32 ", %" PRIu64 ", 0, ", i, c->gen);
-        meta_set(sql, &c->low);
+        oms_meta_set(sql, &c->low);
         buf_str(sql, ", ");
-        meta_set(sql, &c->done);
+        oms_meta_set(sql, &c->done);
         buf_str(sql, ")");
-        if (!meta_run(s, sql, e))
+        if (!oms_meta_run(s, sql, e))
             return false;
     }
     if (!c->sealing)
         return true;
     buf_str(sql, "UPDATE oms_meta.fence SET sealed=1 WHERE task=");
-    meta_text(sql, c->task);
-    return meta_run(s, sql, e);
+    oms_meta_text(sql, c->task);
+    return oms_meta_run(s, sql, e);
 }
 
 static bool renew_progress(struct claim *c, struct session *s, struct err *e)
@@ -379,9 +379,9 @@ static bool renew_progress(struct claim *c, struct session *s, struct err *e)
     if (!session_exec(s, "START TRANSACTION", e) || !claim_lock_fence(c, s, e))
         return false;
     buf_str(&sql, "SELECT low, done FROM oms_meta.progress WHERE task=");
-    meta_text(&sql, c->task);
+    oms_meta_text(&sql, c->task);
     buf_str(&sql, " FOR UPDATE");
-    return meta_query(s, &sql, &res, e) && add_progress(c, res, e) &&
+    return oms_meta_query(s, &sql, &res, e) && add_progress(c, res, e) &&
            write_progress(c, s, &sql, e) && session_exec(s, "COMMIT", e);
 }
 
@@ -429,7 +429,7 @@ static bool take_over(const struct takeover_params *p, struct claim *c, struct s
     if (id.read_only)
         return err_set(e, ERR_SERVER_READ_ONLY, "the target %s is read only", s->where);
     (void)snprintf(c->uuid, sizeof c->uuid, "%s", id.uuid);
-    if (!meta_ensure(s, e))
+    if (!oms_meta_ensure(s, e))
         return false;
     if (!raise_in_txn(p, c, s, e)) {
         rollback_quietly(s);
