@@ -9,6 +9,7 @@
 #include "components/full_import/import_priv.h"
 
 #define SHOW_MS 500
+#define LOOK_MS 20
 #define RATE_SMOOTHING 0.3
 
 static const char *const state_names[] = {
@@ -75,16 +76,28 @@ static void follow_live(struct import *im)
     component_live_free(live);
 }
 
+static bool copy_goes_on(struct import *im)
+{
+    return !plan_all_copied(im) && !plan_is_stopping(im) && !component_stopping(im->c);
+}
+
+/* Until figures are due again; the end of the copy is not waited past. */
+static void wait_while_copying(struct import *im)
+{
+    for (int64_t left = SHOW_MS; left > 0 && copy_goes_on(im); left -= LOOK_MS)
+        if (component_wait(im->c, LOOK_MS))
+            return;
+}
+
 static bool copy(struct import *im, struct err *e)
 {
     struct gauge rows = {0}, bytes = {0};
     bool ok = workers_start(im, e);
 
-    while (ok && !plan_all_copied(im) && !plan_is_stopping(im) && !component_stopping(im->c)) {
+    while (ok && copy_goes_on(im)) {
         follow_live(im);
         show(im, &rows, &bytes);
-        if (component_wait(im->c, SHOW_MS))
-            break;
+        wait_while_copying(im);
     }
     workers_stop(im);
     show(im, &rows, &bytes);
