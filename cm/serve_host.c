@@ -170,7 +170,8 @@ void serve_host_drop(struct cm *cm)
  */
 
 /* Results of tasks travel as JSON; the cluster wants messages. */
-static const Oms__TaskOutcome *parse_outcome(const Oms__ComponentStatus *st, struct arena *arena)
+static const Oms__TaskOutcome *parse_outcome(const struct cluster *c,
+                                             const Oms__ComponentStatus *st, struct arena *arena)
 {
     const char *json = st->report ? st->report->result : NULL;
     ProtobufCMessage *m = NULL;
@@ -178,8 +179,12 @@ static const Oms__TaskOutcome *parse_outcome(const Oms__ComponentStatus *st, str
 
     if (!json || json[0] == '\0' || strlen(json) > RESULT_MAX)
         return NULL;
-    if (!pbtext_parse_json(st->id, json, strlen(json), &oms__task_outcome__descriptor, arena, &m,
-                           &e)) {
+    /* It is said again and again until the task is forgotten. */
+    const struct component *x = cluster_component(c, st->id);
+    if (!x || (!x->goal_run && x->outcome.m))
+        return NULL;
+    if (!pbtext_parse_json(text_or_empty(st->id), json, strlen(json),
+                           &oms__task_outcome__descriptor, arena, &m, &e)) {
         log_err(LOG_WARN, "host.outcome", &e);
         return NULL;
     }
@@ -226,7 +231,7 @@ static void host_sync(Oms__HostService_Service *service, const Oms__HostSyncRequ
     const Oms__TaskOutcome **outcomes =
         arena_calloc(&call->arena, r->report->n_components + 1, sizeof *outcomes);
     for (size_t i = 0; i < r->report->n_components; i++)
-        outcomes[i] = parse_outcome(r->report->components[i], &call->arena);
+        outcomes[i] = parse_outcome(lead_cluster(cm->lead), r->report->components[i], &call->arena);
     ev.outcomes = outcomes;
     lead_post(cm->lead, &ev);
 }

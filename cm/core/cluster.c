@@ -149,10 +149,17 @@ bool project_is_released(const struct project *p)
     return p->want == WANT_FINISH && p->steps[STEP_FINISH].state == STEP_DONE;
 }
 
+bool step_is_in_play(const struct project *p, enum step_kind k)
+{
+    bool releasing = p->want == WANT_RELEASE || p->want == WANT_FINISH;
+
+    return (step_rows[k].phase == PHASE_RUN) != releasing;
+}
+
 bool project_is_failed(const struct project *p)
 {
     for (int k = 0; k < STEP_COUNT; k++)
-        if (p->steps[k].state == STEP_FAILED)
+        if (p->steps[k].state == STEP_FAILED && step_is_in_play(p, (enum step_kind)k))
             return true;
     return false;
 }

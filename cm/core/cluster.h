@@ -210,6 +210,8 @@ bool component_is_fresh(const struct component *c, struct mono now);
 const char *project_state_name(const struct project *p);
 bool project_is_released(const struct project *p);
 bool project_is_failed(const struct project *p);
+/* Of the phase that the project is in: before a release, or the release itself. */
+bool step_is_in_play(const struct project *p, enum step_kind k);
 bool project_is_caught_up(const struct cluster *c, const struct project *p, struct mono now);
 const char *step_state_name(enum step_state s);
 bool step_is_held(const struct cluster *c, const struct project *p, enum step_kind k);

@@ -38,7 +38,7 @@ static unsigned retry_failed(struct cycle *y, struct project *p)
 
     for (int k = 0; k < STEP_COUNT; k++) {
         struct component *x = project_component(y->c, p, (enum step_kind)k);
-        if (p->steps[k].state != STEP_FAILED)
+        if (p->steps[k].state != STEP_FAILED || !step_is_in_play(p, (enum step_kind)k))
             continue;
         n++;
         step_set(p, (enum step_kind)k, STEP_RUNNING);

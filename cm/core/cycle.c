@@ -12,6 +12,7 @@ static char *format(struct arena *a, const char *fmt, va_list ap)
     char text[TEXT_MAX];
 
     (void)vsnprintf(text, sizeof text, fmt, ap);
+    text_clean(text); /* also where it was cut */
     return arena_strdup(a, text);
 }
 
@@ -28,6 +29,7 @@ void cycle_event(struct cycle *y, const char *name, const char *subject, unsigne
     ev->rule = rule;
     ev->name = arena_strdup(y->a, name);
     ev->subject = arena_strdup(y->a, subject);
+    text_clean(ev->subject);
     va_start(ap, fmt);
     ev->text = format(y->a, fmt, ap);
     va_end(ap);

@@ -9,6 +9,7 @@
 
 /* A doubled host gets no new work until this long after it was last seen double. */
 #define DUPLICATE_LEASES 10
+#define HOST_ID_MAX 64
 
 static struct host *host_new(struct cycle *y, const Oms__HostIdentity *id)
 {
@@ -88,14 +89,25 @@ static void next_token(struct host *h, const char *returned, struct id fresh)
     id_format(fresh, h->token);
 }
 
+/* It becomes a key. */
+static bool is_host_id(const char *id)
+{
+    size_t n = 0;
+
+    for (; id && id[n] != '\0'; n++)
+        if (id[n] <= ' ' || id[n] > '~')
+            return false;
+    return n > 0 && n <= HOST_ID_MAX;
+}
+
 struct host *host_hear(struct cycle *y, const Oms__HostSyncRequest *r, struct id fresh,
                        struct err *e)
 {
     const Oms__HostIdentity *id = r->report ? r->report->identity : NULL;
     struct host *h;
 
-    if (!id || text_is(id->host_id, "")) {
-        err_set(e, ERR_INVALID, "a Sync without the host's identity");
+    if (!id || !is_host_id(id->host_id)) {
+        err_set(e, ERR_INVALID, "a Sync without a proper host id");
         return NULL;
     }
     h = cluster_host(y->c, id->host_id);

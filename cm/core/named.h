@@ -26,5 +26,7 @@ static inline const char *text_or_empty(const char *s)
     return s ? s : "";
 }
 bool text_is(const char *a, const char *b); /* NULL counts as "" */
+/* Makes valid UTF-8 of it, in place: what is not becomes '?'. MetaDB takes nothing else. */
+void text_clean(char *s);
 
 #endif

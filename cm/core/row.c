@@ -15,9 +15,10 @@ static const char *const want_names[WANT_COUNT] = {"init", "run", "pause", "rele
 static void put(struct cycle *y, const char *table, const char *key, const char *state,
                 const ProtobufCMessage *body)
 {
-    struct write w = {
-        .table = table, .key = arena_strdup(y->a, key), .state = arena_strdup(y->a, state)};
+    char *seen = arena_strdup(y->a, state);
+    struct write w = {.table = table, .key = arena_strdup(y->a, key), .state = seen};
 
+    text_clean(seen);
     w.body = message_pack(body, y->a, &w.len);
     vec_push(&y->out->writes, w);
 }

@@ -65,6 +65,14 @@ static bool ended_without_word(const struct facts *f)
     return stays_or_runs(f) && f->s->state != STEP_FAILED && facts_ended_well(f);
 }
 
+/* Alive, but its report has not come for long, though its Supervisor speaks. */
+static bool hangs(const struct facts *f)
+{
+    return stays_or_runs(f) && f->host && f->host->is_up && f->st &&
+           text_is(f->st->state, "running") && f->st->has_report_age_ms &&
+           f->st->report_age_ms > HANG_MS;
+}
+
 static bool is_over(const struct facts *f)
 {
     return f->x && f->x->goal_run && f->s->state == STEP_DONE && !f->row->stays;
@@ -223,6 +231,7 @@ const struct rule rules[] = {
     {109, "component.stopped", is_over, stop, "has done its work"},
     {110, "component.again", ended_without_word, again,
      "ended before its step was done, and runs again"},
+    {115, "component.again", hangs, again, "gives no report any more, and is started again"},
     {111, "step.started", may_start, start, "is started: all it starts after is done"},
     {112, "component.started", should_run, run, "is told to run"},
     {113, "component.placed", has_no_place, place, "is given a host"},

@@ -24,6 +24,8 @@ void rules_apply_step(struct cycle *y, struct project *p, enum step_kind k);
 /* Crashes within CRASH_WINDOW_MS after which a component is given up. */
 #define CRASHES_MAX 20
 #define CRASH_WINDOW_MS 300000
+/* A component without a report for so long hangs. */
+#define HANG_MS 60000
 /* Epochs tried when the target refuses. */
 #define REFUSALS_MAX 6
 

@@ -94,7 +94,8 @@ static void view_steps(const struct cluster *c, const struct project *p, struct 
             continue;
         Oms__StepView *s = view_step(c, p, (enum step_kind)k, now, a);
         v->steps[v->n_steps++] = s;
-        if (s->error && (!v->error || p->steps[k].state == STEP_FAILED))
+        if (s->error && step_is_in_play(p, (enum step_kind)k) &&
+            (!v->error || p->steps[k].state == STEP_FAILED))
             v->error = s->error;
     }
 }

@@ -272,9 +272,10 @@ static const Oms__TaskOutcome *outcome(const struct lab_host *h, const struct la
 /* --- what it is told ---------------------------------------------------------------------------
  */
 
+/* A running process is handed only what is newer than what it has. */
 static void take_live(struct lab_unit *u, const Oms__ComponentLive *live)
 {
-    if (!live)
+    if (!live || (has_process(u) && live->revision <= u->live))
         return;
     if (u->round != live->verify_round && strcmp(u->kind, "full-verification") == 0)
         u->work = 0;

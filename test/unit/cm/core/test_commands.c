@@ -1,0 +1,348 @@
+/* What is refused at once and why; the tables of steps and rules; texts. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cm/core/cycle.h"
+#include "cm/core/rule.h"
+#include "test/lib/cluster_lab.h"
+
+static int open_lab(void **state)
+{
+    struct lab *l = must_calloc(1, sizeof *l);
+    struct err e = ERR_INIT;
+
+    lab_open(l, 1);
+    must(lab_sources(l, &e));
+    *state = l;
+    return 0;
+}
+
+static int close_lab(void **state)
+{
+    lab_close(*state);
+    free(*state);
+    return 0;
+}
+
+struct draft { /* a project as a person wrote it */
+    Oms__ProjectFile f;
+    Oms__ObjectScope o;
+    char *include[2];
+};
+
+static void draft_init(struct draft *d)
+{
+    d->f = (Oms__ProjectFile)OMS__PROJECT_FILE__INIT;
+    d->o = (Oms__ObjectScope)OMS__OBJECT_SCOPE__INIT;
+    d->include[0] = (char *)"shop.*";
+    d->o.include = d->include;
+    d->o.n_include = 1;
+    d->f.name = (char *)"p";
+    d->f.source = (char *)"a";
+    d->f.target = (char *)"b";
+    d->f.objects = &d->o;
+}
+
+static struct err create(struct lab *l, struct draft *d)
+{
+    Oms__ProjectCreateRequest r = OMS__PROJECT_CREATE_REQUEST__INIT;
+    struct err e = ERR_INIT;
+
+    r.file = &d->f;
+    (void)!lab_command(l, COMMAND_PROJECT_CREATE, &r.base, &e);
+    return e;
+}
+
+static void a_bad_pattern_is_refused_with_its_place(void **state)
+{
+    struct draft d;
+
+    draft_init(&d);
+    d.include[1] = (char *)"shop.[ab";
+    d.o.n_include = 2;
+    struct err e = create(*state, &d);
+    assert_int_equal(e.code, ERR_INVALID);
+    assert_non_null(strstr(e.message, "include["));
+}
+
+static void unknown_data_sources_are_refused_by_name(void **state)
+{
+    struct draft d;
+
+    draft_init(&d);
+    d.f.target = (char *)"nowhere";
+    struct err e = create(*state, &d);
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+    assert_non_null(strstr(e.message, "target: there is no data source 'nowhere'"));
+}
+
+static void source_and_target_must_differ(void **state)
+{
+    struct draft d;
+
+    draft_init(&d);
+    d.f.target = (char *)"a";
+    assert_int_equal(create(*state, &d).code, ERR_INVALID);
+}
+
+static void row_filters_and_column_selection_are_refused(void **state)
+{
+    struct draft d;
+
+    draft_init(&d);
+    d.f.where = (char *)"id > 1";
+    struct err e = create(*state, &d);
+    assert_int_equal(e.code, ERR_UNSUPPORTED);
+    assert_non_null(strstr(e.message, "where"));
+    draft_init(&d);
+    d.f.columns = (char *)"id";
+    e = create(*state, &d);
+    assert_int_equal(e.code, ERR_UNSUPPORTED);
+    assert_non_null(strstr(e.message, "columns"));
+}
+
+static void names_are_small_letters_digits_and_hyphens(void **state)
+{
+    static const char *const bad[] = {
+        "",    "-a",  "A",        "a.b",
+        "a/b", "a b", "\xc3\xa4", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
+    struct draft d;
+
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        draft_init(&d);
+        d.f.name = (char *)bad[i];
+        assert_int_equal(create(*state, &d).code, ERR_INVALID);
+    }
+    draft_init(&d);
+    d.f.name = (char *)"shop-2-move";
+    assert_int_equal(create(*state, &d).code, ERR_NONE);
+    assert_int_equal(create(*state, &d).code, ERR_EXISTS);
+}
+
+static void a_refused_command_changes_nothing(void **state)
+{
+    struct lab *l = *state;
+    struct err e = ERR_INIT;
+    size_t rows = l->rows.n;
+
+    assert_false(lab_named(l, COMMAND_PROJECT_START, "p", &e));
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+    assert_false(lab_named(l, COMMAND_SOURCE_REMOVE, "zzz", &e));
+    assert_false(lab_named(l, COMMAND_COMPONENT_RESTART, "p.store", &e));
+    assert_int_equal(l->rows.n, rows);
+    assert_int_equal(l->events.n, 2); /* of the two data sources */
+}
+
+static void a_data_source_in_use_is_not_removed(void **state)
+{
+    struct lab *l = *state;
+    struct err e = ERR_INIT;
+
+    assert_true(lab_project(l, "p", &e));
+    assert_false(lab_named(l, COMMAND_SOURCE_REMOVE, "a", &e));
+    assert_non_null(strstr(e.message, "project 'p' uses it"));
+    assert_true(lab_named(l, COMMAND_PROJECT_REMOVE, "p", &e));
+    assert_true(lab_named(l, COMMAND_SOURCE_REMOVE, "a", &e));
+    assert_null(lab_find(l, "source", "a"));
+}
+
+static void a_data_source_is_replaced_only_when_asked(void **state)
+{
+    struct lab *l = *state;
+    Oms__DataSourceAddRequest r = OMS__DATA_SOURCE_ADD_REQUEST__INIT;
+    Oms__DataSourceFile f = OMS__DATA_SOURCE_FILE__INIT;
+    struct err e = ERR_INIT;
+
+    f.name = (char *)"a";
+    f.host = (char *)"elsewhere";
+    r.file = &f;
+    assert_false(lab_command(l, COMMAND_SOURCE_ADD, &r.base, &e));
+    assert_int_equal(e.code, ERR_EXISTS);
+    r.has_replace = r.replace = true;
+    assert_true(lab_command(l, COMMAND_SOURCE_ADD, &r.base, &e));
+    assert_string_equal(source_row(cluster_source(l->c, "a"))->file->host, "elsewhere");
+}
+
+static void replacing_a_data_source_restarts_what_uses_it(void **state)
+{
+    struct lab *l = *state;
+    Oms__DataSourceAddRequest r = OMS__DATA_SOURCE_ADD_REQUEST__INIT;
+    Oms__DataSourceFile f = OMS__DATA_SOURCE_FILE__INIT;
+    struct lab_host h;
+    struct err e = ERR_INIT;
+
+    lab_host_open(&h, "h", "west");
+    assert_true(lab_project(l, "p", &e) && lab_named(l, COMMAND_PROJECT_START, "p", &e));
+    lab_run(l, &h, 20);
+    uint64_t revision = cluster_component(l->c, "p.store")->revision;
+    f.name = (char *)"a";
+    f.host = (char *)"elsewhere";
+    r.file = &f;
+    r.has_replace = r.replace = true;
+    assert_true(lab_command(l, COMMAND_SOURCE_ADD, &r.base, &e));
+    assert_int_equal(cluster_component(l->c, "p.store")->revision, revision + 1);
+    lab_host_close(&h);
+}
+
+static void the_password_is_in_no_view_and_no_specification(void **state)
+{
+    struct lab *l = *state;
+    struct arena a;
+
+    arena_init(&a, 0);
+    const Oms__DataSourceView *v = view_source(l->c, cluster_source(l->c, "a"), &a);
+    size_t n;
+    const char *bytes = message_pack(&v->base, &a, &n);
+    assert_null(memmem(bytes, n, "sealed", 6));
+    const ProtobufCBinaryData *sealed = secret_find(l->c, secret_of_source("a", &a));
+    assert_non_null(sealed);
+    assert_memory_equal(sealed->data, "sealed", 6);
+    assert_null(secret_find(l->c, secret_of_source("zzz", &a)));
+    arena_fini(&a);
+}
+
+static void specifications_name_what_each_component_needs(void **state)
+{
+    struct lab *l = *state;
+    struct lab_host h;
+    struct arena a;
+    struct err e = ERR_INIT;
+
+    arena_init(&a, 0);
+    lab_host_open(&h, "h", "west");
+    assert_true(lab_project(l, "p", &e) && lab_named(l, COMMAND_PROJECT_START, "p", &e));
+    lab_run(l, &h, 20);
+    const Oms__ComponentSpec *s = spec_build(l->c, cluster_component(l->c, "p.incremental"), &a);
+    assert_string_equal(s->kind, "incr-sync");
+    assert_string_equal(s->task, "p/incremental");
+    assert_string_equal(s->fixed->full_task, "p/full");
+    assert_string_equal(s->fixed->store_id, "p.store");
+    assert_true(s->live->full_done);
+    assert_string_equal(s->live->peers[0]->token_secret, "stream-token:p.store");
+    assert_string_equal(s->fixed->target->secret, "datasource:b");
+    s = spec_build(l->c, cluster_component(l->c, "p.store"), &a);
+    assert_null(s->fixed->target);
+    assert_true(s->fixed->server_id >= 3000000000u);
+    assert_null(s->task);
+    s = spec_build(l->c, cluster_component(l->c, "p.verification"), &a);
+    assert_string_equal(s->fixed->incr_task, "p/incremental");
+    assert_int_equal(s->live->verify_round, 1);
+    lab_host_close(&h);
+    arena_fini(&a);
+}
+
+static void b4_another_incarnation_of_a_store_has_another_replication_id(void **state)
+{
+    struct lab *l = *state;
+    struct lab_host h;
+    struct arena a;
+    struct err e = ERR_INIT;
+
+    arena_init(&a, 0);
+    lab_host_open(&h, "h", "west");
+    assert_true(lab_project(l, "p", &e) && lab_project(l, "q", &e));
+    assert_true(lab_named(l, COMMAND_PROJECT_START, "p", &e));
+    assert_true(lab_named(l, COMMAND_PROJECT_START, "q", &e));
+    lab_run(l, &h, 25);
+    struct component *x = cluster_component(l->c, "p.store");
+    uint32_t first = spec_build(l->c, x, &a)->fixed->server_id;
+    uint32_t other = spec_build(l->c, cluster_component(l->c, "q.store"), &a)->fixed->server_id;
+    x->epoch++;
+    assert_int_not_equal(spec_build(l->c, x, &a)->fixed->server_id, first);
+    assert_int_not_equal(first, other);
+    lab_host_close(&h);
+    arena_fini(&a);
+}
+
+static void the_table_of_steps_is_sound(void **state)
+{
+    (void)state;
+    for (int k = 0; k < STEP_COUNT; k++) {
+        const struct step_row *r = &step_rows[k];
+        assert_true(r->name && r->component && r->kind && r->is_done && r->spec);
+        assert_int_equal(step_from_name(r->name), k);
+        /* A step starts after earlier rows alone: no circle. */
+        assert_int_equal(r->after >> k, 0);
+        assert_int_equal(strcmp(r->kind, "task") == 0, r->verb != NULL);
+        assert_true(strlen(r->component) + PROJECT_NAME_MAX + 2 <= COMPONENT_ID_MAX);
+        for (int o = 0; o < k; o++)
+            assert_string_not_equal(r->component, step_rows[o].component);
+    }
+    assert_int_equal(step_from_name("nonsense"), STEP_NONE);
+}
+
+static void the_numbers_of_rules_are_unique_and_sentences_are_there(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < n_rules; i++) {
+        assert_true(rules[i].number > 100 && rules[i].when && rules[i].effect);
+        assert_true(rules[i].event && strchr(rules[i].event, '.') && rules[i].sentence[0]);
+        for (unsigned o = 0; o < i; o++)
+            assert_int_not_equal(rules[i].number, rules[o].number);
+    }
+}
+
+static void every_decision_of_a_rule_is_in_the_event_log_with_its_number(void **state)
+{
+    struct lab *l = *state;
+    struct lab_host h;
+    struct err e = ERR_INIT;
+
+    lab_host_open(&h, "h", "west");
+    assert_true(lab_project(l, "p", &e) && lab_named(l, COMMAND_PROJECT_START, "p", &e));
+    lab_run(l, &h, 25);
+    assert_int_equal(lab_count(l, "step.started", "p"), 6);
+    assert_int_equal(lab_count(l, "step.done", "p"), 5); /* incremental is never done */
+    assert_int_equal(lab_count(l, "component.placed", NULL), 6);
+    lab_host_close(&h);
+}
+
+static void texts_from_outside_become_valid_utf8(void **state)
+{
+    static const char *const texts[][2] = {{"plain", "plain"},
+                                           {"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", NULL},
+                                           {"a\xff"
+                                            "b",
+                                            "a?b"},
+                                           {"cut \xe2\x82", "cut ??"},
+                                           {"\xc0\xaf", "??"},
+                                           {"\xed\xa0\x80", "???"},
+                                           {"\xf5\x80\x80\x80", "????"}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        char *s = must_strdup(texts[i][0]);
+        text_clean(s);
+        assert_string_equal(s, texts[i][1] ? texts[i][1] : texts[i][0]);
+        free(s);
+    }
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, open_lab, close_lab)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_bad_pattern_is_refused_with_its_place),
+        TEST(unknown_data_sources_are_refused_by_name),
+        TEST(source_and_target_must_differ),
+        TEST(row_filters_and_column_selection_are_refused),
+        TEST(names_are_small_letters_digits_and_hyphens),
+        TEST(a_refused_command_changes_nothing),
+        TEST(a_data_source_in_use_is_not_removed),
+        TEST(a_data_source_is_replaced_only_when_asked),
+        TEST(replacing_a_data_source_restarts_what_uses_it),
+        TEST(the_password_is_in_no_view_and_no_specification),
+        TEST(specifications_name_what_each_component_needs),
+        TEST(b4_another_incarnation_of_a_store_has_another_replication_id),
+        cmocka_unit_test(the_table_of_steps_is_sound),
+        cmocka_unit_test(the_numbers_of_rules_are_unique_and_sentences_are_there),
+        TEST(every_decision_of_a_rule_is_in_the_event_log_with_its_number),
+        cmocka_unit_test(texts_from_outside_become_valid_utf8),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
