@@ -196,7 +196,7 @@ static void take_records(struct reading *r, const struct buf *out)
 /* --- reading ------------------------------------------------------------------------------------
  */
 
-bool reading_go(struct reading *r, struct log *l, const struct asked *a, struct err *e)
+bool reading_go(struct reading *r, struct log *l, const struct asked *a, struct err *why)
 {
     struct mono until = mono_add_ms(clock_mono(), END_MS);
     struct txn_set end;

@@ -21,19 +21,30 @@ const struct collation *collation_find(const struct collations *all, uint32_t id
     return all->n ? bsearch(&id, all->at, all->n, sizeof *all->at, collation_cmp) : NULL;
 }
 
+/* What a map must tell about one column of this type. */
+static bool is_told(const struct table_map *m, const struct map_column *c)
+{
+    switch (c->type) {
+    case NATIVE_TINY:
+    case NATIVE_SHORT:
+    case NATIVE_INT24:
+    case NATIVE_LONG:
+    case NATIVE_LONGLONG:
+        return m->has_signs;
+    case NATIVE_ENUM:
+    case NATIVE_SET:
+        return m->has_members && m->has_member_collations;
+    default:
+        return !c->is_text || m->has_collations;
+    }
+}
+
 bool map_is_full(const struct table_map *m)
 {
-    bool text = false, members = false, numbers = false;
-
-    for (uint16_t i = 0; i < m->n_columns; i++) {
-        uint8_t t = m->columns[i].type;
-        text = text || m->columns[i].is_text;
-        members = members || t == NATIVE_ENUM || t == NATIVE_SET;
-        numbers = numbers || t == NATIVE_LONG || t == NATIVE_LONGLONG || t == NATIVE_TINY ||
-                  t == NATIVE_SHORT || t == NATIVE_INT24;
-    }
-    return m->has_names && (!text || m->has_collations) && (!numbers || m->has_signs) &&
-           (!members || (m->has_members && m->has_member_collations));
+    for (uint16_t i = 0; i < m->n_columns; i++)
+        if (!is_told(m, &m->columns[i]))
+            return false;
+    return m->has_names;
 }
 
 /* --- the shape of a column ----------------------------------------------------------------------
@@ -307,6 +318,28 @@ static const struct column_def *model_column(const struct build *b, const struct
     return NULL;
 }
 
+static bool build_members(struct build *b, const struct map_column *m, struct column_def *c,
+                          struct err *e)
+{
+    buf_clear(&b->text);
+    put_members(m, &b->text);
+    if (!buf_ok(&b->text))
+        return err_set(e, ERR_LIMIT, "the members of column '%s' are too long", c->name);
+    c->members = arena_memdup(&b->b.arena, b->text.p, b->text.len);
+    c->members_len = (uint32_t)b->text.len;
+    return true;
+}
+
+static uint32_t built_length(const struct shape *s, const struct column_def *c,
+                             const struct column_def *model)
+{
+    if (c->kind == KIND_UUID || c->kind == KIND_INET4 || c->kind == KIND_INET6)
+        return 0;
+    if (model && same_length(s, model))
+        return model->length;
+    return s->length_bytes ? (uint32_t)((1ull << 8 * s->length_bytes) - 1) : s->length;
+}
+
 static bool build_column(struct build *b, uint16_t i, struct err *e)
 {
     const struct map_column *m = &b->m->columns[i];
@@ -324,23 +357,14 @@ static bool build_column(struct build *b, uint16_t i, struct err *e)
     c->precision = s.precision;
     c->scale = s.scale;
     c->nullable = m->nullable;
-    if (!model || !same_length(&s, model))
-        c->length = s.length_bytes ? (uint32_t)((1ull << 8 * s.length_bytes) - 1) : s.length;
-    if (c->kind == KIND_UUID || c->kind == KIND_INET4 || c->kind == KIND_INET6)
-        c->length = 0;
+    c->length = built_length(&s, c, model);
     c->fixed_char = m->type == NATIVE_STRING && s.kind == KIND_TEXT;
     c->charset = is_character(s.kind) ? s.collation->charset : "";
     c->collation = is_character(s.kind) ? s.collation->name : "";
     if (!model || column_difference(m, b->all, model))
         c->native = model && model->kind != s.kind ? model->native : native_text(b, &s, m);
-    if (s.kind == KIND_ENUM || s.kind == KIND_SET) {
-        buf_clear(&b->text);
-        put_members(m, &b->text);
-        if (!buf_ok(&b->text))
-            return err_set(e, ERR_LIMIT, "the members of column '%s' are too long", c->name);
-        c->members = arena_memdup(&b->b.arena, b->text.p, b->text.len);
-        c->members_len = (uint32_t)b->text.len;
-    }
+    if (s.kind == KIND_ENUM || s.kind == KIND_SET)
+        return build_members(b, m, c, e);
     return true;
 }
 
