@@ -210,8 +210,8 @@ bool reading_go(struct reading *r, struct log *l, const struct asked *a, struct 
         if (mono_cmp(clock_mono(), until) > 0)
             fail_msg("the log did not come to its end");
         buf_clear(&out);
-        ok =
-            mysql_log_ops.read(l, &out, a->want_bytes ? a->want_bytes : 1u << 20, 100, &r->last, e);
+        ok = mysql_log_ops.read(l, &out, a->want_bytes ? a->want_bytes : 1u << 20, 100, &r->last,
+                                why);
         if (!ok)
             break;
         take_records(r, &out);
