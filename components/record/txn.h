@@ -1,6 +1,6 @@
 /*
  * Records of the log: what a Store writes, sends and a reader walks. A payload (of a block) is a
- * sequence of records; a record is u8 type, varint length, body. Encoded by the log endpoint
+ * sequence of records; a record is u8 type, u32 length, body. Encoded by the log endpoint
  * straight into the Store's buffer, decoded as views. The format is docs/format/store.md. Pure.
  */
 #ifndef OMS_COMPONENTS_RECORD_TXN_H
@@ -52,9 +52,9 @@ enum {                              /* change.flags, from the event */
        CHANGE_F_ABSENT = 4,         /* images carry the absent bitmap */
 };
 
-/* The body after the head: runs. A run = varint table id, u8 op, u8 flags, u8 image kind, varint
- * count, then count times: UPDATE: before, after; INSERT: after; DELETE: before; each varint length
- * + row. */
+/* The body after the head: runs. A run = varint table id, u8 op, u8 flags, u8 image kind, u32
+ * count, then count times: UPDATE: before, after; INSERT: after; DELETE: before; each u32 length +
+ * row. */
 struct change {
     enum change_op op;
     const struct table_def *table; /* borrowed from the resolver */
