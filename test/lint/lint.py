@@ -110,7 +110,7 @@ def check_functions():
     c = [f for f in sources() if f.endswith(".c")]
     for line in sh("pmccabe", *c).stdout.split("\n"):
         p = line.split("\t")
-        if len(p) < 6:
+        if len(p) < 6 or not p[0].isdigit():
             continue
         cyclomatic, lines, place = int(p[0]), int(p[4]), p[5]
         if lines > MAX_FUNCTION:
