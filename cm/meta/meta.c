@@ -1,10 +1,13 @@
 /* The connection: opened with every wait bounded, closed, and one way to run a statement. */
+#include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cm/meta/meta_priv.h"
+#include "common/os/clock.h"
 
 void meta_text(struct meta_params *p, const char *value)
 {
@@ -61,20 +64,72 @@ static bool set_error(struct meta *m, enum err_code code, const char *text, stru
     return err_set(e, code, "MetaDB: %s", line);
 }
 
+/* Waits for the socket; false: the time is over. */
+static bool wait_socket(struct meta *m, short events, struct mono until)
+{
+    struct pollfd fd = {.fd = PQsocket(m->conn), .events = events};
+    int64_t left = mono_ms_between(clock_mono(), until);
+    int n;
+
+    do
+        n = poll(&fd, 1, left > 0 ? (int)left : 0);
+    while (n < 0 && errno == EINTR);
+    return n > 0;
+}
+
+/* Sends what is left, then reads until a result is whole. False: no answer in time, or no
+ * connection; libpq's text tells the latter. */
+static bool wait_answer(struct meta *m, struct mono until, bool *late)
+{
+    int unsent;
+
+    while ((unsent = PQflush(m->conn)) == 1) {
+        *late = !wait_socket(m, POLLIN | POLLOUT, until);
+        if (*late || !PQconsumeInput(m->conn))
+            return false;
+    }
+    while (unsent == 0 && PQisBusy(m->conn)) {
+        *late = !wait_socket(m, POLLIN, until);
+        if (*late || !PQconsumeInput(m->conn))
+            return false;
+    }
+    return unsent == 0;
+}
+
+/* The server's own limits end a statement; this one ends the wait for a server that says nothing.
+ */
+bool meta_result(struct meta *m, PGresult **out, struct err *e)
+{
+    struct mono until = mono_add_ms(clock_mono(), META_STATEMENT_MS + 1000);
+    PGresult *last = NULL, *r;
+    bool late = false;
+
+    while (wait_answer(m, until, &late) && (r = PQgetResult(m->conn)) != NULL) {
+        bool keep = last && PQresultStatus(last) == PGRES_FATAL_ERROR;
+        PQclear(keep ? r : last);
+        last = keep ? last : r;
+    }
+    if (late) {
+        PQclear(last);
+        return set_error(m, ERR_UNAVAILABLE, "no answer in time", e);
+    }
+    ExecStatusType s = PQresultStatus(last);
+    if (last && (s == PGRES_COMMAND_OK || s == PGRES_TUPLES_OK)) {
+        *out = last;
+        return true;
+    }
+    set_error(m, is_gone(last) ? ERR_UNAVAILABLE : ERR_METADB, PQerrorMessage(m->conn), e);
+    PQclear(last);
+    return false;
+}
+
 bool meta_exec(struct meta *m, const char *sql, const struct meta_params *p, bool binary,
                PGresult **out, struct err *e)
 {
-    PGresult *r = PQexecParams(m->conn, sql, p ? p->n : 0, NULL, p ? p->value : NULL,
-                               p ? p->len : NULL, p ? p->format : NULL, binary);
-    ExecStatusType s = PQresultStatus(r);
-
-    if (s == PGRES_COMMAND_OK || s == PGRES_TUPLES_OK) {
-        *out = r;
-        return true;
-    }
-    set_error(m, is_gone(r) ? ERR_UNAVAILABLE : ERR_METADB, PQerrorMessage(m->conn), e);
-    PQclear(r);
-    return false;
+    if (!PQsendQueryParams(m->conn, sql, p ? p->n : 0, NULL, p ? p->value : NULL, p ? p->len : NULL,
+                           p ? p->format : NULL, binary))
+        return set_error(m, ERR_UNAVAILABLE, PQerrorMessage(m->conn), e);
+    return meta_result(m, out, e);
 }
 
 bool meta_run(struct meta *m, const char *sql, const struct meta_params *p, struct err *e)
@@ -135,6 +190,7 @@ bool meta_open(const char *conninfo, struct meta **out, struct err *e)
         return false;
     }
     PQsetNoticeProcessor(m->conn, ignore_notice, NULL);
+    must(PQsetnonblocking(m->conn, 1) == 0);
     if (!set_up(m, e) || !meta_migrate(m, e) || !read_id(m, e)) {
         meta_close(m);
         return false;
@@ -159,4 +215,9 @@ const char *meta_id(const struct meta *m)
 bool meta_is_alive(struct meta *m)
 {
     return !m->is_gone && PQstatus(m->conn) == CONNECTION_OK;
+}
+
+int meta_backend(const struct meta *m)
+{
+    return PQbackendPID(m->conn);
 }

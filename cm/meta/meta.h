@@ -7,11 +7,11 @@
  * nothing.
  *
  * Calls block, each bounded by connect, statement, lock and idle timeouts set on the session
- * (META_STATEMENT_MS): the leader has nothing to do that may overtake its commit, and MetaDB is
- * near. The interface hands out no libpq type, so that it can become asynchronous behind it.
- * Errors: ERR_UNAVAILABLE: no connection or the server went away (open again after a while);
- * ERR_NOT_LEADER: the lease is another's; ERR_METADB: the server refused a statement.
- * Called by cm/lead.c. Thread: loop.
+ * (META_STATEMENT_MS), and by a deadline of our own for a server that says nothing: the leader has
+ * nothing to do that may overtake its commit, and MetaDB is near. The interface hands out no libpq
+ * type, so that it can become asynchronous behind it. Errors: ERR_UNAVAILABLE: no connection or the
+ * server went away (open again after a while); ERR_NOT_LEADER: the lease is another's; ERR_METADB:
+ * the server refused a statement. Called by cm/lead.c. Thread: loop.
  */
 #ifndef OMS_CM_META_META_H
 #define OMS_CM_META_META_H
@@ -34,7 +34,8 @@ struct meta;
 bool meta_open(const char *conninfo, struct meta **m, struct err *e) MUST_CHECK;
 void meta_close(struct meta *m); /* NULL is fine */
 const char *meta_id(const struct meta *m);
-bool meta_is_alive(struct meta *m); /* false: close it and open again */
+int meta_backend(const struct meta *m); /* process id of the server's side */
+bool meta_is_alive(struct meta *m);     /* false: close it and open again */
 
 /* --- lease (C2): a counter, compared and set; time is the caller's own clock -------------------
  */

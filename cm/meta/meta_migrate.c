@@ -34,13 +34,11 @@ static const char *const migrations[] = {
 /* Several statements in one call run as one transaction when BEGIN opens them. */
 static bool run_script(struct meta *m, const char *sql, struct err *e)
 {
-    PGresult *r CLEANUP(meta_result_clear) = PQexec(m->conn, sql);
-    ExecStatusType s = PQresultStatus(r);
+    PGresult *r CLEANUP(meta_result_clear) = NULL;
 
-    if (s == PGRES_COMMAND_OK || s == PGRES_TUPLES_OK)
-        return true;
-    return err_set(e, PQstatus(m->conn) == CONNECTION_OK ? ERR_METADB : ERR_UNAVAILABLE,
-                   "MetaDB: %.300s", PQerrorMessage(m->conn));
+    if (!PQsendQuery(m->conn, sql))
+        return err_set(e, ERR_UNAVAILABLE, "MetaDB: %.300s", PQerrorMessage(m->conn));
+    return meta_result(m, &r, e);
 }
 
 static bool schema_version(struct meta *m, uint64_t *version, struct err *e)

@@ -30,6 +30,8 @@ void meta_result_clear(PGresult **r);
  * in binary form. p NULL: no parameters. */
 bool meta_exec(struct meta *m, const char *sql, const struct meta_params *p, bool binary,
                PGresult **out, struct err *e) MUST_CHECK;
+/* The (last, or first failed) result of what was sent before. */
+bool meta_result(struct meta *m, PGresult **out, struct err *e) MUST_CHECK;
 bool meta_run(struct meta *m, const char *sql, const struct meta_params *p,
               struct err *e) MUST_CHECK;
 uint64_t meta_cell_u64(const PGresult *r, int row, int column); /* text results */

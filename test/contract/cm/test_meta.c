@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 #include <poll.h>
+#include <signal.h>
 
 #include "cm/meta/meta.h"
 #include "common/base/must.h"
@@ -390,6 +391,24 @@ static void after_a_crash_of_the_server_it_is_opened_again_with_everything(void 
     assert_int_equal(seen.epoch, mine.epoch);
 }
 
+static void a_server_that_says_nothing_is_given_up(void **state)
+{
+    struct world *w = *state;
+    struct meta_lease seen;
+    struct mono before = clock_mono();
+    struct err e = ERR_INIT;
+    pid_t backend = meta_backend(w->a);
+
+    assert_int_equal(kill(backend, SIGSTOP), 0);
+    assert_false(meta_lease_read(w->a, &seen, &e));
+    assert_int_equal(kill(backend, SIGCONT), 0);
+    assert_int_equal(e.code, ERR_UNAVAILABLE);
+    assert_false(meta_is_alive(w->a));
+    assert_in_range(mono_ms_between(before, clock_mono()), META_STATEMENT_MS,
+                    META_STATEMENT_MS + 3000);
+    assert_true(meta_lease_read(w->b, &seen, &e));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_world, close_world)
 int main(void)
 {
@@ -409,6 +428,7 @@ int main(void)
         TEST(events_are_read_newest_or_next_and_by_subject),
         TEST(old_events_and_replies_are_pruned),
         TEST(a_revision_never_goes_back),
+        TEST(a_server_that_says_nothing_is_given_up),
         TEST(after_a_crash_of_the_server_it_is_opened_again_with_everything),
     };
     return cmocka_run_group_tests(tests, open_server, close_server);

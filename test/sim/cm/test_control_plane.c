@@ -24,6 +24,7 @@
 #define ACTIONS 4000 /* a world */
 #define WORLDS 60
 #define QUIET_ROUNDS 90
+#define RELEASE_ROUNDS 20
 
 static const char *const host_ids[HOSTS] = {"h-1", "h-2", "h-3"};
 static const char *const idcs[HOSTS] = {"west", "west", "east"};
@@ -356,6 +357,34 @@ static void check_processes(struct sim *s)
         }
 }
 
+/* The end of every project: sealed, and nothing runs. */
+static void release_all(struct sim *s)
+{
+    Oms__ReleaseRequest r = OMS__RELEASE_REQUEST__INIT;
+    struct err e = ERR_INIT;
+
+    for (int i = 0; i < PROJECTS; i++) {
+        r.name = (char *)projects[i];
+        r.has_finish = r.finish = i == 0;
+        if (lab_command(&s->l, COMMAND_PROJECT_RELEASE, &r.base, &e))
+            s->acknowledged[i] = r.finish ? WANT_FINISH : WANT_RELEASE;
+        else
+            lab_break(&s->l, "'%s' cannot be released: %s", projects[i], e.message);
+    }
+    for (int n = 0; n < RELEASE_ROUNDS && s->l.broken[0] == '\0'; n++) {
+        for (int i = 0; i < HOSTS; i++) {
+            lab_host_work(&s->h[i]);
+            (void)!lab_host_sync(&s->l, &s->h[i], false, &e);
+        }
+        lab_pass(&s->l, 1000);
+        check(s);
+    }
+    for (int i = 0; i < PROJECTS; i++)
+        if (!text_is(lab_state(&s->l, projects[i]), "released"))
+            lab_break(&s->l, "'%s' is %s after its release", projects[i],
+                      lab_state(&s->l, projects[i]));
+}
+
 static bool run_world(uint64_t seed, unsigned long *actions)
 {
     struct sim *s = must_calloc(1, sizeof *s);
@@ -373,6 +402,9 @@ static bool run_world(uint64_t seed, unsigned long *actions)
         reach_goals(s);
         for (int i = 0; i < PROJECTS; i++)
             check_goal(s, projects[i]);
+        check_processes(s);
+        if (s->l.broken[0] == '\0')
+            release_all(s);
         check_processes(s);
     }
     bool fine = s->l.broken[0] == '\0';
