@@ -13,10 +13,11 @@
 #include "common/base/vec.h"
 
 /* Origins live for ever and are few (one a GTID domain or server). */
-static struct {
+struct origins {
     pthread_mutex_t lock;
     VEC(char *) texts;
-} interned = {.lock = PTHREAD_MUTEX_INITIALIZER};
+};
+static struct origins interned = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 const char *origin_intern(const char *text, size_t len)
 {

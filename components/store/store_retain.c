@@ -85,6 +85,22 @@ static bool write_readers(struct store *s, struct err *e)
     return ok;
 }
 
+/* A reader keeps its position itself and comes back with it; an older one in the file only keeps
+ * more. So a full disk stops neither readers nor what makes room. */
+static bool write_readers_if_room(struct store *s, struct err *e)
+{
+    struct err why = ERR_INIT;
+
+    if (write_readers(s, &why))
+        return true;
+    if (why.code == ERR_NO_SPACE) {
+        log_err(LOG_WARN, "store.readers", &why);
+        return true;
+    }
+    *e = why;
+    return false;
+}
+
 bool store_register(struct store *s, const char *reader, const struct txn_set *low, struct err *e)
 {
     struct registered *r = NULL;
@@ -108,7 +124,7 @@ bool store_register(struct store *s, const char *reader, const struct txn_set *l
     s->readers_dirty = true;
     now |= mono_ms_between(s->readers_at, clock_mono()) >= KEEP_DURABLE_MS;
     pthread_mutex_unlock(&s->lock);
-    return !now || write_readers(s, e);
+    return !now || write_readers_if_room(s, e);
 }
 
 /* May the oldest segment go? Under the lock. */
@@ -170,7 +186,7 @@ bool store_purge(struct store *s, struct wall now, uint32_t *removed, bool *loud
     pthread_mutex_lock(&s->lock);
     dirty = s->readers_dirty;
     pthread_mutex_unlock(&s->lock);
-    if (dirty && !write_readers(s, e)) /* what is removed below is by positions that are durable */
+    if (dirty && !write_readers_if_room(s, e))
         return false;
     while ((g = take_oldest(s, now, loud)) != NULL) {
         char path[PATH_CAP];
