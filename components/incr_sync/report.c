@@ -87,6 +87,7 @@ void report_tick(struct sync *s)
 
     f.connected = store_reader_heard(s->reader, &heard);
     f.source_heard = heard.source_heard;
+    f.source_time = heard.source_time;
     f.more_in_store = heard.backlog_bytes > 0;
     put_position(s, lag_ms(&f), lag_is_caught_up(&f),
                  f.connected ? (int64_t)heard.backlog_bytes : -1);

@@ -6,6 +6,16 @@ static int64_t ms_since(struct wall then, struct wall now)
     return ms > 0 ? ms : 0;
 }
 
+/* A Store that has read up to a moment before it last heard its source is not behind. */
+static int64_t store_lag_ms(const struct lag_facts *f)
+{
+    if (f->source_time.us == 0)
+        return LAG_UNKNOWN;
+    if (ms_since(f->source_time, f->source_heard) < LAG_STORE_BEHIND_MS)
+        return 0;
+    return ms_since(f->source_time, f->now);
+}
+
 int64_t lag_ms(const struct lag_facts *f)
 {
     if (!f->connected || f->source_heard.us == 0 ||
@@ -14,7 +24,7 @@ int64_t lag_ms(const struct lag_facts *f)
     if (f->oldest_commit.us != 0)
         return ms_since(f->oldest_commit, f->now);
     if (!f->more_in_store)
-        return 0;
+        return store_lag_ms(f);
     return f->newest_commit.us != 0 ? ms_since(f->newest_commit, f->now) : LAG_UNKNOWN;
 }
 

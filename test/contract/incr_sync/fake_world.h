@@ -232,8 +232,9 @@ bool stream_read(struct stream_client *s, int64_t timeout_ms, enum stream_event 
         *head = (struct block_head){.number = s->next};
         *ev = STREAM_BLOCK;
     } else if (!s->told) {
-        *heard =
-            (struct stream_heard){.source_heard = clock_wall(), .last_number = world->blocks.n};
+        *heard = (struct stream_heard){.source_heard = clock_wall(),
+                                       .source_time = clock_wall(),
+                                       .last_number = world->blocks.n};
         *ev = STREAM_HEARD;
         s->told = true;
     } else {

@@ -17,6 +17,7 @@ static struct lag_facts fresh(void)
     return (struct lag_facts){.now = {NOW_US},
                               .connected = true,
                               .source_heard = {NOW_US - 100000},
+                              .source_time = {NOW_US - 1200000},
                               .level_at = {NOW_US - 200000},
                               .indexes_done = true,
                               .caught_up_lag_ms = 5000};
@@ -29,6 +30,19 @@ static void nothing_pending_and_a_fresh_store_is_no_lag(void **state)
     (void)state;
     assert_int_equal(lag_ms(&f), 0);
     assert_true(lag_is_caught_up(&f));
+}
+
+static void a_store_that_catches_up_itself_is_never_lag_zero(void **state)
+{
+    struct lag_facts f = fresh();
+
+    (void)state;
+    f.source_time.us = NOW_US - 3600000000; /* it reads an hour's log; all it has is committed */
+    assert_int_equal(lag_ms(&f), 3600000);
+    assert_false(lag_is_caught_up(&f));
+    f.source_time.us = 0; /* connected, but neither a commit nor the log's end was met */
+    assert_int_equal(lag_ms(&f), LAG_UNKNOWN);
+    assert_false(lag_is_caught_up(&f));
 }
 
 static void the_oldest_uncommitted_transaction_is_the_lag(void **state)
@@ -99,6 +113,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_pending_and_a_fresh_store_is_no_lag),
+        cmocka_unit_test(a_store_that_catches_up_itself_is_never_lag_zero),
         cmocka_unit_test(the_oldest_uncommitted_transaction_is_the_lag),
         cmocka_unit_test(a_source_clock_ahead_of_ours_is_no_negative_lag),
         cmocka_unit_test(lag_is_unknown_when_the_store_heard_nothing_for_five_seconds),
