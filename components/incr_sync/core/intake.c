@@ -187,11 +187,9 @@ static const struct table_def *resolve(void *arg, uint32_t id)
     if (!t)
         return NULL;
     entry = (struct txn_table){id, o->committed ? USE_SKIP : use_of(t, o->id), t};
-    if (entry.use != USE_SKIP && *t->current != t) {
-        /* Keys of two versions of one table must not meet in flight. */
+    /* Keys of two versions of one table must not meet in flight. */
+    if (entry.use != USE_SKIP && *t->current != t)
         o->barrier |= *t->current != NULL;
-        *t->current = t;
-    }
     in->current = o->tables.n;
     vec_push(&o->tables, entry);
     return t->def;
@@ -299,6 +297,10 @@ static void finish(struct intake *in, struct source_block *b, const struct txn_h
     t->tables = dup_array(b, o->tables.at, o->tables.n * sizeof *o->tables.at);
     t->n_parts = (uint32_t)o->parts.n;
     t->parts = dup_array(b, o->parts.at, o->parts.n * sizeof *o->parts.at);
+    /* Only now: an unfinished transaction may be dropped and come again, a barrier as before. */
+    for (size_t i = 0; i < o->tables.n; i++)
+        if (o->tables.at[i].use != USE_SKIP)
+            *o->tables.at[i].table->current = o->tables.at[i].table;
     vec_push(&b->txns, t);
     o->active = false;
     o->parts.n = 0; /* the references are the transaction's now */

@@ -148,6 +148,33 @@ static void a_table_that_was_never_described_is_corruption(void **state)
     done_with(f);
 }
 
+static void another_table_version_is_a_barrier_also_when_its_beginning_came_twice(void **state)
+{
+    struct fixture *f = make(0, 1u << 20);
+    const struct table_def *t1b = table(7, "t1", false);
+    struct source_block *a, *b;
+
+    (void)state;
+    whole(f, 1, f->t1, 1, -1);
+    record_write_table(&f->raw, t1b);
+    begin(f, RECORD_TXN_PART, 2, 0);
+    insert(f, t1b, 2, -1);
+    txn_write_end(&f->w);
+    a = block(f, true);
+    assert_true(intake_is_open(f->in));
+    intake_drop_open(f->in, idle, f);
+    whole(f, 2, t1b, 2, -1);
+    whole(f, 3, t1b, 3, -1);
+    b = block(f, true);
+    assert_int_equal(b->txns.n, 2);
+    assert_int_equal(b->txns.at[0]->class_, SOURCE_BARRIER);
+    assert_int_equal(b->txns.at[1]->class_, SOURCE_ROWS);
+    release(f, a);
+    release(f, b);
+    table_def_unref(t1b);
+    done_with(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +183,7 @@ int main(void)
         cmocka_unit_test(a_transaction_beyond_the_limit_is_refused_with_its_size),
         cmocka_unit_test(too_many_keys_make_a_barrier),
         cmocka_unit_test(the_first_transaction_of_another_table_version_is_a_barrier),
+        cmocka_unit_test(another_table_version_is_a_barrier_also_when_its_beginning_came_twice),
         cmocka_unit_test(a_ddl_in_scope_is_held_and_another_only_moves_the_position),
         cmocka_unit_test(a_table_that_was_never_described_is_corruption),
     };
