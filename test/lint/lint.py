@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MAX_FILE, MAX_FUNCTION, MAX_COMPLEXITY, MAX_COLUMNS = 500, 80, 15, 100
@@ -266,11 +267,77 @@ def check_docs():
         for symbol in re.findall(r"`([a-z_][A-Za-z0-9_]*)\(\)`", read("docs/walks.md")):
             if symbol not in words:
                 yield f"docs/walks.md: quotes `{symbol}()`, which does not exist"
-    for rule in re.findall(r"^\|\s*([FABCE]\d+)\s*\|.*?\|\s*`?([^|`]*)`?\s*\|\s*$", read("docs/correctness.md"), flags=re.M) \
-            if os.path.exists(os.path.join(ROOT, "docs/correctness.md")) else []:
-        for path in re.findall(r"test/[\w/.]+", rule[1]):
-            if not os.path.exists(os.path.join(ROOT, path)):
-                yield f"docs/correctness.md: rule {rule[0]} names '{path}', which does not exist"
+    yield from correctness_findings()
+    yield from link_findings()
+
+
+RULES = {"F": 7, "A": 21, "B": 6, "C": 10, "E": 5}
+
+
+def correctness_findings():
+    """Every rule has its line, and every test that a line names is in its file."""
+    doc = "docs/correctness.md"
+    rows = dict(re.findall(r"^\| ([FABCE]\d+) \|(.*)\|\s*$", read(doc), flags=re.M))
+    for letter, n in RULES.items():
+        for name in (f"{letter}{i}" for i in range(1, n + 1)):
+            if name not in rows:
+                yield f"{doc}: rule {name} has no line"
+    for name, row in rows.items():
+        path = None
+        for word in re.findall(r"`([^`]+)`", row.split("|")[-1]):
+            if word.startswith("test/"):
+                path = word
+                if not os.path.exists(os.path.join(ROOT, path)):
+                    yield f"{doc}: rule {name} names '{path}', which does not exist"
+                    path = None
+            elif path and not re.search(rf"\b{re.escape(word)}\b", read(path)):
+                yield f"{doc}: rule {name} names '{word}', which is not in {path}"
+
+
+def link_findings():
+    for f in tracked("*.md"):
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", read(f)):
+            if "://" not in target and not os.path.exists(os.path.join(ROOT, os.path.dirname(f), target)):
+                yield f"{f}: links to '{target}', which does not exist"
+
+
+REACTIONS = {"RETRY": "tried again by itself", "STOP": "stops and waits for a person",
+             "FENCE": "this process stops writing at once", "BUG": "a defect; stops"}
+
+
+def error_reference():
+    """What `oms explain --markdown` prints, from the table alone."""
+    out = sh("gcc", "-E", "-P", "-", input='#include "common/base/err_table.h"\nERR_TABLE(ROW)\n').stdout
+    literal = r'((?:"(?:\\.|[^"\\])*"\s*)+)'
+    text = ("# Error codes\n\nMade from the table of errors by `make docs`; `oms explain CODE` prints one.\n")
+    for m in re.finditer(rf"ROW\(\s*(\w+),\s*(\w+),\s*{literal},\s*{literal},\s*{literal}\)", out):
+        meaning, cause, remedy = ("".join(re.findall(r'"((?:\\.|[^"\\])*)"', t)) for t in m.groups()[2:])
+        text += (f"\n## {m.group(1)}\n\n{meaning}. Likely cause: {cause}. What to do: {remedy}. "
+                 f"({REACTIONS[m.group(2)]})\n")
+    return text
+
+
+def check_reference():
+    """docs/reference is what `make docs` makes: from the schemas and the table of errors, and, where oms is built
+    from these sources, from its commands."""
+    made = {"errors.md": error_reference()}
+    with tempfile.TemporaryDirectory() as d:
+        r = sh("protoc", "--plugin=protoc-gen-omsrules=proto/plugin/protoc-gen-omsrules", "--omsrules_opt=docs",
+               f"--omsrules_out={d}", "-I.", "-I/usr/include", *tracked("proto/*.proto"),
+               env=dict(os.environ, PYTHON=sys.executable))
+        if r.returncode != 0:
+            yield f"protoc: {r.stdout[-300:]}"
+        for name in os.listdir(d):
+            with open(os.path.join(d, name), encoding="utf-8") as f:
+                made[name] = f.read()
+    oms = os.path.join(os.path.dirname(GEN), "bin/oms")
+    age = max(os.path.getmtime(os.path.join(ROOT, f)) for f in tracked("cm/cli/*.c", "cm/cli/*.h"))
+    if os.path.exists(os.path.join(ROOT, oms)) and os.path.getmtime(os.path.join(ROOT, oms)) > age:
+        made["cli.md"] = sh(os.path.join(ROOT, oms), "help", "--markdown").stdout
+    for name, text in sorted(made.items()):
+        path = os.path.join("docs/reference", name)
+        if not os.path.exists(os.path.join(ROOT, path)) or read(path) != text:
+            yield f"{path}: is not what it is made from (make docs)"
 
 
 def main():
