@@ -8,6 +8,7 @@
 #include "cm/lead_priv.h"
 #include "common/log/log.h"
 #include "common/os/clock.h"
+#include "common/os/fault.h"
 #include "common/pbtext/pbtext.h"
 
 #define QUEUE_MAX 20000
@@ -58,10 +59,15 @@ static bool commit(struct lead *l, const struct effects *x, struct arena *arena,
         return true;
     if (!meta_begin(l->meta, &l->seen, e))
         return false;
-    if (write_all(l, x, arena, e))
-        return meta_commit(l->meta, e);
-    meta_rollback(l->meta);
-    return false;
+    if (!write_all(l, x, arena, e)) {
+        meta_rollback(l->meta);
+        return false;
+    }
+    FAULT(CM_BEFORE_COMMIT);
+    if (!meta_commit(l->meta, e))
+        return false;
+    FAULT(CM_AFTER_COMMIT);
+    return true;
 }
 
 static void log_events(const struct effects *x)

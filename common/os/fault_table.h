@@ -7,5 +7,17 @@
     X(STORE_AFTER_SYNC, "a block is synced, not yet published")                    \
     X(STORE_SYNC_FAILS, "a block's sync returns an error (action err)")            \
     X(TARGET_BEFORE_COMMIT, "rows are written on the target, COMMIT not yet sent") \
-    X(TARGET_AFTER_COMMIT, "COMMIT was sent, its answer not yet read")
+    X(TARGET_AFTER_COMMIT, "COMMIT was sent, its answer not yet read")             \
+    X(FULL_AFTER_COMMON, "the begin of the whole copy is durable")                 \
+    X(FULL_AFTER_ROOT, "a table's root chunk is durable, its begin is not")        \
+    X(FULL_AFTER_BEGIN, "a table's root chunk and begin are durable")              \
+    X(FULL_BEFORE_SPLIT, "a chunk is about to be split")                           \
+    X(FULL_AFTER_SPLIT, "a chunk's split is durable, neither half is read")        \
+    X(FULL_AFTER_CHUNK, "a chunk is committed")                                    \
+    X(FULL_BEFORE_END, "all chunks of a table are committed, its end is not")      \
+    X(FULL_AFTER_END, "a table's end is durable")                                  \
+    X(FULL_AFTER_PASS_PART, "a part of a table without key is committed")          \
+    X(FULL_AFTER_PASS, "a table without key is copied, and its end durable")       \
+    X(CM_BEFORE_COMMIT, "a decision is written to MetaDB, COMMIT not yet sent")    \
+    X(CM_AFTER_COMMIT, "a decision is committed, its answers not yet sent")
 #endif

@@ -1,6 +1,7 @@
 /*
  * The services of a whole CM over real RPC and a real PostgreSQL: roles, stored replies, parked
- * Syncs, secrets beside specifications, and a restart in the middle. The CM runs in a thread.
+ * Syncs, secrets beside specifications; a CM that is killed at its fault points, one that is
+ * stopped while another takes over, and a MetaDB that crashes.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,153 +14,36 @@
 #include <cmocka.h>
 #include <poll.h>
 #include <signal.h>
-#include <unistd.h>
+#include <sys/wait.h>
 
-#include "cm/cm.h"
+#include "common/base/vec.h"
 #include "common/os/clock.h"
-#include "common/os/durable.h"
-#include "common/os/thread.h"
+#include "test/lib/cm_world.h"
 #include "test/lib/postgres.h"
 
-#define ADMIN_TOKEN "admin-token-of-the-test"
-#define HOST_TOKEN "host-token-of-the-test"
-#define KEY "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
-
 static struct postgres server;
-static char dir[80], config_file[96];
-static struct thread cm_thread;
-static struct rpc_client *admin, *host;
-static struct arena arena;
-static char metadb_id[ID_TEXT_MAX];
-
-/* --- the CM ------------------------------------------------------------------------------------
- */
-
-static void write_file(const char *name, const char *text)
-{
-    char path[128];
-    struct err e = ERR_INIT;
-
-    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
-    assert_true(durable_write_file(path, text, strlen(text), 0600, &e));
-}
-
-static void run_cm(void *arg)
-{
-    struct err e = ERR_INIT;
-
-    (void)arg;
-    if (!cm_run(config_file, &e))
-        print_error("cm: %s\n", e.message);
-}
-
-static char *read_address(void)
-{
-    char path[128];
-    struct buf text;
-    struct err e = ERR_INIT;
-    char *url = NULL;
-
-    (void)snprintf(path, sizeof path, "%s/address", dir);
-    buf_init(&text, 1024);
-    if (durable_read_file(path, &text, &e)) {
-        url = arena_strdup(&arena, buf_cstr(&text));
-        url[strcspn(url, "\n")] = '\0';
-    }
-    buf_fini(&text);
-    return url;
-}
-
-static bool ask(struct rpc_client *c, const ProtobufCServiceDescriptor *d, const char *method,
-                const ProtobufCMessage *m, const struct id *id, void *reply, struct err *e)
-{
-    return rpc_client_call_sync(c, d, method, m, id, 5000, &arena, reply, e);
-}
-
-static bool ask_admin(const char *method, const ProtobufCMessage *m, const struct id *id,
-                      void *reply, struct err *e)
-{
-    return ask(admin, &oms__admin_service__descriptor, method, m, id, reply, e);
-}
-
-static void connect_clients(const char *url)
-{
-    struct rpc_client_options o = {
-        .url = url, .token = ADMIN_TOKEN, .max_message_bytes = CM_MESSAGE_MAX};
-    struct err e = ERR_INIT;
-
-    assert_true(rpc_client_open(&o, &admin, &e));
-    o.token = HOST_TOKEN;
-    assert_true(rpc_client_open(&o, &host, &e));
-}
-
-/* Until it leads. */
-static void start_cm(void)
-{
-    struct mono until = mono_add_ms(clock_mono(), 20000);
-    Oms__Empty empty = OMS__EMPTY__INIT;
-    Oms__StatusReply *status;
-    struct err e = ERR_INIT;
-    const char *url;
-    char path[128];
-
-    (void)snprintf(path, sizeof path, "%s/address", dir);
-    assert_true(durable_unlink(path, &e));
-    assert_true(thread_start(&cm_thread, "cm", run_cm, NULL, &e));
-    while (!(url = read_address())) {
-        assert_true(mono_cmp(clock_mono(), until) < 0);
-        (void)poll(NULL, 0, 20);
-    }
-    connect_clients(url);
-    while (!ask_admin("Status", &empty.base, NULL, &status, &e)) {
-        assert_true(mono_cmp(clock_mono(), until) < 0);
-        (void)poll(NULL, 0, 20);
-    }
-    (void)snprintf(metadb_id, sizeof metadb_id, "%s", status->metadb_id);
-}
-
-static void stop_cm(void)
-{
-    rpc_client_close(admin);
-    rpc_client_close(host);
-    (void)kill(getpid(), SIGTERM);
-    thread_join(&cm_thread);
-    cm_thread.started = false;
-}
+static struct cm_world w;
 
 static int open_all(void **state)
 {
     struct err e = ERR_INIT;
-    char text[600];
 
     (void)state;
-    arena_init(&arena, 0);
-    if (!postgres_start(&server, &e)) {
-        print_error("%s\n", e.message);
-        return 1;
-    }
-    (void)snprintf(dir, sizeof dir, "%s/cm", server.dir);
-    must(durable_mkdirs(dir, 0755, &e));
-    write_file("master.key", KEY "\n");
-    write_file("admin.token", ADMIN_TOKEN "\n");
-    write_file("host.token", HOST_TOKEN "\n");
-    (void)snprintf(text, sizeof text,
-                   "dir: %s\nmetadb: \"%s\"\nmaster_key_file: %s/master.key\n"
-                   "admin_token_file: %s/admin.token\nhost_token_file: %s/host.token\n",
-                   dir, server.conninfo, dir, dir, dir);
-    write_file("cm.yaml", text);
-    (void)snprintf(config_file, sizeof config_file, "%s/cm.yaml", dir);
-    start_cm();
-    return 0;
+    if (postgres_start(&server, &e) && cm_world_open(&w, "cm", server.dir, server.conninfo, &e) &&
+        cm_world_start(&w, NULL, true, &e))
+        return 0;
+    print_error("%s\n", e.message);
+    return 1;
 }
 
 static int close_all(void **state)
 {
+    int status = cm_world_end(&w, SIGTERM);
+
     (void)state;
-    stop_cm();
+    cm_world_close(&w);
     postgres_stop(&server);
-    arena_fini(&arena);
-    return 0;
+    return status; /* also what the sanitizers found at its end */
 }
 
 /* --- a host ------------------------------------------------------------------------------------
@@ -188,24 +72,7 @@ static void fake_init(struct fake *f, const char *host_id)
 
 static bool sync_fake(struct fake *f, Oms__HostSyncReply **r, struct err *e)
 {
-    return ask(host, &oms__host_service__descriptor, "Sync", &f->q.base, NULL, r, e);
-}
-
-static bool add_source(const char *name, const struct id *id, Oms__CommandReply **reply,
-                       struct err *e)
-{
-    Oms__DataSourceAddRequest r = OMS__DATA_SOURCE_ADD_REQUEST__INIT;
-    Oms__DataSourceFile f = OMS__DATA_SOURCE_FILE__INIT;
-
-    f.name = (char *)name;
-    f.kind = (char *)"mariadb";
-    f.host = (char *)"127.0.0.1";
-    f.user = (char *)"oms";
-    r.file = &f;
-    r.has_password = true;
-    r.password.data = (uint8_t *)"s3cret-of-the-test";
-    r.password.len = 18;
-    return ask_admin("DataSourceAdd", &r.base, id, reply, e);
+    return cm_world_host(&w, "Sync", &f->q.base, r, e);
 }
 
 /* --- properties --------------------------------------------------------------------------------
@@ -219,11 +86,12 @@ static void each_role_has_its_own_token(void **state)
     struct err e = ERR_INIT;
 
     (void)state;
-    assert_false(
-        ask(host, &oms__admin_service__descriptor, "Status", &empty.base, NULL, &reply, &e));
+    assert_false(rpc_client_call_sync(w.host, &oms__admin_service__descriptor, "Status",
+                                      &empty.base, NULL, 5000, &w.arena, (void *)&reply, &e));
     assert_int_equal(e.code, ERR_DENIED);
     fake_init(&f, "h-roles");
-    assert_false(ask(admin, &oms__host_service__descriptor, "Sync", &f.q.base, NULL, &reply, &e));
+    assert_false(rpc_client_call_sync(w.admin, &oms__host_service__descriptor, "Sync", &f.q.base,
+                                      NULL, 5000, &w.arena, (void *)&reply, &e));
     assert_int_equal(e.code, ERR_DENIED);
 }
 
@@ -234,14 +102,14 @@ static void a_command_that_is_sent_again_has_one_effect_and_one_reply(void **sta
     struct err e = ERR_INIT;
 
     (void)state;
-    assert_true(add_source("once", &id, &first, &e));
-    assert_true(add_source("once", &id, &again, &e));
+    assert_true(cm_world_add_source(&w, "once", &id, &first, &e));
+    assert_true(cm_world_add_source(&w, "once", &id, &again, &e));
     assert_string_equal(first->text, again->text);
-    assert_false(add_source("once", NULL, &again, &e));
+    assert_false(cm_world_add_source(&w, "once", NULL, &again, &e));
     assert_int_equal(e.code, ERR_EXISTS);
-    stop_cm();
-    start_cm();
-    assert_true(add_source("once", &id, &again, &e));
+    assert_int_equal(cm_world_end(&w, SIGTERM), 0);
+    assert_true(cm_world_start(&w, NULL, true, &e));
+    assert_true(cm_world_add_source(&w, "once", &id, &again, &e));
     assert_string_equal(first->text, again->text);
 }
 
@@ -258,7 +126,7 @@ static void a_file_that_breaks_its_rules_is_refused(void **state)
     f.host = (char *)"x";
     f.user = (char *)"u";
     r.file = &f;
-    assert_false(ask_admin("DataSourceAdd", &r.base, NULL, &reply, &e));
+    assert_false(cm_world_admin(&w, "DataSourceAdd", &r.base, NULL, &reply, &e));
     assert_int_equal(e.code, ERR_INVALID);
     assert_non_null(strstr(e.message, "kind"));
 }
@@ -278,7 +146,7 @@ static void a_sync_without_news_is_answered_after_a_second(void **state)
     assert_int_equal(r->protocol, 1);
     assert_int_equal(r->n_directives, 0);
     assert_int_equal(strlen(r->token), 32);
-    assert_string_equal(r->metadb_id, metadb_id);
+    assert_string_equal(r->metadb_id, w.metadb_id);
 }
 
 static void c4_a_host_of_another_metadb_is_refused(void **state)
@@ -305,7 +173,7 @@ static void c3_an_epoch_that_a_host_has_seen_is_passed(void **state)
     fake_init(&f, "h-epoch");
     f.q.has_cm_epoch = true;
     f.q.cm_epoch = 500;
-    f.q.metadb_id = metadb_id;
+    f.q.metadb_id = w.metadb_id;
     while (!sync_fake(&f, &r, &e)) {
         assert_int_equal(e.code, ERR_UNAVAILABLE);
         assert_true(mono_cmp(clock_mono(), until) < 0);
@@ -326,14 +194,14 @@ static void nonsense_is_refused_and_hurts_nobody(void **state)
     struct err e = ERR_INIT;
 
     (void)state;
-    assert_false(ask(host, &oms__host_service__descriptor, "Sync", &q.base, NULL, &reply, &e));
+    assert_false(cm_world_host(&w, "Sync", &q.base, &reply, &e));
     q.has_protocol = true;
     q.protocol = 1;
-    assert_false(ask(host, &oms__host_service__descriptor, "Sync", &q.base, NULL, &reply, &e));
-    assert_false(ask(host, &oms__host_service__descriptor, "Answer", &a.base, NULL, &reply, &e));
-    assert_false(ask_admin("ProjectCreate", &p.base, NULL, &reply, &e));
+    assert_false(cm_world_host(&w, "Sync", &q.base, &reply, &e));
+    assert_false(cm_world_host(&w, "Answer", &a.base, &reply, &e));
+    assert_false(cm_world_admin(&w, "ProjectCreate", &p.base, NULL, &reply, &e));
     for (size_t i = 0; i < ARRAY_LEN(named); i++)
-        assert_false(ask_admin(named[i], &n.base, NULL, &reply, &e));
+        assert_false(cm_world_admin(&w, named[i], &n.base, NULL, &reply, &e));
     each_role_has_its_own_token(NULL);
 }
 
@@ -365,7 +233,8 @@ static void a_directive_brings_the_secrets_that_its_specification_names(void **s
     char *include = (char *)"shop.*";
 
     (void)state;
-    assert_true(add_source("from", NULL, &reply, &e) && add_source("to", NULL, &reply, &e));
+    assert_true(cm_world_add_source(&w, "from", NULL, &reply, &e) &&
+                cm_world_add_source(&w, "to", NULL, &reply, &e));
     p.name = (char *)"secrets";
     p.source = (char *)"from";
     p.target = (char *)"to";
@@ -374,8 +243,8 @@ static void a_directive_brings_the_secrets_that_its_specification_names(void **s
     scope.n_include = 1;
     c.file = &p;
     n.name = p.name;
-    assert_true(ask_admin("ProjectCreate", &c.base, NULL, &reply, &e));
-    assert_true(ask_admin("ProjectStart", &n.base, NULL, &reply, &e));
+    assert_true(cm_world_admin(&w, "ProjectCreate", &c.base, NULL, &reply, &e));
+    assert_true(cm_world_admin(&w, "ProjectStart", &n.base, NULL, &reply, &e));
     fake_init(&f, "h-secrets");
     const Oms__Directive *d = wait_directive(&f);
     assert_string_equal(d->spec->id, "secrets.task-precheck");
@@ -404,12 +273,123 @@ static void events_with_strange_bytes_are_stored(void **state)
     f.report.n_components = 1;
     assert_true(sync_fake(&f, &r, &e));
     q.subject = (char *)"orphan-?(";
-    assert_true(ask_admin("EventList", &q.base, NULL, &events, &e));
+    assert_true(cm_world_admin(&w, "EventList", &q.base, NULL, &events, &e));
     assert_int_equal(events->n_events, 1);
 }
 
-int main(void)
+/* --- crashes -----------------------------------------------------------------------------------
+ */
+
+static size_t count_sources(const char *name)
 {
+    Oms__Empty empty = OMS__EMPTY__INIT;
+    Oms__DataSourceListReply *list;
+    struct err e = ERR_INIT;
+    size_t n = 0;
+
+    assert_true(cm_world_admin(&w, "DataSourceList", &empty.base, NULL, &list, &e));
+    for (size_t i = 0; i < list->n_sources; i++)
+        n += strcmp(list->sources[i]->file->name, name) == 0;
+    return n;
+}
+
+static size_t count_events(const char *subject)
+{
+    Oms__EventListRequest q = OMS__EVENT_LIST_REQUEST__INIT;
+    Oms__EventListReply *events;
+    struct err e = ERR_INIT;
+
+    q.subject = (char *)subject;
+    assert_true(cm_world_admin(&w, "EventList", &q.base, NULL, &events, &e));
+    return events->n_events;
+}
+
+/* The command's caller sends it again until it has an answer; it has one effect. */
+static void killed_at(const char *fault, const char *name)
+{
+#ifdef OMS_FAULTS
+    struct id id = {.b = {9, (uint8_t)name[0], (uint8_t)name[1]}};
+    Oms__CommandReply *reply;
+    struct err e = ERR_INIT;
+
+    assert_int_equal(cm_world_end(&w, SIGTERM), 0);
+    assert_true(cm_world_start(&w, fault, true, &e));
+    assert_false(cm_world_add_source(&w, name, &id, &reply, &e));
+    assert_true(WIFSIGNALED(cm_world_end(&w, 0)));
+    assert_true(cm_world_start(&w, NULL, true, &e));
+    assert_true(cm_world_add_source(&w, name, &id, &reply, &e));
+    assert_int_equal(count_sources(name), 1);
+    assert_int_equal(count_events(name), 1);
+#else
+    (void)fault;
+    (void)name;
+    skip(); /* fault points are in test builds alone */
+#endif
+}
+
+static void killed_before_the_commit_a_command_has_its_effect_once(void **state)
+{
+    (void)state;
+    killed_at("CM_BEFORE_COMMIT", "before");
+}
+
+static void killed_after_the_commit_a_command_has_its_effect_once(void **state)
+{
+    (void)state;
+    killed_at("CM_AFTER_COMMIT", "after");
+}
+
+static void a_crash_of_metadb_is_survived_and_nothing_is_forgotten(void **state)
+{
+    Oms__CommandReply *reply;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    assert_true(cm_world_add_source(&w, "kept", NULL, &reply, &e));
+    postgres_kill(&server);
+    assert_false(cm_world_add_source(&w, "lost", NULL, &reply, &e));
+    assert_int_equal(e.code, ERR_UNAVAILABLE);
+    assert_true(postgres_again(&server, &e));
+    assert_true(cm_world_await(&w, 15000, &e));
+    assert_int_equal(count_sources("kept"), 1);
+    assert_int_equal(count_sources("lost"), 0);
+    assert_true(cm_world_add_source(&w, "later", NULL, &reply, &e));
+}
+
+/* C1, C2, C6: within 3 s another leads; the one that wakes writes nothing and steps down. */
+static void a_stopped_leader_is_replaced_and_writes_nothing_when_it_wakes(void **state)
+{
+    struct cm_world other;
+    struct mono before;
+    Oms__CommandReply *reply;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    assert_true(cm_world_open(&other, "cm-2", server.dir, server.conninfo, &e));
+    assert_true(cm_world_start(&other, NULL, false, &e));
+    assert_false(cm_world_leads(&other));
+    assert_int_equal(kill(w.pid, SIGSTOP), 0);
+    before = clock_mono();
+    assert_true(cm_world_await(&other, 10000, &e));
+    assert_in_range(mono_ms_between(before, clock_mono()), 0, 3000);
+    assert_int_equal(kill(w.pid, SIGCONT), 0);
+    assert_false(cm_world_add_source(&w, "zombie", NULL, &reply, &e));
+    assert_false(cm_world_leads(&w));
+    assert_true(cm_world_leads(&other));
+    assert_int_equal(cm_world_end(&other, SIGTERM), 0);
+    before = clock_mono();
+    assert_true(cm_world_await(&w, 10000, &e)); /* the lease was given back */
+    assert_in_range(mono_ms_between(before, clock_mono()), 0, 1500);
+    assert_int_equal(count_sources("zombie"), 0);
+    cm_world_close(&other);
+}
+
+int main(int argc, char **argv)
+{
+    int code;
+
+    if (cm_world_main(argc, argv, &code))
+        return code;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_role_has_its_own_token),
         cmocka_unit_test(a_command_that_is_sent_again_has_one_effect_and_one_reply),
@@ -420,6 +400,10 @@ int main(void)
         cmocka_unit_test(nonsense_is_refused_and_hurts_nobody),
         cmocka_unit_test(a_directive_brings_the_secrets_that_its_specification_names),
         cmocka_unit_test(events_with_strange_bytes_are_stored),
+        cmocka_unit_test(killed_before_the_commit_a_command_has_its_effect_once),
+        cmocka_unit_test(killed_after_the_commit_a_command_has_its_effect_once),
+        cmocka_unit_test(a_crash_of_metadb_is_survived_and_nothing_is_forgotten),
+        cmocka_unit_test(a_stopped_leader_is_replaced_and_writes_nothing_when_it_wakes),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }
