@@ -352,6 +352,7 @@ static void a_crash_of_metadb_is_survived_and_nothing_is_forgotten(void **state)
     assert_true(postgres_again(&server, &e));
     assert_true(cm_world_await(&w, 15000, &e));
     assert_int_equal(count_sources("kept"), 1);
+    assert_int_equal(count_events("kept"), 1);
     assert_int_equal(count_sources("lost"), 0);
     assert_true(cm_world_add_source(&w, "later", NULL, &reply, &e));
 }
