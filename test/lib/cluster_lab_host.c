@@ -112,7 +112,7 @@ static void follow_goal(struct lab_host *h, struct lab_unit *u)
     case ACT_FORGET:
         u->state = UNIT_STOPPED;
         break;
-    case ACT_NOTHING:
+    default:
         break;
     }
 }
