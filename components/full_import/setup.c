@@ -8,6 +8,7 @@
 
 #include "common/log/log.h"
 #include "common/os/clock.h"
+#include "common/os/fault.h"
 #include "components/full_import/import_priv.h"
 #include "components/transform/transform.h"
 
@@ -131,7 +132,9 @@ static void guess_rows_done(struct import *im, struct import_table *t)
     atomic_store(&t->rows_done, rows);
 }
 
-static bool resume(struct import *im, struct err *e)
+/* The begin of everything is durable before the tables are listed: whatever is created or altered
+ * from now on has its DDL in the log that Incr-Sync follows. */
+static bool begin_once(struct import *im, struct err *e)
 {
     const char *task = component_spec(im->c)->task;
     struct table_pos *pos = NULL;
@@ -141,10 +144,32 @@ static bool resume(struct import *im, struct err *e)
 
     arena_init(&scratch, 0);
     ok = im->target->target->table_pos_list(im->claim, task, &scratch, &pos, &n, e);
+    for (size_t i = 0; i < n; i++) {
+        common |= strcmp(pos[i].db, "*") == 0;
+        txn_set_fini(&pos[i].begin);
+        txn_set_fini(&pos[i].end);
+    }
+    arena_fini(&scratch);
+    if (ok && !common) {
+        ok = put_common_begin(im, e);
+        FAULT(FULL_AFTER_COMMON);
+    }
+    return ok;
+}
+
+static bool resume(struct import *im, struct err *e)
+{
+    const char *task = component_spec(im->c)->task;
+    struct table_pos *pos = NULL;
+    struct arena scratch;
+    size_t n = 0;
+    bool ok;
+
+    arena_init(&scratch, 0);
+    ok = im->target->target->table_pos_list(im->claim, task, &scratch, &pos, &n, e);
     for (size_t i = 0; ok && i < n; i++) {
         struct import_table *t = find_table(im, pos[i].db, pos[i].name);
 
-        common |= strcmp(pos[i].db, "*") == 0;
         if (!t)
             continue;
         txn_set_fini(&t->begin.set);
@@ -160,8 +185,6 @@ static bool resume(struct import *im, struct err *e)
         txn_set_fini(&pos[i].end);
     }
     arena_fini(&scratch);
-    if (ok && !common)
-        ok = put_common_begin(im, e);
     return ok;
 }
 
@@ -181,8 +204,8 @@ bool import_setup(struct import *im, struct err *e)
         !component_address(im->c, spec->fixed->target->id, &im->target_at, &im->target, e) ||
         !transform_scope(spec->fixed->scope, &im->arena, &im->scope, e))
         return false;
-    return load_tables(im, e) && im->target->target->takeover(&p, &im->claim, e) &&
-           open_plans(im, e) && resume(im, e);
+    return im->target->target->takeover(&p, &im->claim, e) && begin_once(im, e) &&
+           load_tables(im, e) && open_plans(im, e) && resume(im, e);
 }
 
 void import_fini(struct import *im)
