@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "common/log/log.h"
+#include "common/os/fault.h"
 #include "components/full_import/import_priv.h"
 
 #define ROWS_A_COMMIT 50000
@@ -48,6 +49,13 @@ static bool empty_target(struct import *im, struct import_table *t, struct err *
     return ok;
 }
 
+/* What the target will not take is not tried again and again. */
+static bool not_committed(const struct apply_result *r, struct err *e)
+{
+    return err_set_sys(e, r->outcome == APPLY_CONFLICT ? ERR_TARGET_CONFLICT : ERR_UNAVAILABLE,
+                       r->conflict_errno, "rolled back: %s", r->conflict_text);
+}
+
 /* Commits now and then, so that a large table is not one large transaction. */
 static bool take_rows(void *arg, struct rows *batch, struct err *e)
 {
@@ -63,7 +71,8 @@ static bool take_rows(void *arg, struct rows *batch, struct err *e)
     if (!to->load_commit(p->w->slot, &(struct slot_commit){0}, &r, e))
         return false;
     if (r.outcome != APPLY_COMMITTED)
-        return err_set(e, ERR_UNAVAILABLE, "rolled back: %s", r.conflict_text);
+        return not_committed(&r, e);
+    FAULT(FULL_AFTER_PASS_PART);
     return to->load_begin(p->w->slot, e);
 }
 
@@ -89,7 +98,7 @@ static bool pass(struct worker *w, struct import_table *t, struct pump *p, struc
         !to->load_commit(w->slot, &commit, &r, e))
         return false;
     if (r.outcome != APPLY_COMMITTED)
-        return err_set(e, ERR_UNAVAILABLE, "rolled back: %s", r.conflict_text);
+        return not_committed(&r, e);
     return true;
 }
 
@@ -123,6 +132,7 @@ bool keyless_copy(struct worker *w, struct import_table *t, struct err *e)
             log_err(LOG_DEBUG, "full.end_snapshot", &ignored);
         return err_wrap(e, "copy '%s' in one pass", t->key);
     }
+    FAULT(FULL_AFTER_PASS);
     plan_set_state(im, t, TABLE_COPIED);
     return im->source->reader->end_snapshot(w->reader, e);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/os/fault.h"
 #include "components/full_import/import_priv.h"
 
 #define WAIT_MS 200
@@ -183,8 +184,15 @@ bool plan_plant(struct import *im, struct import_table *t, struct view hi, enum 
     struct chunk chunk = plan_chunk_of(t, &root);
     struct table_pos pos = pos_of(t);
 
-    if (!put_pos(im, &pos, e) || !put_chunks(im, &chunk, 1, e))
+    /* The root first: it counts only beside a position, and a root that reaches further than an
+     * older position's is harmless. The other way round, rows between two roots' ends could be
+     * left to a log that begins behind them. */
+    if (!put_chunks(im, &chunk, 1, e))
         return err_wrap(e, "begin the copy of '%s'", t->key);
+    FAULT(FULL_AFTER_ROOT);
+    if (!put_pos(im, &pos, e))
+        return err_wrap(e, "begin the copy of '%s'", t->key);
+    FAULT(FULL_AFTER_BEGIN);
     pthread_mutex_lock(&im->lock);
     tree_plant(&t->tree, root.lo, root.hi);
     t->state = then;
@@ -204,8 +212,15 @@ bool plan_split(struct import *im, struct import_table *t, struct node *node, st
     pthread_mutex_unlock(&im->lock);
     for (int i = 0; i < 3; i++)
         chunks[i] = plan_chunk_of(t, &split[i]);
-    if (!put_chunks(im, chunks, 3, e))
-        return err_wrap(e, "split a chunk of '%s'", t->key);
+    FAULT(FULL_BEFORE_SPLIT);
+    if (!put_chunks(im, chunks, 3, e)) {
+        /* Whether it is durable is not known: another split of the same node would leave four
+         * halves. The process ends, and the next one reads what is true. */
+        (void)err_wrap(e, "split a chunk of '%s'", t->key);
+        plan_fail(im, e);
+        return false;
+    }
+    FAULT(FULL_AFTER_SPLIT);
     pthread_mutex_lock(&im->lock);
     tree_split_done(&t->tree, split);
     pthread_cond_broadcast(&im->changed);
@@ -229,8 +244,10 @@ bool plan_close(struct import *im, struct import_table *t, const struct position
 
     pos.end = end->set;
     pos.done = true;
+    FAULT(FULL_BEFORE_END);
     if (!put_pos(im, &pos, e))
         return err_wrap(e, "end the copy of '%s'", t->key);
+    FAULT(FULL_AFTER_END);
     plan_set_state(im, t, TABLE_COPIED);
     return true;
 }

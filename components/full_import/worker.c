@@ -9,6 +9,7 @@
 
 #include "common/log/log.h"
 #include "common/os/clock.h"
+#include "common/os/fault.h"
 #include "components/full_import/import_priv.h"
 
 static bool connect_both(struct worker *w, struct err *e)
@@ -154,6 +155,7 @@ static bool copy_chunk(struct worker *w, struct job *job, struct err *e)
     pthread_mutex_lock(&im->lock);
     pacing_measured(&im->pacing, p.rows, mono_ms_between(began, clock_mono()));
     pthread_mutex_unlock(&im->lock);
+    FAULT(FULL_AFTER_CHUNK);
     plan_chunk_done(im, t, job->node.id);
     return true;
 }

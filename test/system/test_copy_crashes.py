@@ -1,0 +1,132 @@
+"""Full-Import killed between its durable steps, one after the other, while rows move between chunks."""
+import os
+import shutil
+import stat
+import tempfile
+import threading
+
+import pymysql
+import pytest
+
+from conftest import SMALL, Lab
+from omslab.client import Oms
+from omslab.servers import MariaDB
+
+WRAPPER = """#!/bin/sh
+# One line of `faults` for each start, then the program itself.
+cd "{dir}" || exit 1
+fault=$(head -n 1 faults 2>/dev/null)
+if [ -n "$fault" ]; then
+    sed -i 1d faults
+    echo "$fault" >> hit
+    export OMS_FAULT="$fault"
+fi
+exec "{dir}/real-full-import" "$@"
+"""
+
+
+@pytest.fixture(scope="module")
+def faulty():
+    """An installation whose Full-Import dies where the test says."""
+    built = os.environ.get("OMS_BIN", "build/bin")
+    with open(os.path.join(built, "oms-full-import"), "rb") as f:
+        if b"FULL_AFTER_ROOT" not in f.read():
+            pytest.skip("a build without fault points")
+    directory = tempfile.mkdtemp(prefix="oms-test-")
+    os.chmod(directory, 0o755)
+    bin_dir = os.path.join(directory, "bin")
+    shutil.copytree(built, bin_dir, ignore=lambda d, names: [n for n in names if not n.startswith("oms")])
+    program = os.path.join(bin_dir, "oms-full-import")
+    os.rename(program, os.path.join(directory, "real-full-import"))
+    with open(program, "w") as f:
+        f.write(WRAPPER.format(dir=directory))
+    os.chmod(program, os.stat(program).st_mode | stat.S_IXUSR)
+    oms = Oms(directory, bin_dir)
+    source, target = MariaDB(directory, "source", 1, SMALL), MariaDB(directory, "target", 2, SMALL)
+    try:
+        for s in (source, target):
+            s.create().start()
+            s.add_user()
+        oms.up()
+        oms.add_datasource("lab-source", source)
+        oms.add_datasource("lab-target", target)
+        yield Lab(directory, oms, source, target)
+    finally:
+        oms.down(check=False)
+        source.stop()
+        target.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+class Mover(threading.Thread):
+    """Moves rows into the copied region and out of it, and swaps values of a unique secondary key."""
+
+    def __init__(self, server, db):
+        super().__init__()
+        self.server, self.db, self.done, self.error = server, db, threading.Event(), None
+
+    def run(self):
+        try:
+            connection = self.server.connect(self.db)
+            n = 0
+            while not self.done.wait(0.005):
+                n += 1
+                self.step(connection, n)
+            connection.close()
+        except pymysql.err.Error as e:
+            self.error = e
+
+    @staticmethod
+    def step(connection, n):
+        with connection.cursor() as c:
+            connection.begin()
+            c.execute(f"UPDATE t SET id = id - 1000000 WHERE id = {30000 - n}")
+            c.execute(f"UPDATE t SET id = id + 1000000 WHERE id = {n}")
+            a, b = 10000 + n, 29000 - n
+            c.execute(f"UPDATE t SET u = CONCAT('x', u) WHERE id = {a}")
+            c.execute(f"UPDATE t SET u = 'u{a}' WHERE id = {b} AND u = 'u{b}'")
+            c.execute(f"UPDATE t SET u = 'u{b}' WHERE id = {a} AND u = 'xu{a}'")
+            c.execute(f"DELETE FROM t WHERE id = {20000 - n}")
+            c.execute(f"INSERT INTO t VALUES ({2000000 + n}, 'n{n}', 'new')")
+            c.execute(f"INSERT INTO k VALUES ({n}, 'late'), ({n}, 'late')")
+            c.execute(f"DELETE FROM k WHERE a = {60000 - n} LIMIT 1")
+            connection.commit()
+
+
+@pytest.mark.parametrize("faults", [
+    ["FULL_AFTER_COMMON", "FULL_AFTER_ROOT", "FULL_AFTER_BEGIN"],
+    ["FULL_BEFORE_SPLIT", "FULL_AFTER_SPLIT", "FULL_AFTER_CHUNK"],
+    ["TARGET_BEFORE_COMMIT:2", "TARGET_AFTER_COMMIT:2", "FULL_AFTER_SPLIT:2"],
+    ["FULL_BEFORE_END", "FULL_AFTER_END", "FULL_AFTER_PASS"],
+    ["FULL_AFTER_PASS_PART", "FULL_AFTER_PASS_PART", "FULL_BEFORE_END"],
+], ids=lambda f: f[0].replace(":", "-"))
+def test_a_copy_killed_between_its_durable_steps_is_complete_and_exact(faulty, faults):
+    case = faulty.case()
+    case.sql("CREATE TABLE t (id BIGINT PRIMARY KEY, u VARCHAR(40) NOT NULL, v TEXT, UNIQUE KEY (u))",
+             "INSERT INTO t SELECT seq, CONCAT('u', seq), REPEAT('x', seq % 200) FROM seq_1_to_30000",
+             "CREATE TABLE k (a INT, b VARCHAR(20))",
+             "INSERT INTO k SELECT seq, 'early' FROM seq_1_to_60000", "INSERT INTO k SELECT seq, 'early' FROM seq_1_to_500")
+    hit = os.path.join(faulty.dir, "hit")
+    with open(hit, "w"):
+        pass
+    with open(os.path.join(faulty.dir, "faults"), "w") as f:
+        f.write("\n".join(faults) + "\n")
+    mover = Mover(faulty.source, case.db)
+    mover.start()
+    try:
+        case.start()
+        case.wait_step("full", "done", 90)
+        case.wait_caught_up(60)
+    finally:
+        mover.done.set()
+        mover.join()
+    assert mover.error is None
+    with open(hit) as f:
+        assert f.read().split() == faults
+    case.wait_applied()
+    rows = [s.sql(f"SELECT SHA2(CONCAT_WS('|', a, b), 256) h, COUNT(*) FROM {db}.k GROUP BY h ORDER BY h")
+            for s, db in ((case.source, case.db), (case.target, case.to))]
+    assert rows[0] == rows[1]
+    case.assert_equal(["t"])
+    assert case.verify() == {"t": "equal", "k": "equal"}
+    case.end()
