@@ -225,7 +225,14 @@ bool process_start(struct unit *u, struct err *e)
     log_event(LOG_INFO, "component.started", "id=%s pid=%d epoch=%" PRIu64 " revision=%" PRIu64,
               u->id, (int)u->pid, u->ran_epoch, u->ran_revision);
     err_clear(e);
-    return watch(u, e);
+    if (watch(u, e))
+        return true;
+    /* A process that nobody watches would live beside the next one: it ends now. Its number is
+     * ours until we have waited for it. */
+    (void)kill(u->pid, SIGKILL);
+    (void)waitpid(u->pid, NULL, 0);
+    u->pid = 0;
+    return err_wrap(e, "watch '%s'", u->id);
 }
 
 void process_signal(struct unit *u, int sig)
@@ -268,22 +275,34 @@ static const char *word_after(const struct buf *words, const char *name, bool pr
     return NULL;
 }
 
-static void adopt(struct supervisor *sv, pid_t pid, const char *id, const char *nonce)
+/* ticks: when the process started that the caller has looked at. The pidfd may be another's, if
+ * that one ended meanwhile and its number was given away. */
+static void adopt(struct supervisor *sv, pid_t pid, uint64_t ticks, const char *id,
+                  const char *nonce)
 {
     struct unit *u = unit_find(sv, id);
     struct err e = ERR_INIT;
 
     if (!u)
         u = unit_new(sv, id); /* an orphan: reported, and CM answers (C5) */
-    if (u->pid)
+    if (u->pid) {
+        if (u->pid != pid)
+            log_event(LOG_ERROR, "component.twice", "id=%s pid=%d lives beside pid=%d", id,
+                      (int)pid, (int)u->pid);
         return;
+    }
     u->pid = pid;
     u->adopted = true;
     snprintf(u->nonce, sizeof u->nonce, "%s", nonce);
     u->started = u->synced = clock_mono();
-    if (!process_start_time(pid, &u->start_ticks, &e) || !watch(u, &e)) {
+    if (!watch(u, &e)) {
         log_err(LOG_WARN, "component.adopt", &e);
         u->pid = 0;
+        return;
+    }
+    if (!process_start_time(pid, &u->start_ticks, &e) || u->start_ticks != ticks) {
+        log_event(LOG_WARN, "component.adopt", "id=%s pid=%d ended meanwhile", id, (int)pid);
+        let_go(u);
         return;
     }
     u->state = UNIT_RUNNING;
@@ -319,9 +338,11 @@ static void look_at(struct supervisor *sv, pid_t pid, struct buf *cmdline, struc
 {
     const char *dir, *nonce;
     char prefix[PATH_CAP];
+    struct err gone = ERR_INIT;
+    uint64_t ticks;
     size_t n;
 
-    if (!read_proc(pid, "cmdline", cmdline))
+    if (!process_start_time(pid, &ticks, &gone) || !read_proc(pid, "cmdline", cmdline))
         return;
     (void)buf_cstr(cmdline);
     n = (size_t)snprintf(prefix, sizeof prefix, "%s/components/", sv->dir);
@@ -332,7 +353,7 @@ static void look_at(struct supervisor *sv, pid_t pid, struct buf *cmdline, struc
     (void)buf_cstr(env);
     nonce = word_after(env, "OMS_NONCE=", true);
     if (nonce)
-        adopt(sv, pid, dir + n, nonce);
+        adopt(sv, pid, ticks, dir + n, nonce);
 }
 
 void process_adopt_all(struct supervisor *sv)
