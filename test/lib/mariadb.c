@@ -154,7 +154,7 @@ static const char *const fixed_options[] = {
 
 bool mariadb_again(struct mariadb *m, const char *const *extra, struct err *e)
 {
-    char own[6][160];
+    char own[7][160];
     words argv = {0};
 
     /* setpriv: the server dies with the test, whatever happens to it. */
@@ -170,6 +170,8 @@ bool mariadb_again(struct mariadb *m, const char *const *extra, struct err *e)
     (void)snprintf(own[3], sizeof own[3], "--port=%u", m->port);
     (void)snprintf(own[4], sizeof own[4], "--server-id=%u", m->server_id);
     (void)snprintf(own[5], sizeof own[5], "--init-file=%s/init.sql", m->dir);
+    /* Temporary tables lie with the rest and go with it. */
+    (void)snprintf(own[6], sizeof own[6], "--tmpdir=%s/data", m->dir);
     for (size_t i = 0; i < ARRAY_LEN(own); i++)
         vec_push(&argv, own[i]);
     for (size_t i = 0; i < ARRAY_LEN(fixed_options); i++)

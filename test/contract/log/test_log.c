@@ -302,6 +302,82 @@ static void versions_that_the_catalog_has_forgotten_come_from_the_log(void **sta
     reading_fini(&r);
 }
 
+/* A UNIQUE key on a long column is a hidden column of its hash, in the log but not in the catalog.
+ */
+static void hidden_columns_are_left_out(void **state)
+{
+    (void)state;
+    struct reading r;
+
+    fresh("CREATE TABLE w.t (i INT PRIMARY KEY, b TEXT, c VARCHAR(4000), UNIQUE (b), UNIQUE (c))");
+    run("CREATE TABLE w.own (i INT PRIMARY KEY, DB_ROW_HASH_1 BIGINT UNSIGNED)");
+    reading_init(&r);
+    run("INSERT INTO w.t VALUES (1,'x','y'),(2,NULL,NULL),(3,'z',NULL)");
+    run("UPDATE w.t SET b='changed' WHERE i=1");
+    run("INSERT INTO w.own VALUES (1,77)");
+    read_to_end(&r, &whole);
+    assert_int_equal(version(&r, "t")->n_columns, 3);
+    assert_int_equal(version(&r, "own")->n_columns, 2);
+    assert_same(&r, "w", "t");
+    assert_same(&r, "w", "own");
+    reading_fini(&r);
+    reading_init(&r); /* again, with the definition from the log alone, and partial images */
+    r.any = true;
+    run("SET SESSION binlog_row_image=MINIMAL");
+    run("INSERT INTO w.t VALUES (4,'a','b')");
+    run("UPDATE w.t SET c='d' WHERE i=4");
+    run("SET SESSION binlog_row_image=FULL");
+    run("ALTER TABLE w.t DROP c");
+    read_to_end(&r, &whole);
+    assert_int_equal(version(&r, "t")->n_columns, 3);
+    assert_int_equal(r.changes, 2);
+    reading_fini(&r);
+}
+
+static void wide_tables_and_edges_of_types_arrive(void **state)
+{
+    (void)state;
+    struct reading r;
+    struct buf sql;
+
+    fresh("CREATE TABLE w.e (i INT PRIMARY KEY, c0 CHAR(0), v0 VARCHAR(0), b0 BINARY(0),"
+          " c255 CHAR(255) CHARACTER SET utf8mb4, v255 VARCHAR(255) CHARACTER SET latin1,"
+          " v256 VARCHAR(256) CHARACTER SET latin1, b255 BINARY(255), vb255 VARBINARY(255),"
+          " vb256 VARBINARY(256), x INT INVISIBLE DEFAULT 5) ENGINE=Aria");
+    run("CREATE TABLE w.`ü-b``c` (`ü``` INT PRIMARY KEY, `a b` VARCHAR(9) COLLATE"
+        " utf8mb4_uca1400_ai_ci)");
+    buf_init(&sql, 1u << 20);
+    buf_str(&sql, "CREATE TABLE w.t (i INT PRIMARY KEY");
+    for (int i = 0; i < 200; i++)
+        buf_printf(&sql, ", c%d %s", i, i % 3 ? "VARCHAR(9)" : "INT UNSIGNED");
+    buf_str(&sql, ", e ENUM('m0'");
+    for (int i = 1; i < 300; i++)
+        buf_printf(&sql, ",'m%d'", i);
+    buf_str(&sql, "), s SET('s0'");
+    for (int i = 1; i < 64; i++)
+        buf_printf(&sql, ",'s%d'", i);
+    buf_str(&sql, "))");
+    run(buf_cstr(&sql));
+    buf_fini(&sql);
+    reading_init(&r);
+    run("INSERT INTO w.t (i, c0, c1, c199, e, s) VALUES (1, 4294967295, 'a', 'b', 'm299', "
+        "'s63,s0'),"
+        " (2, 0, NULL, '', 'm0', ''), (3, NULL, NULL, NULL, NULL, NULL)");
+    run("INSERT INTO w.e VALUES (1,'','','',REPEAT('ü',255),REPEAT('l',255),REPEAT('l',256),"
+        "REPEAT('b',254),REPEAT('v',255),REPEAT('v',256)),(2,NULL,NULL,NULL,'','','','','','')");
+    run("INSERT INTO w.`ü-b``c` VALUES (-5,'q')");
+    run("UPDATE w.t SET e='m255', s=NULL WHERE i=1");
+    run("UPDATE w.e SET x=-1");
+    read_to_end(&r, &whole);
+    assert_same(&r, "w", "t");
+    assert_same(&r, "w", "e");
+    assert_string_equal(version(&r, "ü-b`c")->columns[0].name, "ü`");
+    assert_int_equal(r.versions.n, 3);
+    for (size_t i = 0; i < r.versions.n; i++)
+        assert_true(r.versions.at[i]->create_text[0] != '\0');
+    reading_fini(&r);
+}
+
 /* Columns of the same types that change places: only the names tell. */
 static void swapped_columns_are_noticed(void **state)
 {
@@ -416,6 +492,8 @@ int main(void)
         cmocka_unit_test(tables_outside_only_move_the_position),
         cmocka_unit_test(savepoints_and_rollbacks_leave_what_is_committed),
         cmocka_unit_test(versions_that_the_catalog_has_forgotten_come_from_the_log),
+        cmocka_unit_test(hidden_columns_are_left_out),
+        cmocka_unit_test(wide_tables_and_edges_of_types_arrive),
         cmocka_unit_test(swapped_columns_are_noticed),
         cmocka_unit_test(a_new_version_comes_before_the_transaction_that_uses_it),
         cmocka_unit_test(ddl_arrives_with_its_text_and_session),

@@ -119,6 +119,21 @@ static void rows_without_names_stop(void **state)
     reading_fini(&r);
 }
 
+static void tables_with_row_history_stop(void **state)
+{
+    (void)state;
+    struct reading r;
+
+    fresh();
+    reading_init(&r);
+    run("CREATE TABLE w.v (i INT PRIMARY KEY) WITH SYSTEM VERSIONING");
+    run("INSERT INTO w.v VALUES (1)");
+    assert_stops(&r, &whole, ERR_UNSUPPORTED, "system-versioned");
+    run("DROP TABLE w.v");
+    assert_stops(&r, &whole, ERR_UNSUPPORTED, "system-versioned"); /* by its columns */
+    reading_fini(&r);
+}
+
 static void partial_images_mark_what_is_absent(void **state)
 {
     (void)state;
@@ -422,6 +437,7 @@ int main(void)
         cmocka_unit_test(changes_logged_as_statements_stop),
         cmocka_unit_test(a_statement_s_values_are_not_shown),
         cmocka_unit_test(rows_without_names_stop),
+        cmocka_unit_test(tables_with_row_history_stop),
         cmocka_unit_test(partial_images_mark_what_is_absent),
         cmocka_unit_test(xa_on_followed_tables_stops),
         cmocka_unit_test(xa_on_other_tables_passes),

@@ -333,25 +333,46 @@ static inline bool put_value(struct copy *c, const struct rows_step *s)
     }
 }
 
+static bool pass_hidden(struct copy *c, const struct rows_step *s)
+{
+    uint8_t *w = c->w;
+    bool ok = put_value(c, s);
+
+    c->w = w;
+    return ok;
+}
+
+/* The bits of a bitmap's last byte that stand for columns. */
+static uint8_t last_bits(const struct rows_plan *p)
+{
+    uint16_t n = p->table->n_columns % 8;
+
+    return n ? (uint8_t)((1u << n) - 1) : 0xff;
+}
+
 /* Bit k of an image's null bitmap is the k-th column that is present. */
 static bool put_full(struct copy *c, bool has_absent)
 {
     const struct rows_plan *p = c->plan;
     const uint8_t *nulls = c->p;
+    size_t null_bytes = ((size_t)p->n_columns + 7) / 8;
+    uint16_t n = p->table->n_columns;
 
-    if (!need(c, p->map_bytes))
+    if (!need(c, null_bytes))
         return false;
     memcpy(c->w, nulls, p->map_bytes);
-    if (p->n_columns % 8) /* bits after the last column may be anything */
-        c->w[p->map_bytes - 1] &= (uint8_t)((1u << p->n_columns % 8) - 1);
+    c->w[p->map_bytes - 1] &= last_bits(p); /* bits after the last column may be anything */
     c->w += p->map_bytes;
     if (has_absent) {
         memset(c->w, 0, p->map_bytes);
         c->w += p->map_bytes;
     }
-    c->p += p->map_bytes;
-    for (uint16_t i = 0; i < p->n_columns; i++)
+    c->p += null_bytes;
+    for (uint16_t i = 0; i < n; i++)
         if (!(nulls[i >> 3] >> (i & 7) & 1) && !put_value(c, &p->steps[i]))
+            return false;
+    for (uint16_t i = n; i < p->n_columns; i++)
+        if (!(nulls[i >> 3] >> (i & 7) & 1) && !pass_hidden(c, &p->steps[i]))
             return false;
     return true;
 }
@@ -367,19 +388,24 @@ static bool put_partial(struct copy *c, const struct image *im)
         return false;
     memset(out_nulls, 0, p->map_bytes);
     memset(absent, 0xff, p->map_bytes);
-    if (p->n_columns % 8)
-        absent[p->map_bytes - 1] = (uint8_t)((1u << p->n_columns % 8) - 1);
+    absent[p->map_bytes - 1] = last_bits(p);
     for (uint16_t k = 0; k < im->n; k++) {
         uint16_t i = im->columns[k];
+        if (i >= p->table->n_columns)
+            break;
         absent[i >> 3] &= (uint8_t) ~(1u << (i & 7));
         if (nulls[k >> 3] >> (k & 7) & 1)
             out_nulls[i >> 3] |= (uint8_t)(1u << (i & 7));
     }
     c->w += 2 * p->map_bytes;
     c->p += null_bytes;
-    for (uint16_t k = 0; k < im->n; k++)
-        if (!(nulls[k >> 3] >> (k & 7) & 1) && !put_value(c, &p->steps[im->columns[k]]))
+    for (uint16_t k = 0; k < im->n; k++) {
+        uint16_t i = im->columns[k];
+        if (nulls[k >> 3] >> (k & 7) & 1)
+            continue;
+        if (!(i < p->table->n_columns ? put_value : pass_hidden)(c, &p->steps[i]))
             return false;
+    }
     return true;
 }
 
@@ -415,7 +441,7 @@ static enum image_kind kind_of(const struct rows_plan *p, const struct image *im
 
     if (!im->columns)
         return IMAGE_FULL;
-    for (uint16_t i = 0; i < p->n_columns; i++)
+    for (uint16_t i = 0; i < p->table->n_columns; i++)
         if (k < im->n && im->columns[k] == i)
             k++;
         else if (!p->steps[i].is_blob)

@@ -39,9 +39,9 @@ struct rows_step;
 struct rows_plan {
     const struct table_def *table; /* borrowed: outlives the plan */
     struct rows_step *steps;
-    uint16_t n_columns;
-    size_t fixed_max; /* room for a row without its texts */
-    size_t map_bytes;
+    uint16_t n_columns;   /* in the event; those of the table come first, hidden ones after them */
+    size_t fixed_max;     /* room for a row without its texts */
+    size_t map_bytes;     /* of the table's columns */
     uint16_t *present[2]; /* the columns of the images being read, when not all */
 };
 /* ERR_UNSUPPORTED: a type that cannot be read; ERR_LOG_METADATA: the map is not one of this table.

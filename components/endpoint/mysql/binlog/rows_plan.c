@@ -127,18 +127,21 @@ bool rows_plan_init(struct rows_plan *p, const struct table_map *m, const struct
 {
     struct rows_plan got = {.table = t, .n_columns = m->n_columns};
 
-    if (m->n_columns != t->n_columns)
+    if (m->n_columns < t->n_columns || m->n_columns - t->n_columns > m->n_hidden)
         return err_set(e, ERR_LOG_METADATA, "table '%s.%s' has %u columns and the log %u", t->db,
                        t->name, t->n_columns, m->n_columns);
     got.steps = must_calloc(m->n_columns, sizeof *got.steps);
-    for (uint16_t i = 0; i < m->n_columns; i++) {
+    for (uint16_t i = t->n_columns; i < m->n_columns; i++)
+        got.steps[i].op = OP_COPY8; /* hidden: read, and not kept */
+    got.fixed_max = sizeof(uint64_t);
+    for (uint16_t i = 0; i < t->n_columns; i++) {
         if (!plan_step(&got.steps[i], &m->columns[i], &t->columns[i], e)) {
             rows_plan_fini(&got);
             return err_wrap(e, "table '%s.%s'", t->db, t->name);
         }
         got.fixed_max += room_of(&got.steps[i], &t->columns[i]);
     }
-    got.map_bytes = ((size_t)m->n_columns + 7) / 8;
+    got.map_bytes = ((size_t)t->n_columns + 7) / 8;
     got.fixed_max += 2 * got.map_bytes;
     for (int i = 0; i < 2; i++)
         got.present[i] = must_calloc(m->n_columns, sizeof *got.present[i]);

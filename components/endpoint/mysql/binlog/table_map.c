@@ -319,6 +319,24 @@ static bool read_optional(struct table_map *m, struct cursor *c, struct arena *a
     return true;
 }
 
+static bool looks_hidden(const struct map_column *c)
+{
+    static const char prefix[] = "DB_ROW_HASH_";
+    const size_t n = sizeof prefix - 1;
+
+    return c->type == NATIVE_LONGLONG && c->is_unsigned && c->nullable && c->name.len > n &&
+           memcmp(c->name.p, prefix, n) == 0;
+}
+
+static uint16_t count_hidden(const struct table_map *m)
+{
+    uint16_t n = 0;
+
+    while (n + 1 < m->n_columns && looks_hidden(&m->columns[m->n_columns - 1 - n]))
+        n++;
+    return n;
+}
+
 static bool read_columns(const struct binlog_format *f, struct cursor *c, struct table_map *m,
                          struct arena *arena)
 {
@@ -355,6 +373,7 @@ bool table_map_read(const struct binlog_format *f, struct view body, struct aren
     read_head(f, &c, &h);
     if (c.failed || !read_columns(f, &c, &got, arena) || !read_optional(&got, &c, arena))
         return damaged(&h, e);
+    got.n_hidden = count_hidden(&got);
     got.table_id = h.table_id;
     got.db = h.db;
     got.table = h.table;

@@ -73,7 +73,9 @@ struct table_map {
     bool has_names; /* FULL metadata */
     bool has_signs, has_collations, has_member_collations;
     bool has_members;
-    uint16_t n_key; /* primary key */
+    uint16_t n_hidden; /* last columns that have the form of MariaDB's own: hashes of long unique
+                          keys, DB_ROW_HASH_n. They are in rows and not in the catalog. */
+    uint16_t n_key;    /* primary key */
     struct map_key_part *key;
 };
 
