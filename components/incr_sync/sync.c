@@ -400,6 +400,7 @@ static bool make_indexes(struct sync *s, struct err *e)
     }
     if (window_in_flight(s->window) > 0)
         return true;
+    report_blind(s);
     if (!indexes_create(s, e))
         return err_wrap(e, "create the unique indexes");
     s->indexes_done = true;

@@ -207,6 +207,7 @@ bool indexes_create(struct sync *s, struct err *e) MUST_CHECK;
 
 /* --- report.c --- */
 void report_tick(struct sync *s);
+void report_blind(struct sync *s); /* before what takes long: lag unknown */
 void report_lost(
     struct sync *s); /* the claim ended with an error: nothing is known until the next */
 void report_mark(struct sync *s, const struct event *ev);
