@@ -74,14 +74,12 @@ void group_done(struct log *l)
         l->progress->source_time = l->group.commit;
 }
 
-bool group_commit(struct log *l, struct err *e)
+void group_commit(struct log *l)
 {
-    (void)e;
     if (!l->writer.open)
         open_record(l, l->group.parts == 0 ? TXN_F_FILTERED : 0);
     close_record(l, true);
     group_done(l);
-    return true;
 }
 
 bool group_rollback(struct log *l, struct err *e)
@@ -92,7 +90,8 @@ bool group_rollback(struct log *l, struct err *e)
                        l->group.native, l->group.transactional ? "" : " without transactions");
     drop_record(l);
     l->group.has_rows = false;
-    return group_commit(l, e);
+    group_commit(l);
+    return true;
 }
 
 static bool group_cut(struct log *l, struct err *e)
@@ -244,7 +243,8 @@ static bool xa_prepare_in(struct log *l, const struct binlog_header *h, struct v
         memcpy(key.bytes + xid.gtrid.len, xid.bqual.p, xid.bqual.len);
         vec_push(&l->prepared, key);
     }
-    return group_commit(l, e);
+    group_commit(l);
+    return true;
 }
 
 /* --- events between groups ----------------------------------------------------------------------
@@ -289,7 +289,10 @@ static bool use_event(struct log *l, const struct binlog_header *h, struct view 
     case BINLOG_TABLE_MAP:
         return need_group(l, h, e) && tables_map(l, body, e);
     case BINLOG_XID:
-        return need_group(l, h, e) && binlog_read_xid(body, &xid, e) && group_commit(l, e);
+        if (!need_group(l, h, e) || !binlog_read_xid(body, &xid, e))
+            return false;
+        group_commit(l);
+        return true;
     case BINLOG_MARIADB_GTID:
         return gtid_in(l, h, body, e);
     case BINLOG_QUERY:

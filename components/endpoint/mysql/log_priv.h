@@ -130,7 +130,7 @@ bool log_event_in(struct log *l, struct view event, struct err *e) MUST_CHECK;
 /* Opens the record of the group if none is open. */
 void group_open_record(struct log *l);
 /* The group is over; without rows of followed tables only the position moves. */
-bool group_commit(struct log *l, struct err *e) MUST_CHECK;
+void group_commit(struct log *l);
 bool group_rollback(struct log *l, struct err *e) MUST_CHECK;
 struct txn_head group_head(const struct log *l);
 /* The group is over and its own record is written (a DDL). */

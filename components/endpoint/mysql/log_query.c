@@ -137,13 +137,21 @@ static void mark_stale(struct log *l, const struct statement *s)
         tables_stale(l, s->names[i].db, s->names[i].name);
 }
 
+/* Nothing of it concerns a followed table. */
+static bool no_change(struct log *l)
+{
+    if (l->group.standalone)
+        group_commit(l);
+    return true;
+}
+
 static bool ddl_in(struct log *l, struct asked *a, const struct binlog_header *h, struct err *e)
 {
     struct statement *s = &a->s;
 
     mark_stale(l, s);
     if (!in_scope(l, s))
-        return l->group.standalone ? group_commit(l, e) : true;
+        return no_change(l);
     if (!l->group.standalone)
         return err_set(e, ERR_UNSUPPORTED,
                        "a table is made and filled in one statement (CREATE TABLE ... SELECT): "
@@ -209,24 +217,22 @@ static bool xa_end_in(struct log *l, const struct asked *a, struct err *e)
                        "an XA transaction commits whose rows came before this log was opened");
     /* Without the flag it is COMMIT ONE PHASE: the rows are in this group. A prepared transaction
      * that is rolled back was never published. */
-    return a->s.class == STATEMENT_XA_COMMIT || l->group.completed_xa ? group_commit(l, e)
-                                                                      : group_rollback(l, e);
+    if (a->s.class == STATEMENT_XA_ROLLBACK && !l->group.completed_xa)
+        return group_rollback(l, e);
+    group_commit(l);
+    return true;
 }
 
 /* --- all statements -----------------------------------------------------------------------------
  */
-
-static bool no_change(struct log *l, struct err *e)
-{
-    return l->group.standalone ? group_commit(l, e) : true;
-}
 
 static bool statement_in(struct log *l, struct asked *a, const struct binlog_header *h,
                          struct err *e)
 {
     switch (a->s.class) {
     case STATEMENT_COMMIT:
-        return group_commit(l, e);
+        group_commit(l);
+        return true;
     case STATEMENT_ROLLBACK:
         return group_rollback(l, e);
     case STATEMENT_ROLLBACK_TO:
@@ -250,7 +256,7 @@ static bool statement_in(struct log *l, struct asked *a, const struct binlog_hea
         a->s.ddl = DDL_UNKNOWN;
         return ddl_in(l, a, h, e);
     default: /* BEGIN, SAVEPOINT, XA START and END; and what changes no table */
-        return no_change(l, e);
+        return no_change(l);
     }
 }
 
