@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,10 @@
 #include <unistd.h>
 
 #include "common/base/must.h"
+#include "common/os/clock.h"
+
+#define LOCK_WAIT_MS 3000
+#define LOCK_POLL_MS 20
 
 static void close_fd(int *fd)
 {
@@ -143,16 +148,30 @@ bool durable_unlink(const char *path, struct err *e)
     return durable_sync_dir(dirname(copy), e);
 }
 
-bool durable_lock(const char *path, int *fd, struct err *e)
+/* A holder that was just killed lets go only once the kernel has taken it down, which takes a
+ * moment. */
+static int lock_within(int fd, int64_t timeout_ms)
 {
     struct flock fl = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    int f = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    struct mono until = mono_add_ms(clock_mono(), timeout_ms);
+
+    for (;;) {
+        if (fcntl(fd, F_OFD_SETLK, &fl) == 0)
+            return 0;
+        if ((errno != EAGAIN && errno != EACCES) || mono_cmp(clock_mono(), until) >= 0)
+            return errno;
+        (void)poll(NULL, 0, LOCK_POLL_MS);
+    }
+}
+
+bool durable_lock(const char *path, int *fd, struct err *e)
+{
+    int f = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), reason;
 
     if (f < 0)
         return err_set_errno(e, ERR_SYSTEM, errno, "cannot open lock file '%s'", path);
-    if (fcntl(f, F_OFD_SETLK, &fl) != 0) {
-        int reason = errno;
-
+    reason = lock_within(f, LOCK_WAIT_MS);
+    if (reason != 0) {
         close(f);
         if (reason == EAGAIN || reason == EACCES)
             return err_set(e, ERR_EXISTS, "'%s' is locked by another process", path);

@@ -19,6 +19,6 @@ bool durable_sync_dir(const char *dir, struct err *e) MUST_CHECK;
 bool durable_mkdirs(const char *path, unsigned mode, struct err *e) MUST_CHECK; /* and parents */
 bool durable_unlink(const char *path, struct err *e) MUST_CHECK; /* absent is fine; syncs the dir */
 /* Takes an exclusive OFD lock on path (created); *fd stays open while it is held. ERR_EXISTS if
- * another process holds it. */
+ * another process holds it, still after 3 s (a killed holder takes a moment to let go). */
 bool durable_lock(const char *path, int *fd, struct err *e) MUST_CHECK;
 #endif

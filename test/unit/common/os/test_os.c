@@ -117,6 +117,33 @@ static void a_lock_keeps_a_second_holder_out(void **state)
     unlink(path);
 }
 
+static void let_go_later(void *arg)
+{
+    struct queue *never = queue_new(1);
+    void *item = NULL;
+
+    assert_int_equal(queue_pop(never, 300, &item), QUEUE_TIMEOUT); /* a wait with a deadline */
+    queue_free(never);
+    close(*(int *)arg);
+}
+
+static void a_lock_is_waited_for_while_its_holder_goes(void **state)
+{
+    char path[] = "/tmp/oms-unit-lock-XXXXXX";
+    struct thread t = {0};
+    struct err e = ERR_INIT;
+    int fd = mkstemp(path), a = -1, b = -1;
+
+    (void)state;
+    close(fd);
+    assert_true(durable_lock(path, &a, &e));
+    assert_true(thread_start(&t, "holder", let_go_later, &a, &e));
+    assert_true(durable_lock(path, &b, &e));
+    thread_join(&t);
+    close(b);
+    unlink(path);
+}
+
 static void a_child_is_started_and_named(void **state)
 {
     const char *const argv[] = {"/bin/sh", "-c", "exit 7", NULL};
@@ -156,6 +183,7 @@ int main(void)
         cmocka_unit_test(a_full_queue_times_out_and_a_closed_one_drains),
         cmocka_unit_test(a_file_is_replaced_whole),
         cmocka_unit_test(a_lock_keeps_a_second_holder_out),
+        cmocka_unit_test(a_lock_is_waited_for_while_its_holder_goes),
         cmocka_unit_test(a_child_is_started_and_named),
         cmocka_unit_test(the_monotonic_clock_does_not_go_back),
     };
