@@ -144,27 +144,41 @@ enum cli_exit cli_datasource_show(struct cli *c)
     return CLI_FINE;
 }
 
+static void put_outcome(struct cli *c, const Oms__TaskOutcome *outcome)
+{
+    if (outcome->text)
+        buf_printf(&c->out, "%s\n", outcome->text);
+    for (size_t i = 0; i < outcome->n_checks; i++)
+        buf_printf(&c->out, "%-8s %s: %s\n", cli_or(outcome->checks[i]->verdict, "?"),
+                   cli_or(outcome->checks[i]->id, "?"), cli_or(outcome->checks[i]->reason, ""));
+}
+
+/* The task is done once it has an answer; that answer may be that the server cannot be used. */
+static bool has_failed_check(const Oms__TaskOutcome *outcome)
+{
+    for (size_t i = 0; i < outcome->n_checks; i++)
+        if (strcmp(cli_or(outcome->checks[i]->verdict, ""), "failed") == 0)
+            return true;
+    return false;
+}
+
 enum cli_exit cli_datasource_test(struct cli *c)
 {
     Oms__TaskResult *r;
     ProtobufCMessage *m;
-    Oms__TaskOutcome *outcome;
+    Oms__TaskOutcome *outcome = NULL;
     const char *state;
 
     if (!cli_call_name(c, "DataSourceTest", c->args[0], &r))
         return cli_failed(c);
     state = cli_or(r->state, "");
+    if (r->result && pbtext_parse_json("result", r->result, strlen(r->result),
+                                       &oms__task_outcome__descriptor, &c->arena, &m, &c->e))
+        outcome = (Oms__TaskOutcome *)m;
     if (c->output == OUTPUT_JSON) {
         cli_print_message(c, &r->base);
-    } else if (r->result &&
-               pbtext_parse_json("result", r->result, strlen(r->result),
-                                 &oms__task_outcome__descriptor, &c->arena, &m, &c->e)) {
-        outcome = (Oms__TaskOutcome *)m;
-        if (outcome->text)
-            buf_printf(&c->out, "%s\n", outcome->text);
-        for (size_t i = 0; i < outcome->n_checks; i++)
-            buf_printf(&c->out, "%-8s %s: %s\n", cli_or(outcome->checks[i]->verdict, "?"),
-                       cli_or(outcome->checks[i]->id, "?"), cli_or(outcome->checks[i]->reason, ""));
+    } else if (outcome) {
+        put_outcome(c, outcome);
     } else if (r->result) {
         buf_printf(&c->out, "%s\n", r->result);
     }
@@ -174,7 +188,7 @@ enum cli_exit cli_datasource_test(struct cli *c)
         return CLI_FAILED;
     }
     if (strcmp(state, "done") == 0)
-        return CLI_FINE;
+        return outcome && has_failed_check(outcome) ? CLI_FAILED : CLI_FINE;
     if (strcmp(state, "failed") == 0)
         return CLI_FAILED;
     cli_say("oms: the test is still running");

@@ -25,26 +25,56 @@ static void put_markdown(struct buf *out)
     }
 }
 
+static void put_object(struct cli *c, const char *const *pairs, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        buf_str(&c->out, i == 0 ? "{" : i % 2 ? ": " : ", ");
+        pbtext_format_string(pairs[i], &c->out);
+    }
+    buf_str(&c->out, "}");
+}
+
 static void put_one(struct cli *c, const struct err_entry *x)
 {
     const char *const pairs[] = {"code",   x->name,  "meaning", x->meaning, "cause",
                                  x->cause, "remedy", x->remedy, "reaction", reactions[x->cls]};
 
     if (c->output == OUTPUT_JSON) {
-        for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
-            buf_str(&c->out, i == 0 ? "{" : i % 2 ? ": " : ", ");
-            pbtext_format_string(pairs[i], &c->out);
-        }
-        buf_str(&c->out, "}\n");
+        put_object(c, pairs, ARRAY_LEN(pairs));
+        buf_str(&c->out, "\n");
     } else
         buf_printf(&c->out, "%s: %s\n  likely cause: %s\n  what to do:   %s\n  OMS itself:   %s\n",
                    x->name, x->meaning, x->cause, x->remedy, reactions[x->cls]);
 }
 
-enum cli_exit cli_explain(struct cli *c)
+static void put_all(struct cli *c)
 {
     static const char *const head[] = {"CODE", "MEANING"};
     struct pbtext_table *t;
+
+    if (c->output == OUTPUT_JSON) {
+        for (int i = 1; i < ERR_COUNT; i++) {
+            const struct err_entry *x = err_entry_of((enum err_code)i);
+            const char *const pairs[] = {"code", x->name, "meaning", x->meaning};
+
+            buf_str(&c->out, i == 1 ? "{\"errors\": [" : ",\n");
+            put_object(c, pairs, ARRAY_LEN(pairs));
+        }
+        buf_str(&c->out, "]}\n");
+        return;
+    }
+    t = pbtext_table_new(head, 2);
+    for (int i = 1; i < ERR_COUNT; i++) {
+        const struct err_entry *x = err_entry_of((enum err_code)i);
+
+        pbtext_table_row(t, (const char *const[]){x->name, x->meaning});
+    }
+    pbtext_table_write(t, cli_terminal_width(), &c->out);
+    pbtext_table_free(t);
+}
+
+enum cli_exit cli_explain(struct cli *c)
+{
     char *name;
     enum err_code code;
 
@@ -53,14 +83,7 @@ enum cli_exit cli_explain(struct cli *c)
         return CLI_FINE;
     }
     if (c->n_args == 0) {
-        t = pbtext_table_new(head, 2);
-        for (int i = 1; i < ERR_COUNT; i++) {
-            const struct err_entry *x = err_entry_of((enum err_code)i);
-
-            pbtext_table_row(t, (const char *const[]){x->name, x->meaning});
-        }
-        pbtext_table_write(t, cli_terminal_width(), &c->out);
-        pbtext_table_free(t);
+        put_all(c);
         return CLI_FINE;
     }
     name = arena_strdup(&c->arena, c->args[0]);

@@ -5,6 +5,7 @@ import subprocess
 import pytest
 
 from omslab import poll
+from conftest import ROOT
 from omslab.client import Failed, Oms
 
 
@@ -68,6 +69,25 @@ def test_datasources_are_listed_tested_and_removed(lab):
     lab.oms.run("datasource", "remove", "spare")
     with pytest.raises(Failed):
         lab.oms.run("datasource", "show", "spare")
+
+
+def test_a_datasource_that_cannot_be_used_fails_its_test(lab):
+    lab.oms.add_datasource("unusable", lab.source, password="wrong")
+    try:
+        r = lab.oms.run("datasource", "test", "unusable", check=False)
+        assert r.returncode == 1 and "SERVER_DENIED" in r.stdout
+    finally:
+        lab.oms.run("datasource", "remove", "unusable")
+
+
+def test_every_error_code_is_explained_to_people_and_programs(lab):
+    codes = [e["code"] for e in lab.oms.json("explain")["errors"]]
+    assert "INVALID" in codes and len(codes) == len(set(codes))
+    with open(os.path.join(ROOT, "docs", "reference", "errors.md")) as f:
+        documented = {line[3:].strip() for line in f if line.startswith("## ")}
+    assert documented == set(codes)
+    for code in codes[:3]:
+        assert lab.oms.json("explain", code)["remedy"]
 
 
 def test_a_datasource_in_use_is_not_removed(lab, case):
