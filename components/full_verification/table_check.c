@@ -65,7 +65,7 @@ static bool read_both(struct checker *k, struct check_table *t, struct key_range
     txn_set_init(&p1.set);
     ok = read_side(k->source, k->v->source, t, t->def, range, source, e) &&
          wait_until_passed(k, &p1, e) &&
-         read_side(k->target, k->v->target, t, &t->there, range, target, e);
+         read_side(k->target, k->v->target, t, t->there, range, target, e);
     txn_set_fini(&p1.set);
     return ok;
 }
@@ -106,7 +106,7 @@ static bool digests_agree(struct checker *k, struct check_table *t, struct key_r
     txn_set_init(&p1.set);
     ok = k->v->source->reader->digest(k->source, t->def, t->def, range, &a, e) &&
          wait_until_passed(k, &p1, e) &&
-         k->v->target->reader->digest(k->target, &t->there, t->def, range, &b, e);
+         k->v->target->reader->digest(k->target, t->there, t->def, range, &b, e);
     txn_set_fini(&p1.set);
     if (!ok)
         return false;

@@ -19,11 +19,11 @@
 enum check_state { CHECK_WAITING, CHECK_RUNNING, CHECK_DONE };
 
 struct check_table {
-    const struct table_def *def; /* of the source: decides the columns on both sides */
-    struct table_def there;      /* the same under the target's names */
-    const char *key;             /* "db.name" of the source */
-    enum check_state state;      /* lock */
-    uint64_t rows_total;         /* estimate */
+    const struct table_def *def;   /* of the source: decides the columns on both sides */
+    const struct table_def *there; /* the same under the target's names; sealed, rows count on it */
+    const char *key;               /* "db.name" of the source */
+    enum check_state state;        /* lock */
+    uint64_t rows_total;           /* estimate */
     atomic_uint_fast64_t rows_done;
     struct tally tally; /* the worker that has the table */
 };
