@@ -5,6 +5,7 @@
 #include "common/pbtext/pbtext.h"
 #include "proto/admin.pb-c.h"
 
+#define ASK_TEXT_MAX (256u << 20)
 #define LOG_HOLD_MS 10000u
 
 static const Oms__ComponentStatus no_status = OMS__COMPONENT_STATUS__INIT;
@@ -110,14 +111,26 @@ enum cli_exit cli_component_show(struct cli *c)
 }
 
 /* Prints one piece of the answer; *more = go on reading. */
-static bool read_piece(struct cli *c, Oms__AskReadRequest *r, bool *more)
+/* For programs: one document of what came; of a log that is followed, one for each piece. */
+static void put_text_json(struct cli *c, const char *component, struct buf *text)
+{
+    buf_str(&c->out, "{\"component\": ");
+    pbtext_format_string(component, &c->out);
+    buf_str(&c->out, ", \"text\": ");
+    pbtext_format_string(buf_cstr(text), &c->out);
+    buf_str(&c->out, "}\n");
+    buf_clear(text);
+    cli_flush(c);
+}
+
+static bool read_piece(struct cli *c, Oms__AskReadRequest *r, struct buf *text, bool *more)
 {
     Oms__AskReadReply *reply;
 
     if (!cli_call(c, "AskRead", &r->base, &reply))
         return false;
     if (reply->has_chunk)
-        buf_append(&c->out, reply->chunk.data, reply->chunk.len);
+        buf_append(c->output == OUTPUT_JSON ? text : &c->out, reply->chunk.data, reply->chunk.len);
     cli_flush(c);
     *more = !reply->last;
     r->cursor = reply->cursor;
@@ -137,7 +150,9 @@ enum cli_exit cli_ask(struct cli *c, const char *component, const char *what,
     Oms__AskRequest r = OMS__ASK_REQUEST__INIT;
     Oms__AskReadRequest read = OMS__ASK_READ_REQUEST__INIT;
     Oms__AskReply *ask;
-    bool more = true, fine = true;
+    struct buf text;
+    bool more = true, fine = true, json = c->output == OUTPUT_JSON;
+    bool follows = json && strcmp(what, "logs") == 0 && cli_value(c, "follow");
 
     r.component_id = (char *)component;
     r.what = (char *)what;
@@ -145,6 +160,7 @@ enum cli_exit cli_ask(struct cli *c, const char *component, const char *what,
     r.n_args = n_args;
     if (!cli_call(c, "AskStart", &r.base, &ask))
         return cli_failed(c);
+    buf_init(&text, ASK_TEXT_MAX);
     read.ask_id = ask->ask_id;
     read.has_cursor = read.has_hold_ms = true;
     read.hold_ms = LOG_HOLD_MS;
@@ -152,10 +168,18 @@ enum cli_exit cli_ask(struct cli *c, const char *component, const char *what,
         struct arena outer = c->arena;
 
         arena_init(&c->arena, 0); /* each piece's memory goes with the piece */
-        fine = read_piece(c, &read, &more);
+        fine = read_piece(c, &read, &text, &more);
         arena_fini(&c->arena);
         c->arena = outer;
+        if (text.len > 0 && follows)
+            put_text_json(c, component, &text);
     }
+    if (!buf_ok(&text))
+        fine =
+            err_set(&c->e, ERR_LIMIT, "the log is too long for one answer; ask for fewer --lines");
+    if (json && fine && !follows)
+        put_text_json(c, component, &text);
+    buf_fini(&text);
     return fine ? CLI_FINE : cli_failed(c);
 }
 

@@ -151,6 +151,8 @@ bool cli_ask_password(struct cli *c, const char *prompt, const char **out)
     close(fd);
     if (n < 0)
         return err_set_errno(&c->e, ERR_SYSTEM, errno, "cannot read the password");
+    if (n == 0)
+        return err_set(&c->e, ERR_INVALID, "no password: the terminal's input ended");
     text[n] = '\0';
     *out = arena_strndup(&c->arena, text, strcspn(text, "\r\n"));
     explicit_bzero(text, sizeof text);

@@ -122,6 +122,43 @@ static void view_tables(const struct project *p, struct arena *a, Oms__ProjectVi
     }
 }
 
+/* Indexes are made by Full-Import and Incr-Sync, which say so by how far they are: 'caught up', and
+ * with it verification, waits for the unique ones. */
+static bool index_is_made(const struct cluster *c, const struct project *p,
+                          const Oms__ObjectView *o, struct mono now)
+{
+    enum step_state verified = p->steps[STEP_VERIFICATION].state;
+
+    if (!text_is(o->state, "held back"))
+        return false;
+    if (text_is(o->type, "indexes"))
+        return p->steps[STEP_FULL].state == STEP_DONE;
+    return text_is(o->type, "unique indexes") &&
+           (verified == STEP_RUNNING || verified == STEP_DONE || project_is_caught_up(c, p, now));
+}
+
+static void view_objects(const struct cluster *c, const struct project *p, struct mono now,
+                         struct arena *a, Oms__ProjectView *v)
+{
+    const Oms__DetailRow *row = (const Oms__DetailRow *)p->objects.m;
+    size_t n = row ? row->n_objects : 0;
+
+    v->objects = arena_calloc(a, n + 1, sizeof(void *));
+    for (size_t i = 0; i < n; i++) {
+        Oms__ObjectView *o = row->objects[i];
+
+        if (index_is_made(c, p, o, now)) {
+            Oms__ObjectView *made = arena_alloc(a, sizeof *made);
+
+            *made = *o;
+            made->state = (char *)"created";
+            made->reason = (char *)"";
+            o = made;
+        }
+        v->objects[v->n_objects++] = o;
+    }
+}
+
 /* After a release: what was not created, to be run by hand. */
 static void view_held_ddl(const struct project *p, struct arena *a, Oms__ProjectView *v)
 {
@@ -177,7 +214,6 @@ Oms__ProjectView *view_project(const struct cluster *c, const struct project *p,
 {
     Oms__ProjectView *v = arena_alloc(a, sizeof *v);
     const Oms__DetailRow *checks = (const Oms__DetailRow *)p->checks.m;
-    const Oms__DetailRow *objects = (const Oms__DetailRow *)p->objects.m;
 
     oms__project_view__init(v);
     v->name = p->named.key;
@@ -193,8 +229,7 @@ Oms__ProjectView *view_project(const struct cluster *c, const struct project *p,
     view_tables(p, a, v);
     v->checks = checks ? checks->checks : NULL;
     v->n_checks = checks ? checks->n_checks : 0;
-    v->objects = objects ? objects->objects : NULL;
-    v->n_objects = objects ? objects->n_objects : 0;
+    view_objects(c, p, now, a, v);
     view_held_ddl(p, a, v);
     return v;
 }

@@ -63,6 +63,7 @@ def test_swapped_unique_values_and_chains_of_keys_arrive(lab, case):
              "INSERT INTO n SELECT seq, NULL FROM seq_1_to_50")
     case.start()
     case.wait_caught_up()
+    assert {o["state"] for o in case.show()["objects"] if o["type"] == "unique indexes"} == {"created"}
     for i in range(1, 100, 2):
         case.sql("BEGIN", f"UPDATE u SET k=-{i} WHERE id={i}", f"UPDATE u SET k={i} WHERE id={i + 1}",
                  f"UPDATE u SET k={i + 1} WHERE id={i}", "COMMIT", f"UPDATE u SET id=id+1000 WHERE id={i}",

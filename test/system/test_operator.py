@@ -1,5 +1,6 @@
 """The operator's side: help, examples, exit codes, logs, up and down."""
 import os
+import pty
 import subprocess
 
 import pytest
@@ -42,6 +43,7 @@ def test_hosts_components_logs_and_events_are_shown(lab, case):
     assert {case.project + ".store", case.project + ".incremental"} <= ids
     logs = lab.oms.run("component", "logs", case.project + ".store").stdout
     assert "store.connected" in logs
+    assert "store.connected" in lab.oms.json("component", "logs", case.project + ".store")["text"]
     events = lab.oms.json("events")["events"]
     assert any(case.project in (e.get("subject") or "") for e in events)
     show = lab.oms.json("component", "show", case.project + ".store")
@@ -78,6 +80,21 @@ def test_a_datasource_that_cannot_be_used_fails_its_test(lab):
         assert r.returncode == 1 and "SERVER_DENIED" in r.stdout
     finally:
         lab.oms.run("datasource", "remove", "unusable")
+
+
+def test_a_password_prompt_that_ends_without_an_answer_is_refused(lab, tmp_path):
+    path = tmp_path / "asked.yaml"
+    path.write_text("name: asked\nkind: mariadb\nhost: 127.0.0.1\nport: 3306\nuser: oms\n")
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execve(os.path.join(lab.oms.bin, "oms"), ["oms", "datasource", "add", "-f", str(path)], lab.oms.env)
+    shown = b""
+    while b"password of" not in shown:
+        shown += os.read(fd, 1000)
+    os.write(fd, b"\x04")
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+    assert "asked" not in [s["file"]["name"] for s in lab.oms.json("datasource", "list")["sources"]]
+    os.close(fd)
 
 
 def test_every_error_code_is_explained_to_people_and_programs(lab):
