@@ -119,7 +119,18 @@ clean:
 	rm -rf $(BUILD)
 
 help:
-	@sed -n 's/^# *//p' Makefile | head -5
+	@sed -n 's/^# *//p' Makefile | head -3
+	@echo
+	@echo 'all (default)  build every program to $(BUILD)/bin'
+	@echo 'demo           a live shop moves while processes are killed (KEEP=1 leaves it up, ROWS=n)'
+	@echo 'test           lint, unit, contract, simulation, fuzz corpora, system (FAST=1: the short loop)'
+	@echo 'lint           what the style asks for and a machine can check'
+	@echo 'bench          each work beside its peer (WORK=name)'
+	@echo 'fuzz           every fuzzer for FUZZ_SECONDS (600)'
+	@echo 'chaos, soak    the main job under random kills (ROUNDS=20); the demo at ten times the rows'
+	@echo 'docs           the generated reference in docs/reference'
+	@echo 'install        programs to PREFIX/bin (PREFIX=/usr/local)'
+	@echo 'clean          remove $(BUILD)'
 
 ifneq ($(MAKECMDGOALS),clean)
 -include $(shell find $(OUT)/obj -name '*.d' 2>/dev/null)
