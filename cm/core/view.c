@@ -70,6 +70,8 @@ static Oms__StepView *view_step(const struct cluster *c, const struct project *p
     v->state = (char *)step_state_name(s->state);
     if (s->state == STEP_RUNNING && step_is_held(c, p, k))
         v->state = (char *)"held";
+    if (s->state == STEP_RUNNING && project_is_released(p)) /* following ends with the release */
+        v->state = (char *)step_state_name(k == STEP_INCREMENTAL ? STEP_DONE : STEP_SKIPPED);
     v->component_id = x ? x->named.key : NULL;
     view_progress(p, k, x, x && component_is_fresh(x, now), v);
     if (s->state == STEP_FAILED) {
