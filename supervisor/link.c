@@ -19,7 +19,7 @@
 #define EVERY_MS 100 /* least time between two reports */
 #define RETRY_MS 500
 #define OUTSTANDING_MAX 2 /* one parked, one with news; the newer supersedes */
-#define AWAY_MS 5000
+#define AWAY_MS 1500      /* then its address is looked up again */
 
 /* "tcp://..." or "file:PATH" of a file that holds one; the file is read at each reconnect. */
 static bool resolve(const char *given, char *url, size_t cap, struct err *e)
@@ -93,6 +93,7 @@ static bool take_directive(struct supervisor *sv, Oms__Directive *d)
         return false;
     keep_secrets(u, d);
     keep_message(&u->directive, &d->base);
+    u->undirected = true;
     return true;
 }
 
@@ -112,34 +113,46 @@ static bool is_refused(struct supervisor *sv, const Oms__HostSyncReply *r)
     return false;
 }
 
+/* Durable first, then done; what cannot be written is tried again with the next answer. */
+static void save_then_act(struct supervisor *sv)
+{
+    struct err e = ERR_INIT;
+
+    if (!state_save(sv, &e)) {
+        log_err(LOG_ERROR, "supervisor.state", &e);
+        return;
+    }
+    sv->unsaved = false;
+    for (size_t i = 0; i < sv->units.n; i++) {
+        struct unit *u = sv->units.at[i];
+
+        if (u->undirected)
+            unit_directed(u);
+        u->undirected = false;
+    }
+}
+
 static void take_directives(struct supervisor *sv, const Oms__HostSyncReply *r)
 {
-    VEC(struct unit *) changed = {0};
-    struct err e = ERR_INIT;
-    bool epoch_is_new = r->cm_epoch > sv->cm_epoch || !sv->metadb_id;
+    uint64_t revision = r->revision > sv->revision ? r->revision : sv->revision;
 
+    sv->unsaved |= r->cm_epoch > sv->cm_epoch || !sv->metadb_id || r->n_forget > 0;
     for (size_t i = 0; i < r->n_directives; i++)
-        if (take_directive(sv, r->directives[i]))
-            vec_push(&changed, unit_find(sv, r->directives[i]->spec->id));
+        sv->unsaved |= take_directive(sv, r->directives[i]);
     for (size_t i = 0; i < r->n_forget; i++)
         unit_forget(sv, r->forget[i]);
     if (!sv->metadb_id && r->metadb_id)
         sv->metadb_id = must_strdup(r->metadb_id);
     sv->cm_epoch = r->cm_epoch;
-    if (changed.n > 0 || epoch_is_new || r->n_forget > 0) {
+    rpc_client_set_epoch(sv->client, sv->metadb_id, sv->cm_epoch);
+    if (sv->unsaved) {
         uint64_t was = sv->revision;
 
-        if (r->revision > sv->revision)
-            sv->revision = r->revision;
-        if (!state_save(sv, &e)) { /* not durable, not done: the CM sends it again */
-            log_err(LOG_ERROR, "supervisor.state", &e);
-            sv->revision = was;
-        }
+        sv->revision = revision;
+        save_then_act(sv);
+        if (sv->unsaved)
+            sv->revision = was; /* the CM must not think that we keep it */
     }
-    for (size_t i = 0; i < changed.n; i++)
-        unit_directed(changed.at[i]);
-    vec_fini(&changed);
-    rpc_client_set_epoch(sv->client, sv->metadb_id, sv->cm_epoch);
 }
 
 static void take_ask(struct supervisor *sv, const Oms__Ask *ask)
@@ -193,12 +206,12 @@ static void on_reply(void *arg, const ProtobufCMessage *reply, const struct err 
         log_event(LOG_INFO, "supervisor.cm", "in touch with %s", sv->cm_url);
     sv->cm_away_said = false;
     sv->cm_heard = clock_mono();
+    if (is_refused(sv, r))
+        return;
     if (r->token && *r->token) {
         free(sv->sync_token);
         sv->sync_token = must_strdup(r->token);
     }
-    if (is_refused(sv, r))
-        return;
     take_directives(sv, r);
     for (size_t i = 0; i < r->n_asks; i++)
         take_ask(sv, r->asks[i]);

@@ -23,7 +23,16 @@ static void end_ask(struct supervisor *sv, size_t i)
 {
     free(sv->logs.at[i].id);
     free(sv->logs.at[i].path);
+    if (sv->logs.at[i].fd >= 0)
+        close(sv->logs.at[i].fd);
     sv->logs.at[i] = sv->logs.at[--sv->logs.n];
+}
+
+void logs_fini(struct supervisor *sv)
+{
+    while (sv->logs.n > 0)
+        end_ask(sv, 0);
+    vec_fini(&sv->logs);
 }
 
 static struct log_ask *find_ask(struct supervisor *sv, const char *id, size_t *at)
@@ -101,12 +110,11 @@ static uint64_t tail_offset(int fd, uint64_t size, long lines)
 
 void logs_begin(struct supervisor *sv, const Oms__Ask *ask)
 {
-    struct log_ask l = {.until = mono_add_ms(clock_mono(), FOLLOW_MS)};
+    struct log_ask l = {.until = mono_add_ms(clock_mono(), FOLLOW_MS), .fd = -1};
     struct unit *u = ask->component_id ? unit_find(sv, ask->component_id) : NULL;
     long lines = LINES_DEFAULT;
     size_t at;
     struct stat st;
-    int fd = -1;
 
     if (!ask->id || find_ask(sv, ask->id, &at))
         return; /* sent twice */
@@ -119,33 +127,40 @@ void logs_begin(struct supervisor *sv, const Oms__Ask *ask)
     l.id = must_strdup(ask->id);
     if (u && asprintf(&l.path, "%s/component.log", u->dir) < 0)
         l.path = NULL;
-    fd = l.path ? open(l.path, O_RDONLY | O_CLOEXEC) : -1;
+    l.fd = l.path ? open(l.path, O_RDONLY | O_CLOEXEC) : -1;
+    if (l.fd >= 0 && fstat(l.fd, &st) == 0)
+        l.offset = tail_offset(l.fd, (uint64_t)st.st_size, lines > 0 ? lines : LINES_DEFAULT);
     vec_push(&sv->logs, l);
-    if (fd < 0 || fstat(fd, &st) != 0) {
+    if (l.fd < 0)
         send_piece(sv, &sv->logs.at[sv->logs.n - 1], NULL, 0, true,
                    "this host has no log of that component");
-    } else {
-        sv->logs.at[sv->logs.n - 1].offset =
-            tail_offset(fd, (uint64_t)st.st_size, lines > 0 ? lines : LINES_DEFAULT);
-    }
-    if (fd >= 0)
+}
+
+/* The file at the path is another one now: the log was rotated, or begins anew. */
+static bool go_to_next_file(struct log_ask *l)
+{
+    struct stat have, there;
+    int fd = open(l->path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return false;
+    if (fstat(l->fd, &have) != 0 || fstat(fd, &there) != 0 || have.st_ino == there.st_ino) {
         close(fd);
+        return false;
+    }
+    close(l->fd);
+    l->fd = fd;
+    l->offset = 0;
+    return true;
 }
 
 static void send_next(struct supervisor *sv, struct log_ask *l, struct mono now)
 {
     static char part[CHUNK];
-    int fd = open(l->path, O_RDONLY | O_CLOEXEC);
-    struct stat st;
-    ssize_t n = 0;
+    ssize_t n = pread(l->fd, part, sizeof part, (off_t)l->offset);
 
-    if (fd >= 0 && fstat(fd, &st) == 0) {
-        if ((uint64_t)st.st_size < l->offset)
-            l->offset = 0; /* a new file after rotation */
-        n = pread(fd, part, sizeof part, (off_t)l->offset);
-    }
-    if (fd >= 0)
-        close(fd);
+    if (n == 0 && go_to_next_file(l))
+        n = pread(l->fd, part, sizeof part, (off_t)l->offset);
     if (n > 0) {
         l->offset += (uint64_t)n;
         send_piece(sv, l, part, (size_t)n, false, NULL);

@@ -68,6 +68,14 @@ static int code_of_class(const char *name)
     return 0;
 }
 
+/* It ended because somebody told it to: that is no end of its work. */
+static bool says_stopped(const struct unit *u)
+{
+    const Oms__Error *word = (const Oms__Error *)u->last_word.m;
+
+    return word->message && strcmp(word->message, "stopped") == 0;
+}
+
 static struct end end_of(struct unit *u)
 {
     struct end end = {.kind = END_UNKNOWN};
@@ -84,11 +92,9 @@ static struct end end_of(struct unit *u)
         end.kind = END_EXIT;
         end.code = code_of_class(e->class_name);
     }
-    /* It ended because somebody told it to: that is no end of its work. */
-    if (end.kind == END_EXIT && end.code == 0 && word &&
-        strcmp(((const Oms__Error *)u->last_word.m)->message, "stopped") == 0)
-        end.code = EXIT_STOPPED;
     u->exit_code = end.kind == END_EXIT ? end.code : end.kind == END_SIGNAL ? 128 + end.code : -1;
+    if (end.kind == END_EXIT && end.code == 0 && word && says_stopped(u))
+        end.code = EXIT_STOPPED;
     return end;
 }
 
@@ -172,11 +178,13 @@ static bool make_env(struct unit *u, struct arena *a, const char *const **out, s
         return false;
     while (environ[n])
         n++;
-    env = arena_calloc(a, n + 2, sizeof *env);
+    env = arena_calloc(a, n + 3, sizeof *env);
     for (size_t i = 0; i < n; i++)
-        if (strncmp(environ[i], "OMS_NONCE=", 10) != 0)
+        if (strncmp(environ[i], "OMS_NONCE=", 10) != 0 &&
+            strncmp(environ[i], "OMS_LOG_BYTES=", 14) != 0)
             env[k++] = environ[i];
-    env[k] = arena_printf(a, "OMS_NONCE=%s", u->nonce);
+    env[k++] = arena_printf(a, "OMS_NONCE=%s", u->nonce);
+    env[k++] = arena_printf(a, "OMS_LOG_BYTES=%" PRIu64, u->sv->config->log_max_bytes);
     *out = env;
     return true;
 }
@@ -188,6 +196,7 @@ static bool spawn(struct unit *u, struct arena *a, struct err *e)
     const char *program = arena_printf(a, "%s/oms-%s", sv->bin_dir, spec->kind);
     const char *spec_path = arena_printf(a, "%s/spec.yaml", u->dir);
     const char *out = arena_printf(a, "%s/output", u->dir);
+    const char *word = arena_printf(a, "%s/last_word", u->dir); /* the last run's */
     const char *const argv[] = {program, "--spec",       spec_path,    "--dir",
                                 u->dir,  "--supervisor", sv->sync_url, NULL};
     struct spawn_options o = {.argv = argv, .stdout_path = out, .new_session = true};
@@ -195,8 +204,9 @@ static bool spawn(struct unit *u, struct arena *a, struct err *e)
     /* what a sanitizer or a library prints; kept small: only the last run's */
     if (unlink(out) != 0 && errno != ENOENT)
         return err_set_errno(e, ERR_SYSTEM, errno, "cannot remove '%s'", out);
-    return durable_mkdirs(u->dir, 0750, e) && write_spec(u, spec_path, e) &&
-           make_env(u, a, &o.env, e) && spawn_process(&o, &u->pid, e);
+    return durable_mkdirs(u->dir, 0750, e) && durable_unlink(word, e) &&
+           write_spec(u, spec_path, e) && make_env(u, a, &o.env, e) &&
+           spawn_process(&o, &u->pid, e);
 }
 
 bool process_start(struct unit *u, struct err *e)
@@ -218,6 +228,9 @@ bool process_start(struct unit *u, struct err *e)
     u->ran_revision = spec->revision;
     u->started = u->synced = clock_mono();
     u->live_known = false;
+    u->cpu = -1;
+    u->cpu_at = u->started;
+    u->cpu_ticks = 0;
     keep_message(&u->report, NULL);
     keep_message(&u->last_word, NULL);
     if (!process_start_time(u->pid, &u->start_ticks, e))
@@ -380,10 +393,11 @@ void process_adopt_all(struct supervisor *sv)
         learn_spec(u);
         if (!u->pid && unit_directive(u) && read_last_word(u)) { /* ended while we were away */
             const Oms__Error *word = (const Oms__Error *)u->last_word.m;
-            bool stopped = word->message && strcmp(word->message, "stopped") == 0;
-            struct end end = {END_EXIT, stopped ? EXIT_STOPPED : code_of_class(word->class_name)};
+            struct end end = {END_EXIT, code_of_class(word->class_name)};
 
             u->exit_code = end.code;
+            if (says_stopped(u))
+                end.code = EXIT_STOPPED;
             u->state = goal_after_end(UNIT_RUNNING, u->goal, end, false);
         }
         if (unit_directive(u))

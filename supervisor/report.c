@@ -12,6 +12,7 @@
 #include "supervisor/supervisor_priv.h"
 
 #define VERSION "0.1"
+#define CPU_EVERY_MS 1000
 
 static char *read_word(struct arena *a, const char *path)
 {
@@ -66,13 +67,25 @@ static Oms__HostIdentity *identity(struct supervisor *sv, struct arena *a)
     return id;
 }
 
-/* Resident bytes and CPU (cores, over the process's life) from /proc. */
-static void measure(const struct unit *u, Oms__ComponentStatus *st)
+static void take_cpu(struct unit *u, uint64_t ticks, struct mono now)
+{
+    int64_t ms = mono_ms_between(u->cpu_at, now);
+
+    if (ms < CPU_EVERY_MS)
+        return;
+    if (u->cpu_at.ns != 0 && ticks >= u->cpu_ticks) /* an adopted one's first look gives no rate */
+        u->cpu = (double)(ticks - u->cpu_ticks) / (double)sysconf(_SC_CLK_TCK) * 1000 / (double)ms;
+    u->cpu_ticks = ticks;
+    u->cpu_at = now;
+}
+
+/* Resident bytes and CPU (cores, of the last second and more) from /proc. */
+static void measure(struct unit *u, Oms__ComponentStatus *st)
 {
     char path[64], line[2048], *p;
     unsigned long long utime = 0, stime = 0;
     long rss_pages = 0;
-    int64_t ms = mono_ms_between(u->started, clock_mono());
+    struct mono now = clock_mono();
     FILE *f;
     size_t n;
 
@@ -91,12 +104,12 @@ static void measure(const struct unit *u, Oms__ComponentStatus *st)
         return;
     st->has_rss_bytes = 1;
     st->rss_bytes = (uint64_t)rss_pages * (uint64_t)sysconf(_SC_PAGESIZE);
-    st->has_cpu = ms > 0 && !u->adopted;
-    if (st->has_cpu)
-        st->cpu = (double)(utime + stime) / (double)sysconf(_SC_CLK_TCK) / ((double)ms / 1000.0);
+    take_cpu(u, utime + stime, now);
+    st->has_cpu = u->cpu >= 0;
+    st->cpu = st->has_cpu ? u->cpu : 0;
 }
 
-static Oms__ComponentStatus *status_of(const struct unit *u, struct arena *a)
+static Oms__ComponentStatus *status_of(struct unit *u, struct arena *a)
 {
     Oms__ComponentStatus *st = arena_alloc(a, sizeof *st);
     bool orphan = !unit_directive(u);
@@ -132,7 +145,7 @@ Oms__HostReport *host_report_build(struct supervisor *sv, struct arena *a)
     r->identity = identity(sv, a);
     r->components = arena_calloc(a, sv->units.n, sizeof *r->components);
     for (size_t i = 0; i < sv->units.n; i++) {
-        const struct unit *u = sv->units.at[i];
+        struct unit *u = sv->units.at[i];
 
         if (unit_directive(u) || u->pid)
             r->components[r->n_components++] = status_of(u, a);

@@ -17,8 +17,6 @@
 #define PARK_MS 300
 #define SOCKET_PATH_MAX 100
 
-static struct supervisor *the_supervisor; /* handlers get no argument of ours */
-
 static bool authorize(void *arg, struct rpc_call *call, struct err *e)
 {
     struct supervisor *sv = arg;
@@ -115,6 +113,14 @@ static bool is_news(const Oms__ComponentReport *a, const Oms__ComponentReport *b
     return false;
 }
 
+static bool is_over(const Oms__ComponentReport *r)
+{
+    const char *state = r && r->state ? r->state : "";
+
+    return strcmp(state, "done") == 0 || strcmp(state, "stopped") == 0 ||
+           strcmp(state, "failed") == 0;
+}
+
 static void take_report(struct unit *u, const Oms__ComponentReport *r)
 {
     if (!r || !r->id || strcmp(r->id, u->id) != 0)
@@ -129,10 +135,10 @@ static void component_sync(Oms__ComponentService_Service *service,
                            const Oms__ComponentSyncRequest *q,
                            Oms__ComponentSyncReply_Closure closure, void *closure_data)
 {
+    struct supervisor *sv = CONTAINER_OF(service, struct component_service, base)->sv;
     struct rpc_call *call = rpc_call_of(closure_data);
-    struct unit *u = unit_by_nonce(the_supervisor, call->token);
+    struct unit *u = unit_by_nonce(sv, call->token);
 
-    (void)service;
     (void)closure;
     must(u != NULL); /* authorize() has found it in this very turn of the loop */
     u->synced = clock_mono();
@@ -146,25 +152,30 @@ static void component_sync(Oms__ComponentService_Service *service,
         u->live_known = true;
         u->live_sent = q->report->live_revision;
     }
+    if (u->parked && is_over(q->report))
+        answer(u); /* it waits for this alone before it ends */
     component_answer_parked(u, u->synced);
 }
 
+/* The component hears what the CM said: a slow reader slows the writer, and one who has gone ends
+ * it. */
 static void forwarded(void *arg, const ProtobufCMessage *reply, const struct err *e)
 {
-    (void)arg;
-    (void)reply;
+    struct rpc_call *call = arg;
+
     if (e)
-        log_err(LOG_WARN, "supervisor.answer", e);
+        rpc_fail(call, e);
+    else
+        rpc_reply(call, reply);
 }
 
 static void component_answer(Oms__ComponentService_Service *service, const Oms__AnswerRequest *a,
                              Oms__Empty_Closure closure, void *closure_data)
 {
-    Oms__Empty ok = OMS__EMPTY__INIT;
+    struct supervisor *sv = CONTAINER_OF(service, struct component_service, base)->sv;
 
-    (void)service;
-    link_answer(the_supervisor, a, forwarded, NULL);
-    closure(&ok, closure_data);
+    (void)closure;
+    link_answer(sv, a, forwarded, rpc_call_of(closure_data));
 }
 
 /* Unix socket paths are short; a long DIR gets a short private directory. */
@@ -184,8 +195,7 @@ static bool choose_socket(struct supervisor *sv, struct arena *a, const char **p
 
 bool component_service_start(struct supervisor *sv, struct err *e)
 {
-    static Oms__ComponentService_Service service = OMS__COMPONENT_SERVICE__INIT(component_);
-    ProtobufCService *services[] = {&service.base};
+    ProtobufCService *services[] = {&sv->service.base.base};
     const char *path;
     struct rpc_server_options o = {.loop = &sv->loop,
                                    .max_message_bytes = MESSAGE_MAX,
@@ -195,7 +205,8 @@ bool component_service_start(struct supervisor *sv, struct err *e)
                                    .authorize_arg = sv};
     bool ok;
 
-    the_supervisor = sv;
+    sv->service.base = (Oms__ComponentService_Service)OMS__COMPONENT_SERVICE__INIT(component_);
+    sv->service.sv = sv;
     if (!choose_socket(sv, &sv->arena, &path, e))
         return false;
     (void)unlink(path); /* of an earlier life; we hold the directory's lock */

@@ -56,8 +56,9 @@ static void take_state(struct supervisor *sv, const Oms__SupervisorState *st, st
             continue;
         u = unit_new(sv, d->spec->id);
         if (!turn_secrets(sv, d, false, a, &e)) {
-            log_err(LOG_ERROR, "supervisor.secret", &e); /* the CM sends them again when asked */
+            log_err(LOG_ERROR, "supervisor.secret", &e);
             d->n_secrets = 0;
+            d->revision = sv->revision = 0; /* so that the CM sends them again */
         }
         keep_message(&u->directive, &d->base);
         u->goal = d->goal && strcmp(d->goal, "STOP") == 0 ? GOAL_STOP : GOAL_RUN;

@@ -15,6 +15,7 @@
 #include "common/base/vec.h"
 #include "common/crypto/seal.h"
 #include "common/rpc/rpc.h"
+#include "proto/component.pb-c.h"
 #include "proto/daemon.pb-c.h"
 #include "proto/host.pb-c.h"
 #include "supervisor/core/goal.h"
@@ -64,17 +65,27 @@ struct unit { /* one component of this host */
     struct mono parked_until;
     uint64_t live_sent; /* revision of the live part handed over; secrets go with it */
     bool live_known;    /* live_sent means something for this process */
+    bool undirected; /* its newer directive is not on disk yet, so nothing has followed from it */
     struct {
         struct ask_item *at;
         size_t n, cap;
     } asks;
+    uint64_t cpu_ticks; /* at cpu_at */
+    struct mono cpu_at;
+    double cpu; /* cores, of late; negative: not known yet */
 };
 
 struct log_ask { /* a "logs" ask that is being answered */
     char *id, *path;
+    int fd; /* stays on a rotated file until that has been read */
     bool follow, busy;
     uint64_t offset;
     struct mono until;
+};
+
+struct component_service { /* the generated one, and whose it is */
+    Oms__ComponentService_Service base;
+    struct supervisor *sv;
 };
 
 struct supervisor {
@@ -92,6 +103,8 @@ struct supervisor {
 
     VEC(struct unit *) units;
     struct rpc_server *server;
+    struct component_service service;
+    struct mono ticked;
 
     /* link to the CM */
     struct rpc_client *client;
@@ -101,6 +114,7 @@ struct supervisor {
     bool news; /* something changed that CM should hear at once */
     struct mono sent_at, cm_heard, retry_at;
     bool cm_away_said;
+    bool unsaved; /* the state in memory is newer than the one on disk */
     VEC(struct log_ask) logs;
 
     bool leaving;      /* SIGTERM: go, components stay */
@@ -115,6 +129,7 @@ struct unit *unit_new(struct supervisor *sv, const char *id);
 void unit_free(struct unit *u);
 void unit_tick(struct unit *u, struct mono now); /* one step of the matrix */
 void unit_forget(struct supervisor *sv, const char *id);
+void unit_clear_dir(const char *dir); /* all but its logs */
 const Oms__Directive *unit_directive(const struct unit *u);
 /* A newer directive is in place: restart, hand over or stop follows from it. */
 void unit_directed(struct unit *u);
@@ -146,5 +161,6 @@ Oms__HostReport *host_report_build(struct supervisor *sv, struct arena *a);
  */
 void logs_begin(struct supervisor *sv, const Oms__Ask *ask);
 void logs_tick(struct supervisor *sv, struct mono now);
+void logs_fini(struct supervisor *sv);
 
 #endif

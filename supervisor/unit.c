@@ -1,4 +1,5 @@
 /* Units: one component each, driven by the matrix of goal.h once a tick and at every event. */
+#include <ftw.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -6,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/crypto/token.h"
 #include "common/log/log.h"
 #include "common/os/clock.h"
 #include "common/os/durable.h"
@@ -25,7 +27,7 @@ struct unit *unit_find(struct supervisor *sv, const char *id)
 struct unit *unit_by_nonce(struct supervisor *sv, const char *nonce)
 {
     for (size_t i = 0; i < sv->units.n; i++)
-        if (sv->units.at[i]->pid && strcmp(sv->units.at[i]->nonce, nonce) == 0)
+        if (sv->units.at[i]->pid && token_equal(sv->units.at[i]->nonce, nonce))
             return sv->units.at[i];
     return NULL;
 }
@@ -41,6 +43,7 @@ struct unit *unit_new(struct supervisor *sv, const char *id)
     snprintf(u->dir, n, "%s/components/%s", sv->dir, id);
     u->pidfd = -1;
     u->exit_code = -1;
+    u->cpu = -1;
     u->goal = GOAL_RUN;
     u->since = clock_wall();
     vec_push(&sv->units, u);
@@ -168,6 +171,8 @@ void unit_tick(struct unit *u, struct mono now)
     if (u->state == UNIT_RUNNING && u->restart_wanted && g == GOAL_RUN)
         terminate(u, now);
     switch (goal_action(u->state, g)) {
+    case ACT_UNSET:
+        must(false);
     case ACT_NOTHING:
         break;
     case ACT_START:
@@ -196,7 +201,25 @@ void unit_tick(struct unit *u, struct mono now)
     component_answer_parked(u, now);
 }
 
-/* CM has removed a component: its directive goes; what it wrote stays for people to look at. */
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    const char *name = path + at->base;
+
+    (void)st;
+    if (at->level == 0 || strncmp(name, "component.log", 13) == 0)
+        return 0;
+    if (type == FTW_DP ? rmdir(path) : unlink(path))
+        log_event(LOG_WARN, "component.remains", "cannot remove '%s'", path);
+    return 0;
+}
+
+void unit_clear_dir(const char *dir)
+{
+    (void)nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS); /* absent: nothing to clear */
+}
+
+/* CM has removed a component: its directive goes, and what it wrote except its logs. What an orphan
+ * wrote stays: that CM does not know it may be CM's loss of memory. */
 void unit_forget(struct supervisor *sv, const char *id)
 {
     for (size_t i = 0; i < sv->units.n; i++) {
@@ -204,7 +227,12 @@ void unit_forget(struct supervisor *sv, const char *id)
 
         if (strcmp(u->id, id) != 0 || u->pid)
             continue;
-        log_event(LOG_INFO, "component.forgotten", "id=%s", id);
+        const Oms__Directive *d = unit_directive(u);
+        bool known = d && d->spec->kind && *d->spec->kind && u->goal == GOAL_STOP;
+
+        log_event(LOG_INFO, "component.forgotten", "id=%s%s", id, known ? "" : " (files stay)");
+        if (known)
+            unit_clear_dir(u->dir);
         component_drop_parked(u);
         unit_free(u);
         sv->units.at[i] = sv->units.at[--sv->units.n];

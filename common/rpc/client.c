@@ -32,6 +32,7 @@ struct pending { /* one asynchronous call */
     nng_aio *aio;
     bool receiving, opened;
     int result;
+    uint32_t timeout_ms;
     nng_msg *reply;
     const ProtobufCMethodDescriptor *method;
     rpc_done *done;
@@ -237,6 +238,7 @@ static void on_step(void *arg)
 
     if (rc == 0 && !p->receiving) {
         p->receiving = true;
+        nng_aio_set_timeout(p->aio, (nng_duration)p->timeout_ms);
         nng_ctx_recv(p->ctx, p->aio);
         return;
     }
@@ -275,7 +277,7 @@ static void finish(struct pending *p)
 
     arena_init(&arena, p->c->max_message_bytes * ARENA_FACTOR + (1u << 20));
     if (p->result != 0)
-        ok = explain(p->c, p->result, 0, &e);
+        ok = explain(p->c, p->result, p->timeout_ms, &e);
     else
         ok = read_reply(p->method, nng_msg_body(p->reply), nng_msg_len(p->reply), &arena, &reply,
                         &e);
@@ -317,14 +319,19 @@ void rpc_client_call(struct rpc_client *c, const ProtobufCServiceDescriptor *ser
     int rc;
 
     must(c->wake != NULL);
-    *p = (struct pending){.c = c, .method = method_of(service, method), .done = done, .arg = arg};
+    *p = (struct pending){.c = c,
+                          .timeout_ms = timeout_ms,
+                          .method = method_of(service, method),
+                          .done = done,
+                          .arg = arg};
     must(nng_aio_alloc(&p->aio, on_step, p) == 0);
     p->at = c->calls.n;
     vec_push(&c->calls, p);
     rc = nng_ctx_open(&p->ctx, c->socket);
     p->opened = rc == 0;
     if (rc == 0 && make_request(c, service, method, request, id, timeout_ms, &msg, &e)) {
-        nng_aio_set_timeout(p->aio, (nng_duration)timeout_ms);
+        /* Sending waits for a connection only: whoever reads is always ready for more. */
+        nng_aio_set_timeout(p->aio, timeout_ms < CONNECT_MS ? (int)timeout_ms : CONNECT_MS);
         nng_aio_set_msg(p->aio, msg);
         nng_ctx_send(p->ctx, p->aio);
         return;

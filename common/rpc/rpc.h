@@ -8,7 +8,7 @@
  *
  * Threads: server handlers and client completions run on the libuv loop's thread that was given;
  * nng's callbacks only post to it. rpc_client_call_sync is for programs without a loop (CLI, the
- * Sync thread of a component): Thread: one at a time per client.
+ * threads of a component): Thread: any.
  */
 #ifndef OMS_COMMON_RPC_RPC_H
 #define OMS_COMMON_RPC_RPC_H
@@ -53,6 +53,9 @@ bool rpc_server_start(const struct rpc_server_options *o, struct rpc_server **s,
 /* The port actually bound, when the url said port 0; 0 for ipc. */
 uint16_t rpc_server_port(const struct rpc_server *s);
 void rpc_server_stop(struct rpc_server *s); /* unanswered calls are dropped */
+/* Calls that were refused before they reached a handler: garbage, unknown methods, wrong tokens.
+ * Thread: loop. */
+uint64_t rpc_server_refused(const struct rpc_server *s);
 
 /* Inside a handler: the call that a generated handler's closure belongs to. Handlers receive
  * (service, request, closure, closure_data); closure_data is the struct rpc_call *. */
@@ -60,8 +63,8 @@ static inline struct rpc_call *rpc_call_of(void *closure_data)
 {
     return closure_data;
 }
-/* Answer exactly once: with a message of the method's reply type, or with an error. Thread: loop.
- */
+/* Answer exactly once (a second answer aborts): with a message of the method's reply type, or with
+ * an error. Thread: loop. */
 void rpc_reply(struct rpc_call *call, const ProtobufCMessage *message);
 void rpc_fail(struct rpc_call *call, const struct err *e);
 void rpc_fail_leader(struct rpc_call *call, const char *leader_address);

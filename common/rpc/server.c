@@ -19,7 +19,9 @@
 #include "proto/rpc.pb-c.h"
 
 #define SEND_QUEUE 4096
-#define ARENA_FACTOR 8 /* unpacked messages are larger than packed ones */
+#define ARENA_FACTOR 8   /* unpacked messages are larger than packed ones */
+#define ARRIVED_MAX 1024 /* not yet looked at: beyond it nothing more is received */
+#define OPEN_MAX 16384   /* parked: beyond it calls are refused */
 
 struct call {
     struct rpc_call pub;
@@ -27,6 +29,7 @@ struct call {
     nng_msg *msg; /* its header says where the answer goes */
     const ProtobufCMethodDescriptor *method;
     size_t at; /* in s->open */
+    bool answered;
 };
 
 struct rpc_server {
@@ -38,7 +41,9 @@ struct rpc_server {
     uv_async_t *wake;
     pthread_mutex_t lock;
     VEC(nng_msg *) arrived; /* lock */
+    bool paused;            /* lock: nothing is being received */
     VEC(struct call *) open;
+    VEC(struct call *) answered; /* kept for one turn, so that a second answer is noticed */
     atomic_bool stopping;
     uint64_t refused; /* malformed, unknown, denied */
 };
@@ -47,28 +52,40 @@ static void on_receive(void *arg)
 {
     struct rpc_server *s = arg;
     int rc = nng_aio_result(s->receive);
+    bool full = false;
 
     if (s->stopping || rc == NNG_ECLOSED || rc == NNG_ECANCELED)
         return;
     if (rc == 0) {
         pthread_mutex_lock(&s->lock);
         vec_push(&s->arrived, nng_aio_get_msg(s->receive));
+        full = s->paused = s->arrived.n >= ARRIVED_MAX;
         pthread_mutex_unlock(&s->lock);
         uv_async_send(s->wake);
     }
-    nng_recv_aio(s->socket, s->receive);
+    if (!full)
+        nng_recv_aio(s->socket, s->receive);
 }
 
-static void call_free(struct call *c)
+static void call_end(struct call *c)
 {
     struct rpc_server *s = c->s;
 
+    c->answered = true;
     s->open.at[c->at] = s->open.at[--s->open.n];
     s->open.at[c->at]->at = c->at;
     if (c->msg)
         nng_msg_free(c->msg);
+    c->msg = NULL;
     arena_fini(&c->pub.arena);
-    free(c);
+    vec_push(&s->answered, c);
+}
+
+static void forget_answered(struct rpc_server *s)
+{
+    for (size_t i = 0; i < s->answered.n; i++)
+        free(s->answered.at[i]);
+    s->answered.n = 0;
 }
 
 /* Sends and forgets. The socket's queue is drained by nng at once, and a pipe whose peer does not
@@ -80,6 +97,7 @@ static void answer(struct call *c, const Oms__RpcReplyHead *head, const Protobuf
     struct err e = ERR_INIT;
     int rc = 0;
 
+    must(!c->answered); /* exactly one answer */
     if (!frame_put(c->msg, &head->base, message, &e))
         log_err(LOG_ERROR, "rpc.answer", &e);
     else
@@ -89,7 +107,7 @@ static void answer(struct call *c, const Oms__RpcReplyHead *head, const Protobuf
                   nng_strerror(rc));
     else if (e.code == ERR_NONE)
         c->msg = NULL;
-    call_free(c);
+    call_end(c);
 }
 
 void rpc_reply(struct rpc_call *call, const ProtobufCMessage *message)
@@ -201,7 +219,9 @@ static void serve_one(struct rpc_server *s, nng_msg *msg)
     c->at = s->open.n;
     vec_push(&s->open, c);
     arena_init(&c->pub.arena, s->o.max_message_bytes * ARENA_FACTOR + (1u << 20));
-    if (dispatch(c, &e))
+    if (s->open.n > OPEN_MAX)
+        (void)err_set(&e, ERR_UNAVAILABLE, "%d calls are open already", OPEN_MAX);
+    else if (dispatch(c, &e))
         return;
     s->refused++;
     log_event(LOG_WARN, "rpc.refused", "method=%s %s", c->pub.method ? c->pub.method : "-",
@@ -212,20 +232,22 @@ static void serve_one(struct rpc_server *s, nng_msg *msg)
 static void on_wake(uv_async_t *wake)
 {
     struct rpc_server *s = wake->data;
+    VEC(nng_msg *) taken = {0};
+    bool resume;
 
-    for (;;) {
-        nng_msg *msg = NULL;
-
-        pthread_mutex_lock(&s->lock);
-        if (s->arrived.n > 0) {
-            msg = s->arrived.at[0];
-            memmove(s->arrived.at, s->arrived.at + 1, (--s->arrived.n) * sizeof *s->arrived.at);
-        }
-        pthread_mutex_unlock(&s->lock);
-        if (!msg)
-            return;
-        serve_one(s, msg);
-    }
+    forget_answered(s);
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->arrived.n; i++)
+        vec_push(&taken, s->arrived.at[i]);
+    s->arrived.n = 0;
+    resume = s->paused;
+    s->paused = false;
+    pthread_mutex_unlock(&s->lock);
+    for (size_t i = 0; i < taken.n; i++)
+        serve_one(s, taken.at[i]);
+    vec_fini(&taken);
+    if (resume)
+        nng_recv_aio(s->socket, s->receive);
 }
 
 static void free_handle(uv_handle_t *h)
@@ -283,6 +305,11 @@ uint16_t rpc_server_port(const struct rpc_server *s)
     return (uint16_t)(sa.s_in.sa_port >> 8 | sa.s_in.sa_port << 8);
 }
 
+uint64_t rpc_server_refused(const struct rpc_server *s)
+{
+    return s->refused;
+}
+
 void rpc_server_stop(struct rpc_server *s)
 {
     if (!s)
@@ -294,12 +321,14 @@ void rpc_server_stop(struct rpc_server *s)
         nng_aio_free(s->receive);
     }
     while (s->open.n > 0)
-        call_free(s->open.at[0]);
+        call_end(s->open.at[0]);
+    forget_answered(s);
     for (size_t i = 0; i < s->arrived.n; i++)
         nng_msg_free(s->arrived.at[i]);
     uv_close((uv_handle_t *)s->wake, free_handle);
     vec_fini(&s->arrived);
     vec_fini(&s->open);
+    vec_fini(&s->answered);
     vec_fini(&s->services);
     pthread_mutex_destroy(&s->lock);
     free((char *)s->o.url);

@@ -16,7 +16,7 @@
 #include "components/runtime/runtime_priv.h"
 #include "proto/common.pb-c.h"
 
-#define LOG_BYTES (16u << 20)
+#define LOG_BYTES (16u << 20) /* unless the Supervisor says otherwise in OMS_LOG_BYTES */
 #define LOG_KEEP 3
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_CAP_MS 10000
@@ -280,6 +280,14 @@ static void write_last_word(struct component *c, const struct err *e)
     buf_fini(&text);
 }
 
+static size_t log_bytes(void)
+{
+    const char *given = getenv("OMS_LOG_BYTES");
+    unsigned long long n = given ? strtoull(given, NULL, 10) : 0;
+
+    return n >= 4096 ? (size_t)n : LOG_BYTES;
+}
+
 static bool start(struct component *c, struct err *e)
 {
     char path[4096];
@@ -287,7 +295,7 @@ static bool start(struct component *c, struct err *e)
     if (!durable_mkdirs(c->dir, 0750, e))
         return false;
     snprintf(path, sizeof path, "%s/component.log", c->dir);
-    if (c->supervisor_url && !log_open(path, LOG_BYTES, LOG_KEEP, LOG_INFO, e))
+    if (c->supervisor_url && !log_open(path, log_bytes(), LOG_KEEP, LOG_INFO, e))
         return false;
     snprintf(path, sizeof path, "%s/last_word", c->dir);
     if (!spec_load(c, e) || !durable_unlink(path, e))

@@ -3,10 +3,14 @@
  * change or after a moment. A Supervisor that is away does not stop the component (C5) until it has
  * been away for long (C8). See component.h.
  */
+#include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "common/base/buf.h"
 #include "common/log/log.h"
 #include "common/os/clock.h"
 #include "components/runtime/runtime_priv.h"
@@ -16,6 +20,7 @@
 #define AWAY_MS (10 * 60 * 1000)
 #define RETRY_MS 200
 #define LAST_WORD_MS 5000
+#define SAY_MS 5000 /* run by hand: a line so often, if anything changed */
 
 static void take_live(struct component *c, const Oms__ComponentLive *live)
 {
@@ -105,20 +110,22 @@ static bool is_ended(struct component *c)
     return ended;
 }
 
-/* Waits without being woken by live parts; a plain deadline. */
-static void pause_until_retry(struct component *c)
+/* Until the time has passed or the end has come; live parts wake it for nothing. */
+static void pause_ms(struct component *c, int64_t ms)
 {
     struct timespec until;
 
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += RETRY_MS * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_nsec -= 1000000000L;
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += ms % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
         until.tv_sec++;
     }
     pthread_mutex_lock(&c->lock);
-    if (!c->ended)
-        pthread_cond_timedwait(&c->changed, &c->lock, &until);
+    while (!c->ended)
+        if (pthread_cond_timedwait(&c->changed, &c->lock, &until) == ETIMEDOUT)
+            break;
     pthread_mutex_unlock(&c->lock);
 }
 
@@ -138,16 +145,67 @@ static void sync_loop(void *arg)
             away = false;
             continue;
         }
-        if (!away)
+        if (e.code == ERR_REFUSED) { /* another process of this component runs: we are astray */
+            log_err(LOG_ERROR, "component.astray", &e);
+            component_stop(c);
+        } else if (!away) {
             log_err(LOG_WARN, "component.supervisor_away", &e);
+        }
         away = true;
         if (mono_ms_between(heard, clock_mono()) > AWAY_MS) {
             log_event(LOG_ERROR, "component.alone", "the supervisor has been away for %d ms",
                       AWAY_MS);
             component_stop(c);
         }
-        pause_until_retry(c);
+        pause_ms(c, RETRY_MS);
     }
+}
+
+/* --- run by hand: reports become lines -----------------------------------------------------------
+ */
+
+static void say(const Oms__ComponentReport *r, struct buf *out)
+{
+    buf_printf(out, "state=%s", r->state);
+    for (size_t i = 0; i < r->n_steps; i++)
+        buf_printf(out, " %s=%" PRIu64 "/%" PRIu64 "%s%s", r->steps[i]->step, r->steps[i]->done,
+                   r->steps[i]->total, r->steps[i]->unit ? r->steps[i]->unit : "",
+                   r->steps[i]->finished ? "(done)" : "");
+    if (r->position)
+        buf_printf(out, " lag_ms=%" PRId64 " caught_up=%d position=%s", r->lag_ms, r->caught_up,
+                   r->position);
+    if (r->address)
+        buf_printf(out, " address=%s", r->address);
+    if (r->error)
+        buf_printf(out, " error=%s %s", r->error->code, r->error->message);
+    if (r->result)
+        buf_printf(out, " result=%s", r->result);
+}
+
+static void say_loop(void *arg)
+{
+    struct component *c = arg;
+    struct buf said, now;
+
+    buf_init(&said, 1u << 20);
+    buf_init(&now, 1u << 20);
+    for (bool last = false; !last;) {
+        struct arena arena;
+
+        last = is_ended(c);
+        arena_init(&arena, MESSAGE_MAX);
+        buf_clear(&now);
+        say(report_build(c, &arena), &now);
+        arena_fini(&arena);
+        if (now.len != said.len || memcmp(now.p, said.p, now.len) != 0)
+            log_event(LOG_INFO, "component.report", "%s", buf_cstr(&now));
+        buf_clear(&said);
+        buf_append(&said, now.p, now.len);
+        if (!last)
+            pause_ms(c, SAY_MS);
+    }
+    buf_fini(&said);
+    buf_fini(&now);
 }
 
 bool sync_start(struct component *c, struct err *e)
@@ -156,7 +214,7 @@ bool sync_start(struct component *c, struct err *e)
         .url = c->supervisor_url, .token = c->nonce, .max_message_bytes = MESSAGE_MAX};
 
     if (!c->supervisor_url)
-        return true;
+        return thread_start(&c->sync_thread, "say", say_loop, c, e);
     if (!rpc_client_open(&o, &c->client, e) || !sync_once(c, e))
         return err_wrap(e, "first sync with the supervisor");
     return thread_start(&c->sync_thread, "sync", sync_loop, c, e);

@@ -26,6 +26,7 @@ enum unit_state { UNIT_STATE_TABLE(UNIT_STATE_ENUM) UNIT_STATE_COUNT };
 const char *unit_state_name(enum unit_state s);
 
 enum action {
+    ACT_UNSET, /* in no cell */
     ACT_NOTHING,
     ACT_START,     /* spawn */
     ACT_TERM,      /* SIGTERM, then STOPPING */

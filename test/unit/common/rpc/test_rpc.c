@@ -102,20 +102,18 @@ static void serve(void *arg)
     uv_loop_close(&b->loop);
 }
 
-static int setup(void **state)
+static void start_server(struct bench *b, const char *url)
 {
     static Oms__HostService_Service service = OMS__HOST_SERVICE__INIT(host_);
     ProtobufCService *services[] = {&service.base};
-    struct bench *b = calloc(1, sizeof *b);
     struct rpc_server_options o = {.loop = &b->loop,
-                                   .url = "tcp://127.0.0.1:0",
+                                   .url = url,
                                    .max_message_bytes = 1 << 20,
                                    .services = services,
                                    .n_services = 1,
                                    .authorize = only_the_right_token};
     struct err e = ERR_INIT;
 
-    the_bench = b;
     uv_loop_init(&b->loop);
     uv_timer_init(&b->loop, &b->tick);
     uv_timer_start(&b->tick, on_tick, 10, 10);
@@ -123,6 +121,21 @@ static int setup(void **state)
     assert_true(rpc_server_start(&o, &b->server, &e));
     snprintf(b->url, sizeof b->url, "tcp://127.0.0.1:%u", rpc_server_port(b->server));
     assert_true(thread_start(&b->thread, "server", serve, b, &e));
+}
+
+static void end_server(struct bench *b)
+{
+    uv_async_send(&b->end);
+    thread_join(&b->thread);
+    b->parked.n = 0;
+}
+
+static int setup(void **state)
+{
+    struct bench *b = calloc(1, sizeof *b);
+
+    the_bench = b;
+    start_server(b, "tcp://127.0.0.1:0");
     *state = b;
     return 0;
 }
@@ -131,8 +144,7 @@ static int teardown(void **state)
 {
     struct bench *b = *state;
 
-    uv_async_send(&b->end);
-    thread_join(&b->thread);
+    end_server(b);
     vec_fini(&b->parked);
     free(b);
     return 0;
@@ -227,6 +239,156 @@ static void no_parked_answer_is_lost_in_a_burst(void **state)
     }
 }
 
+static void unknown_methods_and_oversize_messages_are_refused_and_counted(void **state)
+{
+    struct bench *b = *state;
+    struct rpc_client *c = client_of(b->url, "right");
+    Oms__AnswerRequest a = OMS__ANSWER_REQUEST__INIT;
+    static ProtobufCServiceDescriptor other;
+    ProtobufCMessage *reply = NULL;
+    struct arena arena;
+    struct err e = ERR_INIT;
+
+    other = oms__host_service__descriptor;
+    other.short_name = "NoService";
+    arena_init(&arena, 0);
+    assert_false(
+        rpc_client_call_sync(c, &other, "Answer", &a.base, NULL, 5000, &arena, &reply, &e));
+    arena_fini(&arena);
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+    assert_non_null(strstr(e.message, "NoService.Answer"));
+    a.has_chunk = 1;
+    a.chunk.len = (1 << 20) + 100; /* the server drops the connection that sends it */
+    a.chunk.data = calloc(1, a.chunk.len);
+    assert_false(call(c, "Answer", &a.base, 300, &e));
+    assert_int_equal(err_class_of(e.code), ERR_CLASS_RETRY);
+    free(a.chunk.data);
+    rpc_client_close(c);
+    c = client_of(b->url, "right");
+    a.has_chunk = 0;
+    assert_true(call(c, "Answer", &a.base, 5000, &e));
+    rpc_client_close(c);
+    assert_int_equal(b->served, 1);
+    assert_int_equal(rpc_server_refused(b->server), 1); /* the thread has answered and waits */
+}
+
+/* --- asynchronous ---------------------------------------------------------------------------- */
+
+struct outcome {
+    int calls;
+    bool replied;
+    enum err_code code;
+};
+
+static void on_done(void *arg, const ProtobufCMessage *reply, const struct err *e)
+{
+    struct outcome *o = arg;
+
+    o->calls++;
+    o->replied = reply != NULL;
+    o->code = e ? e->code : ERR_NONE;
+}
+
+static void end_loop(uv_loop_t *loop)
+{
+    uv_run(loop, UV_RUN_DEFAULT); /* until the client's handle is closed */
+    assert_int_equal(uv_loop_close(loop), 0);
+}
+
+static void call_async(struct rpc_client *c, const char *method, const ProtobufCMessage *q,
+                       uint32_t timeout_ms, struct outcome *o)
+{
+    rpc_client_call(c, &oms__host_service__descriptor, method, q, NULL, timeout_ms, on_done, o);
+}
+
+static void each_asynchronous_call_ends_once(void **state)
+{
+    struct bench *b = *state;
+    struct rpc_client_options o = {.url = b->url, .token = "right", .max_message_bytes = 1 << 20};
+    Oms__HostSyncRequest q = OMS__HOST_SYNC_REQUEST__INIT;
+    struct outcome out[50] = {0};
+    struct rpc_client *c = NULL;
+    struct err e = ERR_INIT;
+    uv_loop_t loop;
+    int done = 0;
+
+    uv_loop_init(&loop);
+    o.loop = &loop;
+    assert_true(rpc_client_open(&o, &c, &e));
+    for (size_t i = 0; i < ARRAY_LEN(out); i++)
+        call_async(c, "Sync", &q.base, 5000, &out[i]);
+    while (done < (int)ARRAY_LEN(out)) {
+        uv_run(&loop, UV_RUN_ONCE);
+        done = 0;
+        for (size_t i = 0; i < ARRAY_LEN(out); i++)
+            done += out[i].calls;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(out); i++)
+        assert_true(out[i].calls == 1 && out[i].replied);
+    rpc_client_close(c);
+    end_loop(&loop);
+}
+
+static void closing_a_client_ends_its_calls_as_cancelled(void **state)
+{
+    struct bench *b = *state;
+    struct rpc_client_options o = {.url = b->url, .token = "right", .max_message_bytes = 1 << 20};
+    Oms__HostSyncRequest q = OMS__HOST_SYNC_REQUEST__INIT;
+    struct outcome out[20] = {0};
+    struct rpc_client *c = NULL;
+    struct err e = ERR_INIT;
+    uv_loop_t loop;
+
+    uv_loop_init(&loop);
+    o.loop = &loop;
+    assert_true(rpc_client_open(&o, &c, &e));
+    for (size_t i = 0; i < ARRAY_LEN(out); i++)
+        call_async(c, "Sync", &q.base, 5000, &out[i]);
+    rpc_client_close(c);
+    for (size_t i = 0; i < ARRAY_LEN(out); i++)
+        assert_true(out[i].calls == 1 && !out[i].replied && out[i].code == ERR_CANCELLED);
+    end_loop(&loop);
+}
+
+static void an_asynchronous_call_to_nobody_ends_before_its_own_deadline(void **state)
+{
+    Oms__HostSyncRequest q = OMS__HOST_SYNC_REQUEST__INIT;
+    struct rpc_client_options o = {.url = "tcp://127.0.0.1:1", .max_message_bytes = 1 << 20};
+    struct outcome out = {0};
+    struct rpc_client *c = NULL;
+    struct err e = ERR_INIT;
+    uv_loop_t loop;
+
+    (void)state;
+    uv_loop_init(&loop);
+    o.loop = &loop;
+    assert_true(rpc_client_open(&o, &c, &e));
+    call_async(c, "Sync", &q.base, 3600 * 1000, &out);
+    while (out.calls == 0)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_int_equal(out.code, ERR_UNAVAILABLE);
+    rpc_client_close(c);
+    end_loop(&loop);
+}
+
+static void a_server_that_comes_back_serves_the_same_client(void **state)
+{
+    struct bench *b = *state;
+    struct rpc_client *c = client_of(b->url, "right");
+    Oms__AnswerRequest a = OMS__ANSWER_REQUEST__INIT;
+    struct err e = ERR_INIT;
+    char url[64];
+
+    assert_true(call(c, "Answer", &a.base, 5000, &e));
+    snprintf(url, sizeof url, "%s", b->url);
+    end_server(b);
+    assert_false(call(c, "Answer", &a.base, 200, &e));
+    assert_int_equal(err_class_of(e.code), ERR_CLASS_RETRY);
+    start_server(b, url);
+    assert_true(call(c, "Answer", &a.base, 5000, &e));
+    rpc_client_close(c);
+}
+
 static void nobody_there_is_said_soon(void **state)
 {
     struct rpc_client *c = client_of("tcp://127.0.0.1:1", "right");
@@ -273,6 +435,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_parked_answer_is_lost_in_a_burst, setup, teardown),
         cmocka_unit_test_setup_teardown(garbage_is_refused_and_the_server_goes_on, setup, teardown),
         cmocka_unit_test(nobody_there_is_said_soon),
+        cmocka_unit_test_setup_teardown(
+            unknown_methods_and_oversize_messages_are_refused_and_counted, setup, teardown),
+        cmocka_unit_test_setup_teardown(each_asynchronous_call_ends_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(closing_a_client_ends_its_calls_as_cancelled, setup,
+                                        teardown),
+        cmocka_unit_test(an_asynchronous_call_to_nobody_ends_before_its_own_deadline),
+        cmocka_unit_test_setup_teardown(a_server_that_comes_back_serves_the_same_client, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

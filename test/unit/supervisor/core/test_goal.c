@@ -20,6 +20,14 @@ static void no_process_is_started_under_the_goal_stop(void **state)
     }
 }
 
+static void every_state_and_goal_has_its_action(void **state)
+{
+    (void)state;
+    for (int s = 0; s < UNIT_STATE_COUNT; s++)
+        for (int g = 0; g < GOAL_COUNT; g++)
+            assert_int_not_equal(goal_action((enum unit_state)s, (enum goal)g), ACT_UNSET);
+}
+
 static void a_running_component_is_only_touched_by_the_goal_stop(void **state)
 {
     (void)state;
@@ -90,6 +98,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_process_is_started_under_the_goal_stop),
+        cmocka_unit_test(every_state_and_goal_has_its_action),
         cmocka_unit_test(a_running_component_is_only_touched_by_the_goal_stop),
         cmocka_unit_test(crashes_and_retries_come_back_refusals_do_not),
         cmocka_unit_test(from_every_state_the_goal_stop_ends_stopped),
