@@ -15,6 +15,7 @@
 #include "common/pbtext/pbtext.h"
 #include "supervisor/supervisor_priv.h"
 
+#define LINK_MESSAGE_MAX (16u << 20) /* what the CM takes */
 #define CALL_MS 5000
 #define EVERY_MS 100 /* least time between two reports */
 #define RETRY_MS 500
@@ -44,8 +45,10 @@ static bool resolve(const char *given, char *url, size_t cap, struct err *e)
 static bool open_link(struct supervisor *sv, struct err *e)
 {
     char url[512];
-    struct rpc_client_options o = {
-        .url = url, .token = sv->cm_token, .max_message_bytes = MESSAGE_MAX, .loop = &sv->loop};
+    struct rpc_client_options o = {.url = url,
+                                   .token = sv->cm_token,
+                                   .max_message_bytes = LINK_MESSAGE_MAX,
+                                   .loop = &sv->loop};
 
     if (!resolve(sv->config->cm[sv->cm_next++ % sv->config->n_cm], url, sizeof url, e) ||
         !rpc_client_open(&o, &sv->client, e))

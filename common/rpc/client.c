@@ -25,6 +25,7 @@
 #define RECONNECT_MIN_MS 20
 #define RECONNECT_MAX_MS 500
 #define ARENA_FACTOR 8
+#define HEADER_ROOM 64 /* of nng's own header within the limit */
 
 struct pending { /* one asynchronous call */
     struct rpc_client *c;
@@ -125,7 +126,7 @@ static bool make_request(struct rpc_client *c, const ProtobufCServiceDescriptor 
     head.has_cm_epoch = c->cm_epoch != 0;
     head.cm_epoch = c->cm_epoch;
     must(nng_msg_alloc(msg, 0) == 0);
-    bool ok = frame_put(*msg, &head.base, request, e);
+    bool ok = frame_put(*msg, &head.base, request, c->max_message_bytes - HEADER_ROOM, e);
     pthread_mutex_unlock(&c->lock);
     if (!ok)
         nng_msg_free(*msg);
@@ -171,6 +172,9 @@ static bool explain(struct rpc_client *c, int rc, uint32_t timeout_ms, struct er
         return err_set(e, ERR_UNAVAILABLE, "cannot reach '%s'", c->url);
     if (rc == NNG_ECLOSED || rc == NNG_ECANCELED)
         return err_set(e, ERR_CANCELLED, "the call to '%s' was given up", c->url);
+    if (rc == NNG_EMSGSIZE)
+        return err_set(e, ERR_LIMIT, "the request to '%s' is larger than %zu bytes", c->url,
+                       c->max_message_bytes);
     return err_set(e, ERR_UNAVAILABLE, "call '%s': %s", c->url, nng_strerror(rc));
 }
 
@@ -336,7 +340,7 @@ void rpc_client_call(struct rpc_client *c, const ProtobufCServiceDescriptor *ser
         nng_ctx_send(p->ctx, p->aio);
         return;
     }
-    p->result = rc ? rc : NNG_ENOMEM;
+    p->result = rc ? rc : NNG_EMSGSIZE;
     pthread_mutex_lock(&c->lock);
     vec_push(&c->completed, p);
     pthread_mutex_unlock(&c->lock);

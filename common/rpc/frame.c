@@ -31,12 +31,15 @@ bool frame_unpack(const ProtobufCMessageDescriptor *type, const void *p, size_t 
 }
 
 bool frame_put(nng_msg *msg, const ProtobufCMessage *head, const ProtobufCMessage *payload,
-               struct err *e)
+               size_t max_bytes, struct err *e)
 {
     uint32_t head_len = (uint32_t)protobuf_c_message_get_packed_size(head);
     size_t payload_len = payload ? protobuf_c_message_get_packed_size(payload) : 0;
     uint8_t *body;
 
+    if (4 + head_len + payload_len > max_bytes)
+        return err_set(e, ERR_LIMIT, "a message of %zu bytes is larger than %zu", payload_len,
+                       max_bytes);
     nng_msg_clear(msg);
     if (nng_msg_realloc(msg, 4 + head_len + payload_len) != 0)
         return err_set(e, ERR_LIMIT, "no memory for a message of %zu bytes", payload_len);

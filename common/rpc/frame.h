@@ -12,9 +12,10 @@
 
 #define RPC_PROTOCOL 1
 
-/* Appends head and payload (NULL: none) to a message's body. */
+/* Makes a message's body of head and payload (NULL: none); ERR_LIMIT beyond max_bytes. The peer has
+ * the same limit and drops the connection of who passes it, so nobody may try. */
 bool frame_put(nng_msg *msg, const ProtobufCMessage *head, const ProtobufCMessage *payload,
-               struct err *e) MUST_CHECK;
+               size_t max_bytes, struct err *e) MUST_CHECK;
 /* Unpacks the head into arena; *payload points into the bytes. */
 bool frame_get(const void *bytes, size_t n, const ProtobufCMessageDescriptor *head_type,
                struct arena *arena, ProtobufCMessage **head, const uint8_t **payload,

@@ -4,6 +4,8 @@
  * answered exactly once, at once or later (parking costs nothing). The head beside the payload
  * carries method, id, deadline, token, MetaDB id, CM epoch; the reply's head carries the error,
  * class, leader. nng sends a request again on a lost pipe: at least once, so requests carry ids.
+ * A message beyond max_message_bytes is refused where it is made (ERR_LIMIT): both sides of a link
+ * must give the same limit.
  * Messages are unpacked with an allocator over the call's arena, never free_unpacked.
  *
  * Threads: server handlers and client completions run on the libuv loop's thread that was given;

@@ -21,6 +21,7 @@
 #define SEND_QUEUE 4096
 #define ARENA_FACTOR 8   /* unpacked messages are larger than packed ones */
 #define ARRIVED_MAX 1024 /* not yet looked at: beyond it nothing more is received */
+#define HEADER_ROOM 64   /* of nng's own header within the limit */
 #define OPEN_MAX 16384   /* parked: beyond it calls are refused */
 
 struct call {
@@ -88,24 +89,37 @@ static void forget_answered(struct rpc_server *s)
     s->answered.n = 0;
 }
 
+static void fill_error(Oms__RpcReplyHead *head, const struct err *e)
+{
+    static const char *const classes[] = {"RETRY", "STOP", "FENCE", "BUG"};
+
+    head->code = (char *)err_name(e->code);
+    head->class_name = (char *)classes[err_class_of(e->code)];
+    head->message = (char *)e->message;
+}
+
 /* Sends and forgets. The socket's queue is drained by nng at once, and a pipe whose peer does not
  * read loses what does not fit, so the wait of a send that finds the queue full is short. (Without
  * a queue a non-blocking send that comes right behind another is refused, and its answer would be
  * lost.) */
 static void answer(struct call *c, const Oms__RpcReplyHead *head, const ProtobufCMessage *message)
 {
+    size_t max = c->s->o.max_message_bytes - HEADER_ROOM;
+    Oms__RpcReplyHead why = OMS__RPC_REPLY_HEAD__INIT;
     struct err e = ERR_INIT;
-    int rc = 0;
+    int rc;
 
     must(!c->answered); /* exactly one answer */
-    if (!frame_put(c->msg, &head->base, message, &e))
+    if (!frame_put(c->msg, &head->base, message, max, &e)) {
         log_err(LOG_ERROR, "rpc.answer", &e);
-    else
-        rc = nng_sendmsg(c->s->socket, c->msg, NNG_FLAG_NONBLOCK);
+        fill_error(&why, &e);
+        must(frame_put(c->msg, &why.base, NULL, max, &e));
+    }
+    rc = nng_sendmsg(c->s->socket, c->msg, NNG_FLAG_NONBLOCK);
     if (rc != 0)
         log_event(LOG_WARN, "rpc.lost", "method=%s %s", c->pub.method ? c->pub.method : "-",
                   nng_strerror(rc));
-    else if (e.code == ERR_NONE)
+    else
         c->msg = NULL;
     call_end(c);
 }
@@ -121,13 +135,10 @@ void rpc_reply(struct rpc_call *call, const ProtobufCMessage *message)
 
 static void fail_with(struct rpc_call *call, const struct err *e, const char *leader)
 {
-    static const char *const classes[] = {"RETRY", "STOP", "FENCE", "BUG"};
     struct call *c = CONTAINER_OF(call, struct call, pub);
     Oms__RpcReplyHead head = OMS__RPC_REPLY_HEAD__INIT;
 
-    head.code = (char *)err_name(e->code);
-    head.class_name = (char *)classes[err_class_of(e->code)];
-    head.message = (char *)e->message;
+    fill_error(&head, e);
     head.leader = (char *)leader;
     answer(c, &head, NULL);
 }
