@@ -178,13 +178,15 @@ static bool make_env(struct unit *u, struct arena *a, const char *const **out, s
         return false;
     while (environ[n])
         n++;
-    env = arena_calloc(a, n + 3, sizeof *env);
+    env = arena_calloc(a, n + 4, sizeof *env);
     for (size_t i = 0; i < n; i++)
         if (strncmp(environ[i], "OMS_NONCE=", 10) != 0 &&
-            strncmp(environ[i], "OMS_LOG_BYTES=", 14) != 0)
+            strncmp(environ[i], "OMS_LOG_BYTES=", 14) != 0 &&
+            strncmp(environ[i], "OMS_AWAY_MS=", 12) != 0)
             env[k++] = environ[i];
     env[k++] = arena_printf(a, "OMS_NONCE=%s", u->nonce);
     env[k++] = arena_printf(a, "OMS_LOG_BYTES=%" PRIu64, u->sv->config->log_max_bytes);
+    env[k++] = arena_printf(a, "OMS_AWAY_MS=%u", u->sv->config->away_ms);
     *out = env;
     return true;
 }

@@ -13,9 +13,6 @@
 #include "common/os/durable.h"
 #include "supervisor/supervisor_priv.h"
 
-#define TERM_MS 15000
-#define HANG_MS 30000
-
 struct unit *unit_find(struct supervisor *sv, const char *id)
 {
     for (size_t i = 0; i < sv->units.n; i++)
@@ -148,17 +145,17 @@ static void start(struct unit *u)
 static void terminate(struct unit *u, struct mono now)
 {
     process_signal(u, SIGTERM);
-    u->kill_at = mono_add_ms(now, TERM_MS);
+    u->kill_at = mono_add_ms(now, u->sv->config->stop_ms);
     set_state(u, UNIT_STOPPING);
 }
 
 /* Alive, but it has not said anything for long: it hangs. */
 static void look_for_hang(struct unit *u, struct mono now)
 {
-    if (u->state != UNIT_RUNNING || mono_ms_between(u->synced, now) <= HANG_MS)
+    if (u->state != UNIT_RUNNING || mono_ms_between(u->synced, now) <= u->sv->config->hang_ms)
         return;
-    log_event(LOG_ERROR, "component.hangs", "id=%s pid=%d silent for %d ms: killed", u->id,
-              (int)u->pid, HANG_MS);
+    log_event(LOG_ERROR, "component.hangs", "id=%s pid=%d silent for %u ms: killed", u->id,
+              (int)u->pid, u->sv->config->hang_ms);
     u->synced = now;
     process_signal(u, SIGKILL);
 }
@@ -189,9 +186,10 @@ void unit_tick(struct unit *u, struct mono now)
         break;
     case ACT_KILL_LATE:
         if (mono_cmp(now, u->kill_at) >= 0) {
-            log_event(LOG_WARN, "component.killed", "id=%s did not end in %d ms", u->id, TERM_MS);
+            log_event(LOG_WARN, "component.killed", "id=%s did not end in %u ms", u->id,
+                      u->sv->config->stop_ms);
             process_signal(u, SIGKILL);
-            u->kill_at = mono_add_ms(now, TERM_MS);
+            u->kill_at = mono_add_ms(now, u->sv->config->stop_ms);
         }
         break;
     case ACT_FORGET:

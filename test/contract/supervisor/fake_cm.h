@@ -361,7 +361,8 @@ static inline void write_text(struct world *w, const char *name, const char *tex
     assert_true(durable_write_file(path, text, strlen(text), mode, &e));
 }
 
-static inline int world_open(void **state)
+/* more: further lines of the Supervisor's configuration */
+static inline int world_open_with(void **state, const char *more)
 {
     struct world *w = must_calloc(1, sizeof *w);
     char self[4096] = "", path[128], config[1024];
@@ -384,13 +385,18 @@ static inline int world_open(void **state)
     write_text(w, "token", "host-token\n", 0600);
     snprintf(config, sizeof config,
              "dir: %s/sv\ncm: ['file:%s/address']\nhost_token_file: %s/token\n"
-             "bin_dir: %s/bin\nname: testhost\n",
-             w->dir.path, w->dir.path, w->dir.path, w->dir.path);
+             "bin_dir: %s/bin\nname: testhost\n%s",
+             w->dir.path, w->dir.path, w->dir.path, w->dir.path, more);
     write_text(w, "supervisor.yaml", config, 0600);
     cm_start(w);
     supervisor_start(w);
     *state = w;
     return 0;
+}
+
+static inline int world_open(void **state)
+{
+    return world_open_with(state, "");
 }
 
 static inline void close_handle(uv_handle_t *h, void *arg)

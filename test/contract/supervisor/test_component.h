@@ -1,8 +1,8 @@
 /*
  * A real component of few lines. Its live part's verify_round says what it does: 0 goes on, DONE
  * ends with its work done, REFUSE ends with an error that needs a person, RETRY with one that does
- * not. It reports the round it has seen, its secret as position, and an incident "hold" whose
- * answer "go" it reports as the metric "gone".
+ * not, STUBBORN does not stop. It reports the round it has seen, its secret as position, and an
+ * incident "hold" whose answer "go" it reports as the metric "gone".
  */
 #ifndef OMS_TEST_CONTRACT_SUPERVISOR_TEST_COMPONENT_H
 #define OMS_TEST_CONTRACT_SUPERVISOR_TEST_COMPONENT_H
@@ -12,7 +12,7 @@
 #include "common/log/log.h"
 #include "components/runtime/component.h"
 
-enum { ROUND_DONE = 101, ROUND_REFUSE, ROUND_RETRY };
+enum { ROUND_DONE = 101, ROUND_REFUSE, ROUND_RETRY, ROUND_STUBBORN };
 
 static inline void look_at_incident(struct component *c)
 {
@@ -35,11 +35,12 @@ static inline bool test_component_run(struct component *c, struct err *e)
     component_position(c, word, 7, true, -1);
     component_listening(c, "127.0.0.1:1");
     log_event(LOG_INFO, "test.began", "first of all");
-    for (uint64_t n = 0; !component_wait(c, 20); n++) {
+    for (uint64_t n = 0, last = 0; !component_wait(c, 20) || last == ROUND_STUBBORN; n++) {
         Oms__ComponentLive *live = component_live(c);
         uint64_t round = live->verify_round;
 
         component_live_free(live);
+        last = round;
         component_metric(c, "round", (double)round);
         component_progress(c, "full", "rows", n, 0, 1.0, -1);
         look_at_incident(c);

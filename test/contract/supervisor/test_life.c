@@ -397,17 +397,69 @@ static void sigusr1_stops_components_first(void **state)
 static void a_second_supervisor_in_the_same_directory_refuses(void **state)
 {
     struct world *w = *state;
-    pid_t first;
+    pid_t first = w->supervisor;
 
     run_component(w);
-    first = w->supervisor;
     supervisor_start(w);
     assert_int_equal(supervisor_wait(w), 1);
     w->supervisor = first;
     eventually(w, is_well(w));
 }
 
+/* --- time limits, short ones --------------------------------------------------------------------
+ */
+
+static int open_short(void **state)
+{
+    return world_open_with(state, "hang_ms: 2000\nstop_ms: 500\naway_ms: 1500\n");
+}
+
+static void a_component_that_hangs_is_killed_and_comes_back(void **state)
+{
+    struct world *w = *state;
+    pid_t pid = run_component(w);
+
+    assert_int_equal(kill(pid, SIGSTOP), 0);
+    eventually(w, is_well(w) && (pid_t)status(w)->pid != pid);
+    assert_false(is_alive(pid));
+}
+
+static void a_component_that_does_not_stop_is_killed(void **state)
+{
+    struct world *w = *state;
+    pid_t pid = run_component(w);
+
+    live_round(w, ROUND_STUBBORN);
+    eventually(w, metric(w, "round") == ROUND_STUBBORN);
+    direct(w, "STOP");
+    eventually(w, is_state(w, "stopped"));
+    assert_int_equal(status(w)->exit_code, 128 + SIGKILL);
+    assert_false(is_alive(pid));
+}
+
+static void a_component_whose_supervisor_stays_away_stops_cleanly(void **state)
+{
+    struct world *w = *state;
+    pid_t pid = run_component(w);
+    struct err e = ERR_INIT;
+    char path[256];
+    struct buf word;
+
+    supervisor_kill(w);
+    for_a_while(w, 500);
+    assert_true(is_alive(pid));
+    eventually(w, !is_alive(pid));
+    buf_init(&word, 4096);
+    snprintf(path, sizeof path, "%s/sv/components/" ID "/last_word", w->dir.path);
+    assert_true(durable_read_file(path, &word, &e));
+    assert_non_null(strstr(buf_cstr(&word), "stopped"));
+    buf_fini(&word);
+    supervisor_start(w);
+    eventually(w, is_well(w));
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, world_open, world_close)
+#define SHORT(f) cmocka_unit_test_setup_teardown(f, open_short, world_close)
 
 int main(int argc, char **argv)
 {
@@ -435,6 +487,9 @@ int main(int argc, char **argv)
         T(sigterm_leaves_components_running_and_leaks_nothing),
         T(sigusr1_stops_components_first),
         T(a_second_supervisor_in_the_same_directory_refuses),
+        SHORT(a_component_that_hangs_is_killed_and_comes_back),
+        SHORT(a_component_that_does_not_stop_is_killed),
+        SHORT(a_component_whose_supervisor_stays_away_stops_cleanly),
     };
 
     if (argc > 1 && strcmp(argv[1], "--config") == 0)
