@@ -17,6 +17,7 @@
 
 #include "common/base/must.h"
 #include "common/base/vec.h"
+#include "common/rpc/close.h"
 #include "common/rpc/frame.h"
 #include "common/rpc/rpc.h"
 #include "proto/rpc.pb-c.h"
@@ -41,28 +42,33 @@ struct pending { /* one asynchronous call */
     size_t at; /* in c->calls */
 };
 
+struct wires { /* outlives the client while nng may still call on_pipe */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int pipes; /* lock */
+};
+
 struct rpc_client {
     char *url, *token, *metadb_id;
     uint64_t cm_epoch;
     size_t max_message_bytes;
     nng_socket socket;
+    bool opened;
     uv_async_t *wake;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    int pipes;                       /* lock */
-    VEC(struct pending *) completed; /* lock */
+    struct wires *wires;
+    VEC(struct pending *) completed; /* wires->lock */
     VEC(struct pending *) calls;     /* loop thread */
 };
 
 static void on_pipe(nng_pipe p, nng_pipe_ev ev, void *arg)
 {
-    struct rpc_client *c = arg;
+    struct wires *w = arg;
 
     (void)p;
-    pthread_mutex_lock(&c->lock);
-    c->pipes += ev == NNG_PIPE_EV_ADD_POST ? 1 : -1;
-    pthread_cond_broadcast(&c->changed);
-    pthread_mutex_unlock(&c->lock);
+    pthread_mutex_lock(&w->lock);
+    w->pipes += ev == NNG_PIPE_EV_ADD_POST ? 1 : -1;
+    pthread_cond_broadcast(&w->changed);
+    pthread_mutex_unlock(&w->lock);
 }
 
 static struct id fresh_id(void)
@@ -77,9 +83,9 @@ static bool is_connected(struct rpc_client *c)
 {
     bool yes;
 
-    pthread_mutex_lock(&c->lock);
-    yes = c->pipes > 0;
-    pthread_mutex_unlock(&c->lock);
+    pthread_mutex_lock(&c->wires->lock);
+    yes = c->wires->pipes > 0;
+    pthread_mutex_unlock(&c->wires->lock);
     return yes;
 }
 
@@ -95,12 +101,12 @@ static bool wait_connected(struct rpc_client *c, uint32_t timeout_ms, struct err
         until.tv_nsec -= 1000000000;
         until.tv_sec++;
     }
-    pthread_mutex_lock(&c->lock);
-    while (c->pipes <= 0)
-        if (pthread_cond_timedwait(&c->changed, &c->lock, &until) == ETIMEDOUT)
+    pthread_mutex_lock(&c->wires->lock);
+    while (c->wires->pipes <= 0)
+        if (pthread_cond_timedwait(&c->wires->changed, &c->wires->lock, &until) == ETIMEDOUT)
             break;
-    yes = c->pipes > 0;
-    pthread_mutex_unlock(&c->lock);
+    yes = c->wires->pipes > 0;
+    pthread_mutex_unlock(&c->wires->lock);
     return yes || err_set(e, ERR_UNAVAILABLE, "cannot reach '%s'", c->url);
 }
 
@@ -121,13 +127,13 @@ static bool make_request(struct rpc_client *c, const ProtobufCServiceDescriptor 
     head.token = c->token;
     head.has_protocol = 1;
     head.protocol = RPC_PROTOCOL;
-    pthread_mutex_lock(&c->lock);
+    pthread_mutex_lock(&c->wires->lock);
     head.metadb_id = c->metadb_id;
     head.has_cm_epoch = c->cm_epoch != 0;
     head.cm_epoch = c->cm_epoch;
     must(nng_msg_alloc(msg, 0) == 0);
     bool ok = frame_put(*msg, &head.base, request, c->max_message_bytes - HEADER_ROOM, e);
-    pthread_mutex_unlock(&c->lock);
+    pthread_mutex_unlock(&c->wires->lock);
     if (!ok)
         nng_msg_free(*msg);
     return ok;
@@ -251,9 +257,9 @@ static void on_step(void *arg)
         p->reply = nng_aio_get_msg(p->aio);
     else if (!p->receiving && nng_aio_get_msg(p->aio))
         nng_msg_free(nng_aio_get_msg(p->aio));
-    pthread_mutex_lock(&p->c->lock);
+    pthread_mutex_lock(&p->c->wires->lock);
     vec_push(&p->c->completed, p);
-    pthread_mutex_unlock(&p->c->lock);
+    pthread_mutex_unlock(&p->c->wires->lock);
     uv_async_send(p->c->wake);
 }
 
@@ -299,13 +305,13 @@ static void on_wake(uv_async_t *wake)
     while (c) {
         struct pending *p = NULL;
 
-        pthread_mutex_lock(&c->lock);
+        pthread_mutex_lock(&c->wires->lock);
         if (c->completed.n > 0) {
             p = c->completed.at[0];
             memmove(c->completed.at, c->completed.at + 1,
                     (--c->completed.n) * sizeof *c->completed.at);
         }
-        pthread_mutex_unlock(&c->lock);
+        pthread_mutex_unlock(&c->wires->lock);
         if (!p)
             return;
         finish(p);
@@ -341,9 +347,9 @@ void rpc_client_call(struct rpc_client *c, const ProtobufCServiceDescriptor *ser
         return;
     }
     p->result = rc ? rc : NNG_EMSGSIZE;
-    pthread_mutex_lock(&c->lock);
+    pthread_mutex_lock(&c->wires->lock);
     vec_push(&c->completed, p);
-    pthread_mutex_unlock(&c->lock);
+    pthread_mutex_unlock(&c->wires->lock);
     uv_async_send(c->wake);
 }
 
@@ -357,6 +363,7 @@ static int open_socket(struct rpc_client *c)
     nng_dialer dialer;
     int rc = nng_req0_open(&c->socket);
 
+    c->opened = rc == 0;
     if (rc == 0)
         rc = nng_socket_set_size(c->socket, NNG_OPT_RECVMAXSZ, c->max_message_bytes);
     if (rc == 0)
@@ -366,9 +373,9 @@ static int open_socket(struct rpc_client *c)
     if (rc == 0)
         rc = nng_socket_set_ms(c->socket, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS);
     if (rc == 0)
-        rc = nng_pipe_notify(c->socket, NNG_PIPE_EV_ADD_POST, on_pipe, c);
+        rc = nng_pipe_notify(c->socket, NNG_PIPE_EV_ADD_POST, on_pipe, c->wires);
     if (rc == 0)
-        rc = nng_pipe_notify(c->socket, NNG_PIPE_EV_REM_POST, on_pipe, c);
+        rc = nng_pipe_notify(c->socket, NNG_PIPE_EV_REM_POST, on_pipe, c->wires);
     if (rc == 0)
         rc = nng_dial(c->socket, c->url, &dialer, NNG_FLAG_NONBLOCK);
     return rc;
@@ -383,10 +390,11 @@ bool rpc_client_open(const struct rpc_client_options *o, struct rpc_client **out
     c->url = must_strdup(o->url);
     c->token = o->token ? must_strdup(o->token) : NULL;
     c->max_message_bytes = o->max_message_bytes;
-    pthread_mutex_init(&c->lock, NULL);
+    c->wires = must_calloc(1, sizeof *c->wires);
+    pthread_mutex_init(&c->wires->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&c->changed, &attr);
+    pthread_cond_init(&c->wires->changed, &attr);
     pthread_condattr_destroy(&attr);
     if (o->loop) {
         c->wake = must_calloc(1, sizeof *c->wake);
@@ -406,11 +414,10 @@ void rpc_client_close(struct rpc_client *c)
 {
     if (!c)
         return;
-    nng_close(c->socket); /* ends every context's operation */
     while (c->calls.n > 0) {
         struct pending *p = c->calls.at[0];
 
-        nng_aio_wait(p->aio);
+        nng_aio_stop(p->aio); /* waits for its callback */
         p->result = NNG_ECLOSED;
         finish(p);
     }
@@ -420,8 +427,10 @@ void rpc_client_close(struct rpc_client *c)
     }
     vec_fini(&c->completed);
     vec_fini(&c->calls);
-    pthread_cond_destroy(&c->changed);
-    pthread_mutex_destroy(&c->lock);
+    if (c->opened)
+        socket_end(c->socket, c->wires);
+    else
+        free(c->wires);
     free(c->url);
     free(c->token);
     free(c->metadb_id);
@@ -430,9 +439,9 @@ void rpc_client_close(struct rpc_client *c)
 
 void rpc_client_set_epoch(struct rpc_client *c, const char *metadb_id, uint64_t cm_epoch)
 {
-    pthread_mutex_lock(&c->lock);
+    pthread_mutex_lock(&c->wires->lock);
     free(c->metadb_id);
     c->metadb_id = metadb_id ? must_strdup(metadb_id) : NULL;
     c->cm_epoch = cm_epoch;
-    pthread_mutex_unlock(&c->lock);
+    pthread_mutex_unlock(&c->wires->lock);
 }

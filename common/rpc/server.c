@@ -14,6 +14,7 @@
 #include "common/base/must.h"
 #include "common/base/vec.h"
 #include "common/log/log.h"
+#include "common/rpc/close.h"
 #include "common/rpc/frame.h"
 #include "common/rpc/rpc.h"
 #include "proto/rpc.pb-c.h"
@@ -37,6 +38,7 @@ struct rpc_server {
     struct rpc_server_options o;
     VEC(ProtobufCService *) services;
     nng_socket socket;
+    bool opened;
     nng_listener listener;
     nng_aio *receive;
     uv_async_t *wake;
@@ -55,8 +57,11 @@ static void on_receive(void *arg)
     int rc = nng_aio_result(s->receive);
     bool full = false;
 
-    if (s->stopping || rc == NNG_ECLOSED || rc == NNG_ECANCELED)
+    if (s->stopping || rc == NNG_ECLOSED || rc == NNG_ECANCELED) {
+        if (rc == 0)
+            nng_msg_free(nng_aio_get_msg(s->receive));
         return;
+    }
     if (rc == 0) {
         pthread_mutex_lock(&s->lock);
         vec_push(&s->arrived, nng_aio_get_msg(s->receive));
@@ -270,6 +275,7 @@ static bool listen_on(struct rpc_server *s, struct err *e)
 {
     int rc = nng_rep0_open_raw(&s->socket);
 
+    s->opened = rc == 0;
     if (rc == 0)
         rc = nng_socket_set_size(s->socket, NNG_OPT_RECVMAXSZ, s->o.max_message_bytes);
     if (rc == 0)
@@ -326,7 +332,6 @@ void rpc_server_stop(struct rpc_server *s)
     if (!s)
         return;
     s->stopping = true;
-    nng_close(s->socket);
     if (s->receive) {
         nng_aio_stop(s->receive);
         nng_aio_free(s->receive);
@@ -336,6 +341,8 @@ void rpc_server_stop(struct rpc_server *s)
     forget_answered(s);
     for (size_t i = 0; i < s->arrived.n; i++)
         nng_msg_free(s->arrived.at[i]);
+    if (s->opened)
+        socket_end(s->socket, NULL);
     uv_close((uv_handle_t *)s->wake, free_handle);
     vec_fini(&s->arrived);
     vec_fini(&s->open);
