@@ -82,6 +82,7 @@ struct project {
     uint64_t verify_round;
     struct kept verify_tables; /* Oms__ComponentLive, its verify_tables alone */
     struct kept stream_token;  /* Oms__Secret: name, sealed value */
+    struct kept copy_again;    /* Oms__ComponentLive, its copied_again alone */
     struct step steps[STEP_COUNT];
     struct named_set tables;
     struct kept checks, objects; /* Oms__DetailRow */

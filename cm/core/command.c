@@ -208,15 +208,17 @@ static void resolve(struct cycle *y, const struct cluster_event *ev)
 {
     const Oms__IncidentRequest *r = (const Oms__IncidentRequest *)ev->request;
     struct incident *i = cluster_incident(y->c, r->id);
+    struct project *p = i ? cluster_project(y->c, incident_row(i)->project) : NULL;
     struct err e = ERR_INIT;
 
     if (!i)
         err_set(&e, ERR_NOT_FOUND, "there is no incident %" PRIu64, r->id);
-    if (!i || !incident_answer(y, i, r->choice, &e)) {
+    if (!i || !incident_may_choose(i, r->choice, &e) ||
+        (p && text_is(r->choice, CHOICE_COPY_AGAIN) && !again_ask(y, p, incident_row(i), &e))) {
         cycle_refuse(y, ev->call, &e);
         return;
     }
-    struct project *p = cluster_project(y->c, incident_row(i)->project);
+    incident_answer(y, i, r->choice);
     if (p)
         p->version++;
     cycle_event(y, "incident.answered", incident_row(i)->component_id, 0,

@@ -92,6 +92,17 @@ void detail_outcome(struct project *p, enum step_kind k, const Oms__TaskOutcome 
 void detail_new_round(struct project *p, const Oms__ComponentLive *tables);
 struct table *project_table(struct project *p, const char *name); /* made if absent */
 
+#define CHOICE_COPY_AGAIN "copy-again"
+
+/* --- a table copied anew while the flow holds (again.c) ----------------------------------------
+ */
+/* The choice of this incident: full runs again for its table. An error: it cannot now. */
+bool again_ask(struct cycle *y, struct project *p, const Oms__Incident *in,
+               struct err *e) MUST_CHECK;
+void again_done(struct project *p); /* full has ended */
+/* Oms__CopyAgain of the project; only those that full has not ended, or all. */
+size_t again_list(const struct project *p, bool all, struct arena *a, Oms__CopyAgain ***out);
+
 /* --- incidents (incident.c) --------------------------------------------------------------------
  */
 void incident_free(struct incident *i);
@@ -99,6 +110,8 @@ void incidents_take(struct cycle *y, struct component *x, const Oms__ComponentRe
 void incidents_of_project_gone(struct cycle *y, const char *project);
 bool incident_is_open(const struct incident *i);
 const Oms__Incident *incident_row(const struct incident *i);
-bool incident_answer(struct cycle *y, struct incident *i, const char *choice, struct err *e);
+/* Is it open, or answered in another way, and does it offer this choice? */
+bool incident_may_choose(const struct incident *i, const char *choice, struct err *e) MUST_CHECK;
+void incident_answer(struct cycle *y, struct incident *i, const char *choice);
 
 #endif

@@ -62,6 +62,7 @@ void facts_of(const struct cycle *y, struct project *p, enum step_kind k, struct
     for (int i = 0; i < STEP_COUNT; i++)
         if (f->row->after & 1u << i)
             f->ready &= is_over(p->steps[i].state);
+    f->wanted &= f->ready || !f->row->yields;
     f->settled = f->row->phase == PHASE_RUN || is_settled(y->c, p, f->row->phase);
     f->caught_up = project_is_caught_up(y->c, p, y->now.mono);
     if (!f->x)

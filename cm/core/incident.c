@@ -140,24 +140,31 @@ void incidents_of_project_gone(struct cycle *y, const char *project)
     y->c->incidents.n = kept;
 }
 
-bool incident_answer(struct cycle *y, struct incident *i, const char *choice, struct err *e)
+bool incident_may_choose(const struct incident *i, const char *choice, struct err *e)
 {
     const Oms__Incident *in = incident_row(i);
-    struct component *x = cluster_component(y->c, in->component_id);
     struct buf choices CLEANUP(buf_fini);
 
     buf_init(&choices, 4096);
     if (text_is(in->state, "closed"))
         return err_set(e, ERR_WRONG_STATE, "incident %" PRIu64 " is closed", i->id);
+    if (text_is(in->state, "answered") && text_is(in->choice, CHOICE_COPY_AGAIN))
+        return err_set(e, ERR_WRONG_STATE,
+                       "incident %" PRIu64 " is answered: the table is being copied again", i->id);
     for (size_t j = 0; j < in->n_choices; j++) {
-        if (text_is(in->choices[j], choice)) {
-            set_state(i, "answered", choice);
-            if (x)
-                component_live_changed(y, x);
+        if (text_is(in->choices[j], choice))
             return true;
-        }
         buf_printf(&choices, "%s%s", j ? ", " : "", in->choices[j]);
     }
     return err_set(e, ERR_INVALID, "incident %" PRIu64 " has no choice '%s'; it has: %s", i->id,
                    text_or_empty(choice), buf_cstr(&choices));
+}
+
+void incident_answer(struct cycle *y, struct incident *i, const char *choice)
+{
+    struct component *x = cluster_component(y->c, incident_row(i)->component_id);
+
+    set_state(i, "answered", choice);
+    if (x)
+        component_live_changed(y, x);
 }

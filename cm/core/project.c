@@ -42,6 +42,7 @@ void project_free(struct project *p)
     kept_fini(&p->file);
     kept_fini(&p->verify_tables);
     kept_fini(&p->stream_token);
+    kept_fini(&p->copy_again);
     kept_fini(&p->checks);
     kept_fini(&p->objects);
     free(p->named.key);

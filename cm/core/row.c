@@ -28,6 +28,7 @@ static void put_project(struct cycle *y, struct project *p)
     Oms__ProjectRow row = OMS__PROJECT_ROW__INIT;
     const Oms__ComponentLive *tables = (const Oms__ComponentLive *)p->verify_tables.m;
     const Oms__Secret *token = (const Oms__Secret *)p->stream_token.m;
+    const Oms__ComponentLive *again = (const Oms__ComponentLive *)p->copy_again.m;
 
     row.file = (Oms__ProjectFile *)p->file.m;
     row.want = (char *)want_names[p->want];
@@ -37,6 +38,8 @@ static void put_project(struct cycle *y, struct project *p)
     row.number = p->number;
     row.verify_tables = tables ? tables->verify_tables : NULL;
     row.n_verify_tables = tables ? tables->n_verify_tables : 0;
+    row.copy_again = again ? again->copied_again : NULL;
+    row.n_copy_again = again ? again->n_copied_again : 0;
     row.has_stream_token = token != NULL;
     if (token)
         row.stream_token = token->value;
@@ -201,7 +204,7 @@ static void load_project(struct cluster *c, const char *key, const ProtobufCMess
 {
     const Oms__ProjectRow *row = (const Oms__ProjectRow *)m;
     struct project *p = project_new(c, key);
-    Oms__ComponentLive tables = OMS__COMPONENT_LIVE__INIT;
+    Oms__ComponentLive tables = OMS__COMPONENT_LIVE__INIT, again = OMS__COMPONENT_LIVE__INIT;
     Oms__Secret token = OMS__SECRET__INIT;
 
     kept_set(&p->file, &row->file->base);
@@ -217,6 +220,9 @@ static void load_project(struct cluster *c, const char *key, const ProtobufCMess
     token.has_value = row->has_stream_token;
     token.value = row->stream_token;
     kept_set(&p->stream_token, &token.base);
+    again.copied_again = row->copy_again;
+    again.n_copied_again = row->n_copy_again;
+    kept_set(&p->copy_again, &again.base);
     if (p->number > c->last_project)
         c->last_project = p->number;
 }

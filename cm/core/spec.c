@@ -106,6 +106,7 @@ void spec_full(struct spec_builder *b)
 {
     spec_ends(b);
     b->fixed->full = project_file(b->p)->full;
+    b->fixed->n_copy_again = again_list(b->p, false, b->a, &b->fixed->copy_again);
 }
 
 static char *task_of(struct spec_builder *b, enum step_kind k)
@@ -187,6 +188,7 @@ static Oms__ComponentLive *live_build(const struct cluster *c, const struct comp
         add_peer(c, p, live, a);
         live->has_full_done = true;
         live->full_done = p->steps[STEP_FULL].state == STEP_DONE;
+        live->n_copied_again = again_list(p, true, a, &live->copied_again);
     }
     if (x->step == STEP_VERIFICATION) {
         const Oms__ComponentLive *tables = (const Oms__ComponentLive *)p->verify_tables.m;

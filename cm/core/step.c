@@ -114,6 +114,7 @@ const struct step_row step_rows[STEP_COUNT] = {
                            .kind = "full-verification",
                            .after = AFTER(FULL),
                            .stays = true,
+                           .yields = true,
                            .may_start = is_caught_up,
                            .is_skipped = verification_is_off,
                            .is_done = verification_is_done,

@@ -31,6 +31,7 @@ struct step_row {
     unsigned after;        /* bits 1u << step_kind that must be done or skipped */
     enum step_phase phase;
     bool stays;                                /* its component runs on after the step is done */
+    bool yields;                               /* stops while a step before it runs again */
     bool at_source;                            /* placed near the source, else near the target */
     bool is_bound;                             /* its directory holds what cannot be moved */
     bool (*may_start)(const struct facts *f);  /* beyond `after`; NULL: always */

@@ -96,7 +96,10 @@
       "an earlier copy, or somebody else writes to it", "empty the table and resume the project")  \
     X(DDL_HELD, STOP, "a statement changed a table's definition on the source",                    \
       "somebody ran DDL on a table that the project moves",                                        \
-      "make the change on the target by hand and choose done-by-hand, or choose skip")             \
+      "make the change on the target by hand and choose done-by-hand; or choose skip, or "         \
+      "copy-again")                                                                                \
+    X(COPY_RUNS, RETRY, "a table's copy has not ended, and the changes wait for it",               \
+      "a table is being copied again", "nothing; the changes go on when the copy has ended")       \
     X(NO_START, STOP, "the position where following the changes begins is not known",              \
       "the full copy left no record on the target, or the record was removed",                     \
       "run the full copy again; nothing was applied")                                              \

@@ -16,6 +16,8 @@
     X(FULL_AFTER_CHUNK, "a chunk is committed")                                    \
     X(FULL_BEFORE_END, "all chunks of a table are committed, its end is not")      \
     X(FULL_AFTER_END, "a table's end is durable")                                  \
+    X(FULL_AGAIN_DROPPED, "a table to be copied again is dropped, not made yet")   \
+    X(FULL_AGAIN_MADE, "a table to be copied again is made, its begin not taken")  \
     X(FULL_AFTER_PASS_PART, "a part of a table without key is committed")          \
     X(FULL_AFTER_PASS, "a table without key is copied, and its end durable")       \
     X(CM_BEFORE_COMMIT, "a decision is written to MetaDB, COMMIT not yet sent")    \

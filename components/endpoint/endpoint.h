@@ -247,7 +247,7 @@ struct target_ops {
     bool (*chunk_put)(struct claim *c, const struct chunk *chunks, size_t n, struct err *e);
     bool (*chunk_clear)(struct claim *c, const char *table, struct err *e);
     /* oms_meta.ddl: the answer to a held DDL, and DDL run exactly once (A2). state: "intent" "done"
-     * "skipped" "by-hand". */
+     * "skipped" "by-hand" "copied". */
     bool (*ddl_put)(struct claim *c, struct txn_id id, const char *statement, const char *state,
                     struct err *e);
     bool (*ddl_get)(struct claim *c, struct txn_id id, char state[32], bool *found, struct err *e);

@@ -39,6 +39,7 @@ struct import_table {
     struct position begin;  /* set once before COPYING */
     uint64_t rows_total;    /* estimate */
     atomic_uint_fast64_t rows_done;
+    bool anew;    /* made again in this run: what is recorded of it is of the older copy */
     bool keyless; /* one consistent pass, strictly before the log (A11) */
 };
 
@@ -114,11 +115,20 @@ struct pump {
     uint64_t rows_since_commit;
 };
 bool pump_take(void *arg, struct rows *batch, struct err *e);
+/* After the begin was taken: is the definition still the one that was loaded, so that no change of
+ * it lies in what the log will skip? ERR_SERVER_TABLE_CHANGED. */
+bool definition_holds(struct worker *w, struct import_table *t, struct err *e) MUST_CHECK;
 
 /* --- setup.c ------------------------------------------------------------------------------------
  */
 bool import_setup(struct import *im, struct err *e) MUST_CHECK;
 void import_fini(struct import *im);
+/* --- again.c: tables that are made and copied anew ----------------------------------------------
+ */
+bool again_is_asked(const struct import *im); /* this run is for those alone */
+bool again_wants(const struct import *im, const char *db, const char *name);
+/* Makes anew what has not begun anew; before plans are opened and an earlier run is resumed. */
+bool again_make(struct import *im, struct err *e) MUST_CHECK;
 /* --- indexes.c ----------------------------------------------------------------------------------
  */
 bool import_indexes(struct import *im, struct err *e) MUST_CHECK;

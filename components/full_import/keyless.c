@@ -123,6 +123,11 @@ bool keyless_copy(struct worker *w, struct import_table *t, struct err *e)
                        "'%s' has no key, and this source gives no snapshot with an exact position: "
                        "add a primary key or leave the table out",
                        t->key);
+    if (!definition_holds(w, t, e)) {
+        if (!im->source->reader->end_snapshot(w->reader, &ignored))
+            log_err(LOG_DEBUG, "full.end_snapshot", &ignored);
+        return false;
+    }
     if (!begun && !plan_plant(im, t, (struct view){NULL, 0}, TABLE_PLANTING, e))
         return false;
     if (!pass(w, t, &p, e)) {

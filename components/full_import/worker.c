@@ -42,6 +42,24 @@ static void disconnect_both(struct worker *w)
     w->slot = NULL;
 }
 
+bool definition_holds(struct worker *w, struct import_table *t, struct err *e)
+{
+    const struct catalog_ops *cat = w->im->source->catalog;
+    const struct table_def *now = NULL;
+    struct session *s = NULL;
+    bool ok;
+
+    if (!cat->connect(&w->im->source_at, &s, e))
+        return err_wrap(e, "connect to the source");
+    ok = cat->load_table(s, t->def->db, t->def->name, &now, e);
+    cat->close(s);
+    if (ok && !table_def_same_rows(t->def, now))
+        ok = err_set(e, ERR_SERVER_TABLE_CHANGED,
+                     "the definition of '%s' changed before its copy began", t->key);
+    table_def_unref(now);
+    return ok;
+}
+
 /* The begin position has every predecessor visible before the first chunk is read (A6), so it is
  * that of a snapshot opened and closed now; the root ends at the greatest key of this moment (E4).
  */
@@ -55,7 +73,8 @@ static bool plant(struct worker *w, struct import_table *t, struct err *e)
     if (!ro->begin_snapshot(w->reader, &t->begin, &exact, e))
         return err_wrap(e, "take the begin position of '%s'", t->key);
     buf_init(&hi, 1u << 20);
-    ok = ro->next_bound(w->reader, t->def, (struct key_range){{NULL, 0}, {NULL, 0}}, UINT64_MAX,
+    ok = definition_holds(w, t, e) &&
+         ro->next_bound(w->reader, t->def, (struct key_range){{NULL, 0}, {NULL, 0}}, UINT64_MAX,
                         &hi, &done, e) &&
          ro->end_snapshot(w->reader, e) &&
          plan_plant(w->im, t, (struct view){hi.len ? hi.p : NULL, hi.len}, TABLE_COPYING, e);
@@ -210,7 +229,8 @@ static void work(void *arg)
         plan_give_back(im, &job);
         if (plan_is_stopping(im))
             break;
-        if (err_class_of(e.code) != ERR_CLASS_RETRY) {
+        /* A changed definition is read anew by the next process. */
+        if (err_class_of(e.code) != ERR_CLASS_RETRY || e.code == ERR_SERVER_TABLE_CHANGED) {
             plan_fail(im, &e);
             break;
         }

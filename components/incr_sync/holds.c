@@ -1,7 +1,8 @@
 /*
  * What needs a person: a DDL at the gate, a conflict. Both hold the window; nothing is lost,
  * because nothing behind them moves and low stays before them. Answers: DDL done-by-hand, skip
- * (recorded in oms_meta.ddl before the window goes on, so that a restart finds them); conflict
+ * (recorded in oms_meta.ddl before the window goes on, so that a restart finds them), copy-again
+ * (the claim ends; the next one finds the DDL inside the table's new begin and passes it); conflict
  * retry.
  */
 #include <inttypes.h>
@@ -17,15 +18,45 @@
 /* --- DDL ----------------------------------------------------------------------------------------
  */
 
+#define COPY_TABLE_MAX 600
+
+/* The one table that could be copied again: what else a statement names, a copy would not mend. */
+static bool table_to_copy(const struct ddl_record *d, char out[COPY_TABLE_MAX])
+{
+    bool offers = d->ddl_kind == DDL_ALTER_TABLE || d->ddl_kind == DDL_CREATE_TABLE ||
+                  d->ddl_kind == DDL_TRUNCATE || d->ddl_kind == DDL_INDEX;
+
+    if (!offers || d->n_tables != 1 || d->db.len == 0 || d->table.len == 0)
+        return false;
+    return snprintf(out, COPY_TABLE_MAX, "%.*s.%.*s", (int)d->db.len, (const char *)d->db.p,
+                    (int)d->table.len, (const char *)d->table.p) < COPY_TABLE_MAX;
+}
+
+/* In the form that sets are written in; lives in b. */
+static const char *id_as_set(struct txn_id id, struct buf *b)
+{
+    struct txn_set set;
+
+    txn_set_init(&set);
+    txn_set_add(&set, id.origin, id.seq, id.seq);
+    buf_clear(b);
+    txn_set_format(&set, b);
+    txn_set_fini(&set);
+    return buf_cstr(b);
+}
+
 static void ask_about_ddl(struct sync *s, const struct source_txn *t)
 {
     const struct ddl_record *d = t->ddl;
     char id[TXN_TEXT_MAX];
-    struct buf summary, evidence;
+    char table[COPY_TABLE_MAX];
+    bool one_table = table_to_copy(d, table);
+    struct buf summary, evidence, set;
 
     snprintf(s->hold.key, sizeof s->hold.key, "ddl:%s", txn_text(t->id, id));
     buf_init(&summary, 400);
     buf_init(&evidence, EVIDENCE_MAX);
+    buf_init(&set, 4096);
     buf_printf(&summary, "a table's definition was changed on the source: %.*s%s",
                (int)(d->sql.len < 200 ? d->sql.len : 200), (const char *)d->sql.p,
                d->sql.len > 200 ? "..." : "");
@@ -39,8 +70,16 @@ static void ask_about_ddl(struct sync *s, const struct source_txn *t)
     buf_str(&evidence, ". Everything before it is committed on the target; everything after it "
                        "waits. done-by-hand: the same change was made on the target; skip: the "
                        "target needs no change.");
-    component_incident(s->c, s->hold.key, err_name(ERR_DDL_HELD), buf_cstr(&summary),
-                       buf_cstr(&evidence), "done-by-hand,skip");
+    if (one_table)
+        buf_printf(&evidence,
+                   " copy-again: %s is dropped on the target, made from its present definition, "
+                   "and all its rows are copied anew.",
+                   table);
+    component_incident_table(s->c, s->hold.key, err_name(ERR_DDL_HELD), buf_cstr(&summary),
+                             buf_cstr(&evidence),
+                             one_table ? "done-by-hand,skip,copy-again" : "done-by-hand,skip",
+                             one_table ? table : "", id_as_set(t->id, &set));
+    buf_fini(&set);
     buf_fini(&summary);
     buf_fini(&evidence);
 }
@@ -67,6 +106,40 @@ static bool record_answer(struct sync *s, const struct source_txn *t, const char
     return ok ? true : err_wrap(e, "record the answer to '%s'", s->hold.key);
 }
 
+/* The table's new copy began behind the DDL: it holds what the DDL did. */
+static bool is_copied_again(struct sync *s, const struct source_txn *t, const char *table)
+{
+    for (size_t i = 0; i < s->start.n_pos; i++) {
+        const struct table_pos *p = &s->start.pos[i];
+        size_t len = strlen(p->db);
+
+        if (strncmp(table, p->db, len) == 0 && table[len] == '.' &&
+            strcmp(table + len + 1, p->name) == 0)
+            return p->done && txn_set_has(&p->begin, t->id);
+    }
+    return false;
+}
+
+/* Was this DDL answered with copy-again, and has that copy ended? */
+static bool was_copied_again(struct sync *s, const struct source_txn *t)
+{
+    Oms__ComponentLive *live = component_live(s->c);
+    bool yes = false;
+    struct buf id;
+
+    buf_init(&id, 4096);
+    (void)id_as_set(t->id, &id);
+    for (size_t i = 0; live && i < live->n_copied_again && !yes; i++) {
+        const Oms__CopyAgain *a = live->copied_again[i];
+
+        yes = a->table && a->transaction && strcmp(a->transaction, buf_cstr(&id)) == 0 &&
+              is_copied_again(s, t, a->table);
+    }
+    buf_fini(&id);
+    component_live_free(live);
+    return yes;
+}
+
 static bool gate_step(struct sync *s, const struct source_txn *t, struct err *e)
 {
     char state[32], choice[32], id[TXN_TEXT_MAX];
@@ -77,14 +150,25 @@ static bool gate_step(struct sync *s, const struct source_txn *t, struct err *e)
         if (!s->endpoint->target->ddl_get(s->claim, t->id, state, &found, e))
             return err_wrap(e, "read what was decided about '%s'", s->hold.key);
         s->hold.looked_up = true;
-        if (found && (strcmp(state, "by-hand") == 0 || strcmp(state, "skipped") == 0)) {
+        if (found && (strcmp(state, "by-hand") == 0 || strcmp(state, "skipped") == 0 ||
+                      strcmp(state, "copied") == 0)) {
             pass_gate(s, state);
+            return true;
+        }
+        if (was_copied_again(s, t)) {
+            if (!record_answer(s, t, "copied", e))
+                return false;
+            pass_gate(s, "copy-again");
             return true;
         }
         ask_about_ddl(s, t);
     }
     if (!component_incident_choice(s->c, s->hold.key, choice, sizeof choice))
         return true;
+    if (strcmp(choice, "copy-again") == 0) {
+        s->copy_runs = true; /* even if it has ended already: this claim knows the older copy */
+        return true;
+    }
     if (strcmp(choice, "done-by-hand") != 0 && strcmp(choice, "skip") != 0)
         return true; /* not one of those offered: the incident stays */
     if (!record_answer(s, t, strcmp(choice, "skip") == 0 ? "skipped" : "by-hand", e))

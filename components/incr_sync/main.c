@@ -1,12 +1,14 @@
 /*
  * oms-incr-sync: follows the changes. Waits until the copy is done and the Store is known, then
- * runs one claim after another: an error of class RETRY ends a claim, and the next takeover begins
- * from the rows on the target; every other class ends the process with its code.
+ * runs one claim after another: an error of class RETRY ends a claim, and so does a copy that runs
+ * again; the next takeover begins from the rows on the target. Every other class ends the process
+ * with its code.
  */
 #include "common/log/log.h"
 #include "common/os/clock.h"
 #include "components/incr_sync/sync_priv.h"
 
+#define COPY_LOOK_MS 200
 #define LONG_ENOUGH_MS 60000 /* a claim that lived so long starts the back-off anew */
 
 /* False: stop was asked for. */
@@ -35,8 +37,11 @@ static bool incr_run(struct component *c, struct err *e)
         struct mono began = clock_mono();
         struct err why = ERR_INIT;
 
-        if (sync_run(c, &why))
-            return true;
+        if (sync_run(c, &why)) {
+            if (component_wait(c, COPY_LOOK_MS))
+                return true;
+            continue;
+        }
         if (err_class_of(why.code) != ERR_CLASS_RETRY) {
             *e = why;
             return false;

@@ -35,10 +35,7 @@ static bool take_pos(struct sync *s, const struct table_pos *p, struct err *e)
     if (!whole && !scope_has(s->scope, p->db, p->name))
         return true;
     if (!whole && !p->done)
-        return err_set(e, ERR_WRONG_STATE,
-                       "the copy of table '%s.%s' has no end position: full is not "
-                       "finished",
-                       p->db, p->name);
+        return err_set(e, ERR_COPY_RUNS, "the copy of table '%s.%s' has not ended", p->db, p->name);
     if (!f->any)
         txn_set_assign(&f->begin, &p->begin);
     else

@@ -408,6 +408,15 @@ static bool make_indexes(struct sync *s, struct err *e)
     return true;
 }
 
+/* A person chose to copy a table again: what was loaded of positions and plans is no longer so. */
+static void look_at_copy(struct sync *s)
+{
+    Oms__ComponentLive *live = component_live(s->c);
+
+    s->copy_runs |= live && !live->full_done;
+    component_live_free(live);
+}
+
 static bool turn(struct sync *s, struct err *e)
 {
     if (!take_events(s, 100, e))
@@ -419,6 +428,7 @@ static bool turn(struct sync *s, struct err *e)
     if (mono_cmp(clock_mono(), s->next_tick) < 0)
         return s->draining ? make_indexes(s, e) : true;
     s->next_tick = mono_add_ms(clock_mono(), TICK_MS);
+    look_at_copy(s);
     report_tick(s);
     store_reader_position(s->reader, window_saved(s->window));
     return make_indexes(s, e);
@@ -449,11 +459,16 @@ bool sync_run(struct component *c, struct err *e)
     txn_set_init(&s->start.begin);
     txn_set_init(&s->start.end);
     ok = sync_open(s, e);
-    while (ok && !component_stopping(c))
+    while (ok && !component_stopping(c) && !s->copy_runs)
         ok = turn(s, e);
     if (ok)
         ok = wind_down(s, e);
-    if (!ok)
+    if (s->copy_runs) {
+        log_event(LOG_INFO, "incr_sync.waits",
+                  "a table is copied again: the claim ends until then");
+        holds_clear(s);
+    }
+    if (!ok || s->copy_runs)
         report_lost(s);
     sync_close(s);
     free(s);

@@ -177,6 +177,7 @@ struct sync {
     VEC(struct sync_table *) planned; /* tables with an open plan */
     struct hold hold;
     bool indexes_done, draining;
+    bool copy_runs; /* a table is copied again: this claim ends */
     struct mono pause_until, next_tick, next_progress, last_tick;
     uint32_t pauses;
     bool error_shown;
@@ -188,7 +189,7 @@ struct sync {
     struct wall mark_at, level_at, newest_commit;
     struct counters counters;
 };
-/* One claim: from takeover to a stop (true) or an error. */
+/* One claim: from takeover to a stop or to a copy that runs again (true), or an error. */
 bool sync_run(struct component *c, struct err *e) MUST_CHECK;
 
 /* --- plans.c --- */

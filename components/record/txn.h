@@ -72,6 +72,7 @@ struct ddl_record {
     struct view time_zone;
     struct view vars;      /* every other session variable of the event, verbatim */
     struct view db, table; /* the first table it names, if known; "" otherwise */
+    uint16_t n_tables;     /* how many tables it names */
     uint8_t ddl_kind;      /* enum ddl_kind */
     bool in_scope;         /* touches a table the Store follows */
 };

@@ -55,6 +55,7 @@ bool ddl_record_read(struct cursor *c, struct ddl_record *d)
     d->vars = cursor_bytes(c);
     d->db = cursor_bytes(c);
     d->table = cursor_bytes(c);
+    d->n_tables = cursor_u16(c);
     return !c->failed;
 }
 

@@ -146,6 +146,7 @@ void record_write_ddl(struct buf *out, const struct txn_head *h, const struct dd
     buf_bytes(out, d->vars.p, d->vars.len);
     buf_bytes(out, d->db.p, d->db.len);
     buf_bytes(out, d->table.p, d->table.len);
+    buf_u16(out, d->n_tables);
     record_end(out, at);
 }
 

@@ -79,6 +79,11 @@ void component_step_begin(struct component *c, const char *step);
  * reporting it again is harmless; choices are comma separated. */
 void component_incident(struct component *c, const char *key, const char *code, const char *summary,
                         const char *evidence, const char *choices);
+/* The same with the choice copy-again added: what is copied again is the source's table "db.name",
+ * and the new copy must contain the transaction, given as a set. */
+void component_incident_table(struct component *c, const char *key, const char *code,
+                              const char *summary, const char *evidence, const char *choices,
+                              const char *table, const char *transaction);
 void component_incident_gone(struct component *c, const char *key);
 /* The person's choice, once it has arrived through the live part: copies it; false: none yet. */
 bool component_incident_choice(struct component *c, const char *key, char *choice, size_t cap);

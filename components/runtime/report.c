@@ -142,6 +142,8 @@ static void free_incident(struct incident_row *r)
     free(r->summary);
     free(r->evidence);
     free(r->choices);
+    free(r->table);
+    free(r->transaction);
 }
 
 static struct incident_row *incident_of(struct component *c, const char *key)
@@ -152,8 +154,9 @@ static struct incident_row *incident_of(struct component *c, const char *key)
     return NULL;
 }
 
-void component_incident(struct component *c, const char *key, const char *code, const char *summary,
-                        const char *evidence, const char *choices)
+void component_incident_table(struct component *c, const char *key, const char *code,
+                              const char *summary, const char *evidence, const char *choices,
+                              const char *table, const char *transaction)
 {
     struct incident_row fresh = {0}, *r;
     bool news;
@@ -170,9 +173,17 @@ void component_incident(struct component *c, const char *key, const char *code, 
     set_text(&r->summary, summary);
     set_text(&r->evidence, evidence);
     set_text(&r->choices, choices);
+    set_text(&r->table, table);
+    set_text(&r->transaction, transaction);
     pthread_mutex_unlock(&c->lock);
     if (news)
         log_event(LOG_WARN, "component.incident", "key=%s code=%s %s", key, code, summary);
+}
+
+void component_incident(struct component *c, const char *key, const char *code, const char *summary,
+                        const char *evidence, const char *choices)
+{
+    component_incident_table(c, key, code, summary, evidence, choices, "", "");
 }
 
 void component_incident_gone(struct component *c, const char *key)
@@ -277,6 +288,8 @@ static void build_incidents(struct component *c, struct arena *a, Oms__Component
         p->summary = copy(a, r->summary);
         p->evidence = copy(a, r->evidence);
         split_choices(a, r->choices, p);
+        p->table = copy(a, r->table);
+        p->transaction = copy(a, r->transaction);
         out->incidents[i] = p;
     }
 }

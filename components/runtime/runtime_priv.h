@@ -31,7 +31,7 @@ struct metric_row {
     double value;
 };
 struct incident_row {
-    char *key, *code, *summary, *evidence, *choices;
+    char *key, *code, *summary, *evidence, *choices, *table, *transaction;
 };
 struct secret_row {
     char *name;

@@ -175,7 +175,7 @@ static void report_round(Oms__ComponentReport *r, uint64_t round, struct arena *
 
 static void report_incident(Oms__ComponentReport *r, struct arena *a)
 {
-    static char *choices[] = {(char *)"done-by-hand", (char *)"skip"};
+    static char *choices[] = {(char *)"done-by-hand", (char *)"skip", (char *)"copy-again"};
     Oms__Incident init = OMS__INCIDENT__INIT;
     Oms__Incident *in = add(a, &init, sizeof init);
 
@@ -183,7 +183,9 @@ static void report_incident(Oms__ComponentReport *r, struct arena *a)
     in->code = (char *)"DDL_HELD";
     in->summary = (char *)"a table was changed";
     in->choices = choices;
-    in->n_choices = 2;
+    in->n_choices = 3;
+    in->table = (char *)"shop.t";
+    in->transaction = (char *)"mariadb:0=1-1";
     r->incidents = arena_alloc(a, sizeof(void *));
     r->incidents[r->n_incidents++] = in;
 }

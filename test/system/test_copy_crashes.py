@@ -93,6 +93,23 @@ class Mover(threading.Thread):
             connection.commit()
 
 
+def plan_faults(faulty, faults):
+    """One of them for each start from now on; gives back the file that names those that were met."""
+    hit = os.path.join(faulty.dir, "hit")
+    with open(hit, "w"):
+        pass
+    with open(os.path.join(faulty.dir, "faults"), "w") as f:
+        f.write("\n".join(faults) + "\n")
+    return hit
+
+
+def assert_equal_sides(case):
+    rows = [s.sql(f"SELECT SHA2(CONCAT_WS('|', a, b), 256) h, COUNT(*) FROM {db}.k GROUP BY h ORDER BY h")
+            for s, db in ((case.source, case.db), (case.target, case.to))]
+    assert rows[0] == rows[1]
+    case.assert_equal(["t"])
+
+
 @pytest.mark.parametrize("faults", [
     ["FULL_AFTER_COMMON", "FULL_AFTER_ROOT", "FULL_AFTER_BEGIN"],
     ["FULL_BEFORE_SPLIT", "FULL_AFTER_SPLIT", "FULL_AFTER_CHUNK"],
@@ -106,11 +123,7 @@ def test_a_copy_killed_between_its_durable_steps_is_complete_and_exact(faulty, f
              "INSERT INTO t SELECT seq, CONCAT('u', seq), REPEAT('x', seq % 200) FROM seq_1_to_30000",
              "CREATE TABLE k (a INT, b VARCHAR(20))",
              "INSERT INTO k SELECT seq, 'early' FROM seq_1_to_60000", "INSERT INTO k SELECT seq, 'early' FROM seq_1_to_500")
-    hit = os.path.join(faulty.dir, "hit")
-    with open(hit, "w"):
-        pass
-    with open(os.path.join(faulty.dir, "faults"), "w") as f:
-        f.write("\n".join(faults) + "\n")
+    hit = plan_faults(faulty, faults)
     mover = Mover(faulty.source, case.db)
     mover.start()
     try:
@@ -124,9 +137,45 @@ def test_a_copy_killed_between_its_durable_steps_is_complete_and_exact(faulty, f
     with open(hit) as f:
         assert f.read().split() == faults
     case.wait_applied()
-    rows = [s.sql(f"SELECT SHA2(CONCAT_WS('|', a, b), 256) h, COUNT(*) FROM {db}.k GROUP BY h ORDER BY h")
-            for s, db in ((case.source, case.db), (case.target, case.to))]
-    assert rows[0] == rows[1]
-    case.assert_equal(["t"])
+    assert_equal_sides(case)
     assert case.verify() == {"t": "equal", "k": "equal"}
     case.end()
+
+
+@pytest.mark.parametrize("table, ddl, faults", [
+    ("t", "ALTER TABLE t MODIFY v MEDIUMTEXT, ADD KEY by_v (v(10))",
+     ["FULL_AGAIN_DROPPED", "FULL_AGAIN_MADE", "FULL_AFTER_ROOT", "FULL_AFTER_BEGIN", "FULL_BEFORE_END"]),
+    ("k", "ALTER TABLE k MODIFY b VARCHAR(200)",
+     ["FULL_AGAIN_MADE", "FULL_AFTER_PASS_PART", "FULL_AFTER_PASS"]),
+], ids=["key", "no-key"])
+def test_a_table_copied_again_under_load_and_kills_is_complete_and_exact(faulty, table, ddl, faults):
+    case = faulty.case()
+    case.sql("CREATE TABLE t (id BIGINT PRIMARY KEY, u VARCHAR(40) NOT NULL, v TEXT, UNIQUE KEY (u))",
+             "INSERT INTO t SELECT seq, CONCAT('u', seq), REPEAT('x', seq % 200) FROM seq_1_to_30000",
+             "CREATE TABLE k (a INT, b VARCHAR(20))", "INSERT INTO k SELECT seq, 'early' FROM seq_1_to_60000")
+    case.start()
+    case.wait_caught_up(60)
+    mover = Mover(faulty.source, case.db)
+    mover.start()
+    try:
+        case.sql(ddl)
+        incident = case.wait_incident("DDL_HELD")
+        hit = plan_faults(faulty, faults)
+        faulty.oms.run("incident", "resolve", str(incident["id"]), "--choice", "copy-again")
+        case.wait_step("full", "running", 30)
+        case.wait_step("full", "done", 90)
+    finally:
+        mover.done.set()
+        mover.join()
+    assert mover.error is None
+    with open(hit) as f:
+        assert f.read().split() == faults
+    case.wait_caught_up(60)
+    case.wait_applied()
+    assert_equal_sides(case)
+    kinds = [s.sql(f"SELECT column_type FROM information_schema.columns WHERE table_schema='{db}' AND table_name='{table}' "
+                   "ORDER BY ordinal_position") for s, db in ((case.source, case.db), (case.target, case.to))]
+    assert kinds[0] == kinds[1]
+    assert [r[0] for r in case.target.sql(
+        f"SELECT state FROM oms_meta.ddl WHERE task='{case.project}/incremental'")] == ["copied"]
+    assert set(case.verify().values()) == {"equal"}

@@ -22,6 +22,41 @@ def test_a_ddl_is_held_until_it_is_done_by_hand(lab, case):
     assert states
 
 
+def test_a_table_made_while_the_project_runs_is_copied_if_asked(lab, case):
+    case.sql("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1,1)")
+    case.start()
+    case.wait_caught_up()
+    case.sql("CREATE TABLE n (id INT PRIMARY KEY, v VARCHAR(9) UNIQUE)", "INSERT INTO n VALUES (1,'a'), (2,'b')",
+             "CREATE TABLE m (id INT PRIMARY KEY)", "INSERT INTO t VALUES (2,2)")
+    for _ in range(2):
+        incident = case.wait_incident("DDL_HELD")
+        assert "copy-again" in incident["choices"]
+        lab.oms.run("incident", "resolve", str(incident["id"]), "--choice", "copy-again")
+    case.wait_applied()
+    case.sql("UPDATE n SET v = 'c' WHERE id = 1")
+    case.wait_applied()
+    case.wait_caught_up()
+    case.assert_equal()
+    with pytest.raises(Exception):
+        case.target_sql("INSERT INTO n VALUES (9, 'c')")
+
+
+def test_a_table_dropped_before_it_could_be_copied_again_waits_for_its_drop(lab, case):
+    case.sql("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "CREATE TABLE u (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1,1)")
+    case.start()
+    case.wait_caught_up()
+    case.sql("ALTER TABLE t ADD COLUMN w INT", "INSERT INTO t VALUES (2,2,2)", "DROP TABLE t", "INSERT INTO u VALUES (1)")
+    incident = case.wait_incident("DDL_HELD")
+    lab.oms.run("incident", "resolve", str(incident["id"]), "--choice", "copy-again")
+    poll.until(lambda: "DROP TABLE" in case.wait_incident("DDL_HELD")["summary"], 60, "the DROP to be held")
+    drop = case.wait_incident("DDL_HELD")
+    assert "copy-again" not in drop["choices"]
+    case.target_sql("DROP TABLE t")
+    lab.oms.run("incident", "resolve", str(drop["id"]), "--choice", "done-by-hand")
+    case.wait_applied()
+    assert lab.target.count(f"{case.to}.u") == 1
+
+
 def test_a_skipped_ddl_lets_later_rows_through_when_they_fit(lab, case):
     case.sql("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1,1)")
     case.start()

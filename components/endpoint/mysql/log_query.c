@@ -173,6 +173,8 @@ static bool ddl_in(struct log *l, struct asked *a, const struct binlog_header *h
                                          : s->database ? s->database
                                                        : ""),
                            .table = view_of(s->n_names ? s->names[0].name : ""),
+                           .n_tables =
+                               (uint16_t)(s->n_names < UINT16_MAX ? s->n_names : UINT16_MAX),
                            .ddl_kind = (uint8_t)s->ddl,
                            .in_scope = true};
     record_write_ddl(l->writer.out, &head, &d);

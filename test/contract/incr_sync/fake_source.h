@@ -82,6 +82,8 @@ static inline int setup(void **state)
     must(pthread_mutex_init(&c->lock, NULL) == 0);
     c->def = make_def();
     make_spec(c);
+    oms__copy_again__init(&c->copied_again);
+    c->copied_list[0] = &c->copied_again;
     c->pos[0] = (struct table_pos){.db = "*", .name = "*"};
     c->pos[1] =
         (struct table_pos){.db = "shop", .name = "t", .mode = TABLE_MODE_OVERLAP, .done = true};
@@ -211,6 +213,9 @@ static inline void publish_ddl(struct component *c)
     const char *sql = "ALTER TABLE t ADD c INT";
     struct ddl_record d = {.sql = {(const uint8_t *)sql, strlen(sql)},
                            .default_db = {(const uint8_t *)"shop", 4},
+                           .db = {(const uint8_t *)"shop", 4},
+                           .table = {(const uint8_t *)"t", 1},
+                           .n_tables = 1,
                            .ddl_kind = DDL_ALTER_TABLE,
                            .in_scope = true};
 

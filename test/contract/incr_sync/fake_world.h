@@ -54,6 +54,10 @@ struct component { /* the whole world */
     enum err_code fail_code;
     bool blocked; /* a stranger's row stands in the way of id 0 */
     char ddl_state[32];
+    bool full_runs;              /* again */
+    Oms__CopyAgain copied_again; /* transaction NULL: none */
+    Oms__CopyAgain *copied_list[1];
+    char incident_table[80], incident_transaction[80];
     struct table_pos pos[2];
     /* or a real one */
     const struct endpoint *real_endpoint;
@@ -102,8 +106,12 @@ Oms__ComponentLive *component_live(struct component *c)
     Oms__ComponentLive *live = must_calloc(1, sizeof *live);
     Oms__Peer *peer = must_calloc(1, sizeof *peer);
 
-    (void)c;
     oms__component_live__init(live);
+    world_lock();
+    live->full_done = !c->full_runs;
+    live->copied_again = c->copied_list;
+    live->n_copied_again = c->copied_again.transaction != NULL;
+    world_unlock();
     oms__peer__init(peer);
     peer->component_id = must_strdup("p.store");
     peer->address = must_strdup("fake");
@@ -154,15 +162,23 @@ void component_position(struct component *c, const char *position, int64_t lag, 
     c->lag = lag;
     world_unlock();
 }
-void component_incident(struct component *c, const char *key, const char *code, const char *summary,
-                        const char *evidence, const char *choices)
+void component_incident_table(struct component *c, const char *key, const char *code,
+                              const char *summary, const char *evidence, const char *choices,
+                              const char *table, const char *transaction)
 {
     (void)summary, (void)evidence, (void)choices;
     world_lock();
     snprintf(c->incident, sizeof c->incident, "%s", key);
     snprintf(c->incident_code, sizeof c->incident_code, "%s", code);
+    snprintf(c->incident_table, sizeof c->incident_table, "%s", table);
+    snprintf(c->incident_transaction, sizeof c->incident_transaction, "%s", transaction);
     c->incidents++;
     world_unlock();
+}
+void component_incident(struct component *c, const char *key, const char *code, const char *summary,
+                        const char *evidence, const char *choices)
+{
+    component_incident_table(c, key, code, summary, evidence, choices, "", "");
 }
 void component_incident_gone(struct component *c, const char *key)
 {

@@ -137,6 +137,61 @@ static void a_ddl_holds_what_is_behind_it_until_it_is_answered(void **state)
     assert_false(has_incident(c));
 }
 
+/* What Full-Import leaves: the table as the source has it now, its position behind the DDL. */
+static void copy_again(struct component *c)
+{
+    const char *origin = origin_intern(ORIGIN, strlen(ORIGIN));
+
+    world_lock();
+    memcpy(c->target, c->source, sizeof c->target);
+    txn_set_add(&c->pos[1].begin, origin, 1, c->seq);
+    txn_set_add(&c->pos[1].end, origin, 1, c->seq);
+    c->copied_again.table = c->incident_table;
+    c->copied_again.transaction = c->incident_transaction;
+    world_unlock();
+}
+
+static void a_table_copied_again_holds_what_its_ddl_did(void **state)
+{
+    struct component *c = *state;
+    struct running r;
+    uint32_t seed = 29;
+
+    publish_txns(c, 50, &seed);
+    publish_ddl(c);
+    publish_one(c, 0, 77);
+    start(&r, c);
+    assert_true(wait_for(has_incident, c));
+    assert_string_equal(c->incident_table, "shop.t");
+    answer(c, "copy-again");
+    must(pthread_join(r.thread, NULL) == 0); /* the claim ends: its positions are of before */
+    assert_true(r.ok && c->lag == LAG_UNKNOWN && !has_incident(c));
+    copy_again(c);
+    publish_txns(c, 50, &seed);
+    start(&r, c);
+    assert_true(wait_for(all_committed, c));
+    stop(&r);
+    assert_int_equal(c->conflicts, 0);
+    assert_int_equal(c->incidents, 1);
+    assert_string_equal(c->ddl_state, "copied");
+    assert_equal_sides(c);
+}
+
+static void a_claim_ends_while_a_copy_runs_again(void **state)
+{
+    struct component *c = *state;
+    struct running r;
+
+    publish_one(c, 0, 77);
+    start(&r, c);
+    assert_true(wait_for(all_committed, c));
+    world_lock();
+    c->full_runs = true;
+    world_unlock();
+    must(pthread_join(r.thread, NULL) == 0);
+    assert_true(r.ok && c->lag == LAG_UNKNOWN && !c->caught_up);
+}
+
 static void a_recorded_answer_is_not_asked_for_again(void **state)
 {
     struct component *c = *state;
@@ -190,6 +245,8 @@ int main(void)
         TEST(a_fenced_claim_ends_with_fenced),
         TEST(a_ddl_holds_what_is_behind_it_until_it_is_answered),
         TEST(a_recorded_answer_is_not_asked_for_again),
+        TEST(a_table_copied_again_holds_what_its_ddl_did),
+        TEST(a_claim_ends_while_a_copy_runs_again),
         TEST(a_conflict_holds_and_goes_on_when_its_cause_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -380,6 +380,37 @@ static void an_incident_holds_its_step_until_it_is_answered(void **state)
     assert_int_equal(lab_count(&w->l, "incident.closed", NULL), 1);
 }
 
+static void a_table_is_copied_again_while_the_flow_waits(void **state)
+{
+    struct world *w = *state;
+    Oms__IncidentRequest r = OMS__INCIDENT_REQUEST__INIT;
+    struct err e = ERR_INIT;
+
+    run_until_caught_up(w);
+    lab_run(&w->l, &w->h, 6);
+    w->h.ddl = true;
+    lab_run(&w->l, &w->h, 2);
+    r.has_id = true;
+    r.id = 1;
+    r.choice = (char *)CHOICE_COPY_AGAIN;
+    assert_true(lab_command(&w->l, COMMAND_INCIDENT_RESOLVE, &r.base, &e));
+    assert_int_equal(at(w, STEP_FULL), STEP_RUNNING);
+    lab_crash(&w->l);
+    lab_boot(&w->l);
+    lab_run(&w->l, &w->h, 1);
+    /* The reader knows before the copy begins; who compares stops. */
+    assert_false(lab_unit(&w->h, "p.incremental")->full_done);
+    assert_false(cluster_component(w->l.c, "p.verification")->goal_run);
+    assert_true(cluster_component(w->l.c, "p.full")->goal_run);
+    r.choice = (char *)"skip";
+    assert_false(lab_command(&w->l, COMMAND_INCIDENT_RESOLVE, &r.base, &e)); /* too late */
+    run_until_caught_up(w);
+    assert_int_equal(at(w, STEP_FULL), STEP_DONE);
+    assert_true(lab_unit(&w->h, "p.incremental")->full_done);
+    lab_run(&w->l, &w->h, 3);
+    assert_true(cluster_component(w->l.c, "p.verification")->goal_run);
+}
+
 static void an_incident_is_reported_many_times_and_opened_once(void **state)
 {
     struct world *w = *state;
@@ -454,6 +485,7 @@ int main(void)
         TEST(a_released_project_starts_no_more),
         TEST(verify_start_makes_a_new_round_whose_verdicts_are_fresh),
         TEST(an_incident_holds_its_step_until_it_is_answered),
+        TEST(a_table_is_copied_again_while_the_flow_waits),
         TEST(an_incident_is_reported_many_times_and_opened_once),
         TEST(a_removed_project_leaves_no_row_and_no_process),
         TEST(the_test_of_a_data_source_answers_with_its_outcome),

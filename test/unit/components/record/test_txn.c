@@ -189,6 +189,7 @@ static void a_ddl_keeps_the_session_it_ran_in(void **state)
                            .vars = {(const uint8_t *)"\0\1", 2},
                            .db = text("shop"),
                            .table = text("t"),
+                           .n_tables = 3,
                            .ddl_kind = DDL_ALTER_TABLE,
                            .in_scope = true},
                       back;
@@ -213,6 +214,7 @@ static void a_ddl_keeps_the_session_it_ran_in(void **state)
     assert_view(back.time_zone, "+02:00");
     assert_memory_equal(back.vars.p, "\0\1", 2);
     assert_view(back.table, "t");
+    assert_int_equal(back.n_tables, 3);
     assert_int_equal(back.ddl_kind, DDL_ALTER_TABLE);
     assert_true(back.in_scope);
     buf_fini(&b);
