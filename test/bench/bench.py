@@ -18,10 +18,12 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "..", "deploy", "sample")]
 import apply_oltp  # noqa: E402
 import footprint  # noqa: E402
 import full_dump  # noqa: E402
+import store_pull  # noqa: E402
 
 # name -> measure(lab) which yields results: (work, unit, better, at_least, peer_name, [(ours, peer, facts)...])
 WORKS = {"full-dump": full_dump.measure, "apply-oltp": apply_oltp.measure, "rss": footprint.measure_rss,
-         "idle": footprint.measure_idle}
+         "idle": footprint.measure_idle, "store-pull-oltp": store_pull.measure_oltp,
+         "store-pull-bulk": store_pull.measure_bulk}
 
 
 class Skipped(Exception):
