@@ -17,6 +17,7 @@
 #define ANSWER_HOLD_MS 3000   /* below the time limit of HostService.Answer */
 #define READ_HOLD_MAX_MS 30000
 #define UNREAD_MS 60000  /* an ask that nobody reads is dropped */
+#define ENDED_MS 3000    /* and one whose end was given, unless it is read again meanwhile */
 #define UNHEARD_MS 15000 /* and one that no host answers */
 
 struct ask {
@@ -24,7 +25,7 @@ struct ask {
     char *host, *component, *what;
     char **args;
     size_t n_args;
-    bool given, heard, last;
+    bool given, heard, last, ended; /* ended: the reader was given the last piece */
     struct err error;
     struct buf data;
     uint64_t start; /* cursor of data's first byte */
@@ -183,6 +184,7 @@ static void give_reader(struct ask *a)
     r.cursor = a->start + a->data.len;
     r.last = a->last;
     r.error = error_of(a, &e);
+    a->ended = a->last;
     a->read_at = clock_mono();
     rpc_reply(take(a->reader), &r.base);
     if (a->data.len <= BUFFER_MAX)
@@ -253,7 +255,7 @@ static bool is_over(struct ask *a, struct mono now)
 {
     if (a->reader)
         return false;
-    return mono_ms_between(a->read_at, now) > UNREAD_MS;
+    return mono_ms_between(a->read_at, now) > (a->ended ? ENDED_MS : UNREAD_MS);
 }
 
 void relay_tick(struct relay *r)

@@ -115,6 +115,17 @@ bool cli_password_from_file(struct cli *c, const char *path, const char **out) M
 enum cli_exit cli_ask(struct cli *c, const char *component, const char *what,
                       const char *const *args, size_t n_args);
 
+/* The same by pieces: begin, then next while `more`; a piece goes into a buffer, or (NULL) out. */
+struct cli_ask {
+    const char *id;
+    unsigned long long cursor;
+    unsigned hold_ms; /* next() returns without news after this */
+    bool more;
+};
+bool cli_ask_begin(struct cli *c, struct cli_ask *a, const char *component, const char *what,
+                   const char *const *args, size_t n_args) MUST_CHECK;
+bool cli_ask_next(struct cli *c, struct cli_ask *a, struct buf *into) MUST_CHECK;
+
 /* The commands, one file per noun. */
 enum cli_exit cli_up(struct cli *c);
 enum cli_exit cli_down(struct cli *c);
@@ -139,6 +150,10 @@ enum cli_exit cli_component_logs(struct cli *c);
 enum cli_exit cli_component_restart(struct cli *c);
 enum cli_exit cli_host_list(struct cli *c);
 enum cli_exit cli_host_show(struct cli *c);
+enum cli_exit cli_store_list(struct cli *c);
+enum cli_exit cli_store_show(struct cli *c);
+enum cli_exit cli_store_dump(struct cli *c);
+enum cli_exit cli_store_trace(struct cli *c);
 enum cli_exit cli_verify_start(struct cli *c);
 enum cli_exit cli_verify_show(struct cli *c);
 enum cli_exit cli_incident_list(struct cli *c);

@@ -110,7 +110,6 @@ enum cli_exit cli_component_show(struct cli *c)
     return CLI_FINE;
 }
 
-/* Prints one piece of the answer; *more = go on reading. */
 /* For programs: one document of what came; of a log that is followed, one for each piece. */
 static void put_text_json(struct cli *c, const char *component, struct buf *text)
 {
@@ -123,14 +122,14 @@ static void put_text_json(struct cli *c, const char *component, struct buf *text
     cli_flush(c);
 }
 
-static bool read_piece(struct cli *c, Oms__AskReadRequest *r, struct buf *text, bool *more)
+static bool read_piece(struct cli *c, Oms__AskReadRequest *r, struct buf *into, bool *more)
 {
     Oms__AskReadReply *reply;
 
     if (!cli_call(c, "AskRead", &r->base, &reply))
         return false;
     if (reply->has_chunk)
-        buf_append(c->output == OUTPUT_JSON ? text : &c->out, reply->chunk.data, reply->chunk.len);
+        buf_append(into ? into : &c->out, reply->chunk.data, reply->chunk.len);
     cli_flush(c);
     *more = !reply->last;
     r->cursor = reply->cursor;
@@ -143,34 +142,54 @@ static bool read_piece(struct cli *c, Oms__AskReadRequest *r, struct buf *text, 
     return true;
 }
 
-/* Asks a component's host and prints the answer as it comes. */
-enum cli_exit cli_ask(struct cli *c, const char *component, const char *what,
-                      const char *const *args, size_t n_args)
+bool cli_ask_begin(struct cli *c, struct cli_ask *a, const char *component, const char *what,
+                   const char *const *args, size_t n_args)
 {
     Oms__AskRequest r = OMS__ASK_REQUEST__INIT;
-    Oms__AskReadRequest read = OMS__ASK_READ_REQUEST__INIT;
     Oms__AskReply *ask;
-    struct buf text;
-    bool more = true, fine = true, json = c->output == OUTPUT_JSON;
-    bool follows = json && strcmp(what, "logs") == 0 && cli_value(c, "follow");
 
     r.component_id = (char *)component;
     r.what = (char *)what;
     r.args = (char **)args;
     r.n_args = n_args;
     if (!cli_call(c, "AskStart", &r.base, &ask))
+        return false;
+    *a = (struct cli_ask){.id = ask->ask_id, .more = true, .hold_ms = LOG_HOLD_MS};
+    return true;
+}
+
+bool cli_ask_next(struct cli *c, struct cli_ask *a, struct buf *into)
+{
+    Oms__AskReadRequest read = OMS__ASK_READ_REQUEST__INIT;
+    struct arena outer = c->arena;
+    bool fine;
+
+    read.ask_id = (char *)a->id;
+    read.has_cursor = read.has_hold_ms = true;
+    read.cursor = a->cursor;
+    read.hold_ms = a->hold_ms;
+    arena_init(&c->arena, 0); /* each piece's memory goes with the piece */
+    fine = read_piece(c, &read, into, &a->more);
+    arena_fini(&c->arena);
+    c->arena = outer;
+    a->cursor = read.cursor;
+    return fine;
+}
+
+/* Asks a component's host and prints the answer as it comes. */
+enum cli_exit cli_ask(struct cli *c, const char *component, const char *what,
+                      const char *const *args, size_t n_args)
+{
+    bool fine = true, json = c->output == OUTPUT_JSON;
+    bool follows = json && strcmp(what, "logs") == 0 && cli_value(c, "follow");
+    struct cli_ask ask;
+    struct buf text;
+
+    if (!cli_ask_begin(c, &ask, component, what, args, n_args))
         return cli_failed(c);
     buf_init(&text, ASK_TEXT_MAX);
-    read.ask_id = ask->ask_id;
-    read.has_cursor = read.has_hold_ms = true;
-    read.hold_ms = LOG_HOLD_MS;
-    while (more && fine) {
-        struct arena outer = c->arena;
-
-        arena_init(&c->arena, 0); /* each piece's memory goes with the piece */
-        fine = read_piece(c, &read, &text, &more);
-        arena_fini(&c->arena);
-        c->arena = outer;
+    while (ask.more && fine) {
+        fine = cli_ask_next(c, &ask, json ? &text : NULL);
         if (text.len > 0 && follows)
             put_text_json(c, component, &text);
     }

@@ -1,7 +1,9 @@
 /* Time in text. See time.h. */
 #include "common/base/time.h"
 
+#include <ctype.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 const char *wall_format(struct wall t, char out[WALL_TEXT_MAX])
@@ -18,6 +20,38 @@ const char *wall_format(struct wall t, char out[WALL_TEXT_MAX])
     size_t n = strftime(out, WALL_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
     snprintf(out + n, WALL_TEXT_MAX - n, ".%06ldZ", us);
     return out;
+}
+
+static const char *parse_fraction(const char *at, int64_t *us)
+{
+    int64_t unit = 100000;
+
+    for (at++; isdigit((unsigned char)*at); at++, unit /= 10)
+        *us += unit * (*at - '0');
+    return at;
+}
+
+bool wall_parse(const char *text, struct wall *out)
+{
+    struct tm tm = {0};
+    const char *at = strptime(text, "%Y-%m-%d", &tm);
+    int64_t us = 0;
+
+    if (at && (*at == 'T' || *at == ' ')) {
+        const char *clock = at + 1;
+
+        at = strptime(clock, "%H:%M:%S", &tm);
+        if (!at)
+            at = strptime(clock, "%H:%M", &tm);
+    }
+    if (at && *at == '.')
+        at = parse_fraction(at, &us);
+    if (at && *at == 'Z')
+        at++;
+    if (!at || *at != '\0')
+        return false;
+    out->us = (int64_t)timegm(&tm) * 1000000 + us;
+    return true;
 }
 
 const char *duration_format(int64_t ms, char *out, size_t cap)

@@ -3,6 +3,7 @@
 #ifndef OMS_COMMON_BASE_TIME_H
 #define OMS_COMMON_BASE_TIME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,9 @@ static inline int mono_cmp(struct mono a, struct mono b)
 #define WALL_TEXT_MAX 32
 /* "2026-11-21T04:52:01.123456Z" into out; returns out. */
 const char *wall_format(struct wall t, char out[WALL_TEXT_MAX]);
+/* "2026-11-21T04:52:01Z", a blank for the T, seconds, fraction and Z may lack; UTC. False: no time.
+ */
+bool wall_parse(const char *text, struct wall *out);
 /* "1.5 s", "2 min 3 s", "4 h 10 min"; for people. */
 const char *duration_format(int64_t ms, char *out, size_t cap);
 

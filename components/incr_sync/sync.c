@@ -250,6 +250,8 @@ static void group_committed(struct sync *s, const struct window_group *g)
     s->counters.rows += g->changes;
     s->counters.txns += g->txns.n;
     s->counters.groups++;
+    if (g->txns.n > 0)
+        s->committed_at = clock_mono();
     s->pauses = 0;
     if (g->txns.n > 0)
         holds_clear(s); /* a conflict, if there was one: nothing else commits while it is held */
@@ -376,6 +378,14 @@ static bool dispatch(struct sync *s, struct err *e)
     return true;
 }
 
+/* Everything is committed and has been for a while, and the Store keeps log only because no row
+ * says so. */
+static bool is_position_late(const struct sync *s, struct mono now)
+{
+    return window_pending(s->window) == 0 && mono_ms_between(s->committed_at, now) >= SETTLE_MS &&
+           !txn_set_equal(window_saved(s->window), window_low(s->window));
+}
+
 /* With nothing to write, the position is written by itself: others wait for it on the target. */
 static bool save_progress(struct sync *s, struct err *e)
 {
@@ -384,7 +394,7 @@ static bool save_progress(struct sync *s, struct err *e)
     if (window_in_flight(s->window) > 0 || mono_cmp(now, s->next_progress) < 0)
         return true;
     s->next_progress = mono_add_ms(now, PROGRESS_MS);
-    if (!window_progress_is_stale(s->window))
+    if (!window_progress_is_stale(s->window) && !is_position_late(s, now))
         return true;
     return start_group(s, &s->workers[0], window_progress(s->window, 0), e);
 }

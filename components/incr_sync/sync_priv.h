@@ -53,6 +53,7 @@
 #define SCAN_SKIPS 512
 #define TICK_MS 500
 #define PROGRESS_MS 200
+#define SETTLE_MS 1000 /* of rest, before the position is written although slots' rows imply it */
 #define CONFLICT_RETRY_MS 10000
 #define TXN_TEXT_MAX (ORIGIN_MAX + 24)
 
@@ -180,6 +181,7 @@ struct sync {
     bool copy_runs; /* a table is copied again: this claim ends */
     struct mono pause_until, next_tick, next_progress, last_tick;
     uint32_t pauses;
+    struct mono committed_at; /* the last group with transactions */
     bool error_shown;
     /* level: see lag.h */
     uint64_t last_number;

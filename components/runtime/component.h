@@ -93,8 +93,13 @@ void component_result(struct component *c, const char *json);
 /* An error that is being retried (class RETRY), shown as the component's present error; NULL
  * clears. */
 void component_error(struct component *c, const struct err *e);
-void component_answer(struct component *c, const char *ask_id, const void *chunk, size_t n,
+/* A piece of the answer to an ask; waits while whoever asked is behind. False: nobody reads it any
+ * more, or it cannot be told: stop. Thread: any, one at a time per ask; not the Sync thread for
+ * more than one small piece. */
+bool component_answer(struct component *c, const char *ask_id, const void *chunk, size_t n,
                       bool last);
+/* Ends the answer with an error, after whatever pieces were given. */
+void component_refuse(struct component *c, const char *ask_id, const struct err *why);
 /* A durable note in DIR with the reason; the exit code carries the class. Called by component_main
  * for the error run() returned. */
 

@@ -40,24 +40,61 @@ static void take_live(struct component *c, const Oms__ComponentLive *live)
         c->ops->live_changed(c);
 }
 
-static void refuse_ask(struct component *c, const Oms__Ask *ask)
+static bool send_answer(struct component *c, const Oms__AnswerRequest *a, struct err *e)
+{
+    ProtobufCMessage *reply;
+    struct arena arena;
+    bool ok;
+
+    if (!c->client)
+        return err_set(e, ERR_UNAVAILABLE, "run by hand: nobody asks");
+    arena_init(&arena, 1u << 20);
+    ok = rpc_client_call_sync(c->client, &oms__component_service__descriptor, "Answer", &a->base,
+                              NULL, CALL_MS, &arena, &reply, e);
+    arena_fini(&arena);
+    return ok;
+}
+
+bool component_answer(struct component *c, const char *ask_id, const void *chunk, size_t n,
+                      bool last)
 {
     Oms__AnswerRequest a = OMS__ANSWER_REQUEST__INIT;
-    Oms__Error why = OMS__ERROR__INIT;
-    struct arena arena;
-    ProtobufCMessage *reply;
+    struct err e = ERR_INIT;
+    bool ok;
+
+    a.id = (char *)ask_id;
+    a.has_chunk = 1;
+    a.chunk = (ProtobufCBinaryData){n, (uint8_t *)chunk};
+    a.has_last = 1;
+    a.last = last;
+    ok = send_answer(c, &a, &e);
+    if (!ok) /* whoever asked may be gone: that is no fault */
+        log_err(e.code == ERR_NOT_FOUND ? LOG_INFO : LOG_WARN, "component.answer", &e);
+    return ok;
+}
+
+void component_refuse(struct component *c, const char *ask_id, const struct err *why)
+{
+    Oms__AnswerRequest a = OMS__ANSWER_REQUEST__INIT;
+    Oms__Error error = OMS__ERROR__INIT;
     struct err e = ERR_INIT;
 
-    a.id = ask->id;
+    a.id = (char *)ask_id;
     a.has_last = a.last = 1;
-    why.code = (char *)"UNSUPPORTED";
-    why.message = (char *)"this component does not answer that";
-    a.error = &why;
-    arena_init(&arena, 1u << 20);
-    if (!rpc_client_call_sync(c->client, &oms__component_service__descriptor, "Answer", &a.base,
-                              NULL, CALL_MS, &arena, &reply, &e))
-        log_err(LOG_WARN, "component.answer", &e);
-    arena_fini(&arena);
+    error.code = (char *)err_name(why->code);
+    error.message = (char *)why->message;
+    a.error = &error;
+    if (!send_answer(c, &a, &e))
+        log_err(LOG_INFO, "component.answer", &e);
+}
+
+static void refuse_unknown(struct component *c, const Oms__Ask *ask)
+{
+    struct err why = ERR_INIT;
+
+    (void)err_set(&why, ERR_UNSUPPORTED, "this component does not answer '%s'",
+                  ask->what ? ask->what : "");
+    component_refuse(c, ask->id, &why);
 }
 
 static void take_reply(struct component *c, const Oms__ComponentSyncReply *r)
@@ -72,7 +109,7 @@ static void take_reply(struct component *c, const Oms__ComponentSyncReply *r)
         if (c->ops->ask)
             c->ops->ask(c, r->asks[i]);
         else
-            refuse_ask(c, r->asks[i]);
+            refuse_unknown(c, r->asks[i]);
     }
     if (r->has_stop && r->stop)
         component_stop(c);
@@ -246,26 +283,4 @@ void sync_stop(struct component *c)
         log_err(LOG_WARN, "component.last_report", &e);
     rpc_client_close(c->client);
     c->client = NULL;
-}
-
-void component_answer(struct component *c, const char *ask_id, const void *chunk, size_t n,
-                      bool last)
-{
-    Oms__AnswerRequest a = OMS__ANSWER_REQUEST__INIT;
-    ProtobufCMessage *reply;
-    struct arena arena;
-    struct err e = ERR_INIT;
-
-    if (!c->client)
-        return;
-    a.id = (char *)ask_id;
-    a.has_chunk = 1;
-    a.chunk = (ProtobufCBinaryData){n, (uint8_t *)chunk};
-    a.has_last = 1;
-    a.last = last;
-    arena_init(&arena, 1u << 20);
-    if (!rpc_client_call_sync(c->client, &oms__component_service__descriptor, "Answer", &a.base,
-                              NULL, CALL_MS, &arena, &reply, &e))
-        log_err(LOG_WARN, "component.answer", &e);
-    arena_fini(&arena);
 }

@@ -1,4 +1,5 @@
 /* oms-store: see pull.h and store.h. */
+#include "components/store/ask.h"
 #include "components/store/pull.h"
 
 int main(int argc, char **argv)
@@ -7,6 +8,7 @@ int main(int argc, char **argv)
         .kind = "store",
         .summary = "pulls one source's log and serves it to readers",
         .run = store_run,
+        .ask = store_ask,
     };
 
     return component_main(&ops, argc, argv);

@@ -9,6 +9,7 @@
 #include "common/log/log.h"
 #include "common/os/clock.h"
 #include "components/endpoint/endpoint.h"
+#include "components/store/ask.h"
 #include "components/store/serve.h"
 #include "components/store/writer.h"
 #include "components/transform/transform.h"
@@ -337,8 +338,12 @@ bool store_run(struct component *c, struct err *e)
     srandom((unsigned)clock_mono().ns ^ (unsigned)getpid());
     arena_init(&p.arena, 0);
     ok = component_address(c, fixed->source->id, &p.source_at, &p.source, e) &&
-         transform_scope(fixed->scope, &p.arena, &p.scope, e) && open_store(&p, e) &&
-         start_serving(&p, e) && pull_for_ever(&p, e);
+         transform_scope(fixed->scope, &p.arena, &p.scope, e) && open_store(&p, e);
+    if (ok) {
+        store_asks_begin(c, p.store);
+        ok = start_serving(&p, e) && pull_for_ever(&p, e);
+        store_asks_end();
+    }
     serve_stop(p.serve);
     store_close(p.store);
     arena_fini(&p.arena);

@@ -177,6 +177,16 @@ void component_error(struct component *c, const struct err *e)
     }
     pthread_mutex_unlock(&c->lock);
 }
+bool component_answer(struct component *c, const char *ask_id, const void *chunk, size_t n,
+                      bool last)
+{
+    (void)c, (void)ask_id, (void)chunk, (void)n, (void)last;
+    return false;
+}
+void component_refuse(struct component *c, const char *ask_id, const struct err *why)
+{
+    (void)c, (void)ask_id, (void)why;
+}
 int component_main(const struct component_ops *ops, int argc, char **argv)
 {
     (void)ops, (void)argc, (void)argv;

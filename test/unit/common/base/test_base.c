@@ -172,6 +172,25 @@ static void identifiers_travel(void **state)
     assert_false(id_parse("zz0000000000000000000000000000ff", &back));
 }
 
+static void a_time_is_read_as_it_is_written(void **state)
+{
+    struct wall t, back;
+    char text[WALL_TEXT_MAX];
+
+    (void)state;
+    t.us = 1795250796123456;
+    assert_true(wall_parse(wall_format(t, text), &back));
+    assert_int_equal(back.us, t.us);
+    assert_true(wall_parse("2026-11-21 08:00", &back));
+    assert_true(wall_parse("2026-11-21 08:00:00.5", &t));
+    assert_int_equal(t.us - back.us, 500000);
+    assert_true(wall_parse("1970-01-02", &t));
+    assert_int_equal(t.us, 86400000000);
+    assert_false(wall_parse("2026-11-21 08", &t));
+    assert_false(wall_parse("2026-11-21x", &t));
+    assert_false(wall_parse("", &t));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +203,7 @@ int main(void)
         cmocka_unit_test(varints_travel),
         cmocka_unit_test(a_cursor_fails_once_and_for_all),
         cmocka_unit_test(times_read_well),
+        cmocka_unit_test(a_time_is_read_as_it_is_written),
         cmocka_unit_test(identifiers_travel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
