@@ -15,15 +15,18 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "..", "deploy", "sample")]
 
-import apply_oltp  # noqa: E402
+import apply  # noqa: E402
 import footprint  # noqa: E402
 import full_dump  # noqa: E402
+import latency  # noqa: E402
 import store_pull  # noqa: E402
 
-# name -> measure(lab) which yields results: (work, unit, better, at_least, peer_name, [(ours, peer, facts)...])
-WORKS = {"full-dump": full_dump.measure, "apply-oltp": apply_oltp.measure, "rss": footprint.measure_rss,
-         "idle": footprint.measure_idle, "store-pull-oltp": store_pull.measure_oltp,
-         "store-pull-bulk": store_pull.measure_bulk}
+# name -> measure(lab) which yields results: (work, unit, better, at_least, peer_name, [(ours, peer, facts)...]).
+# Works that share a function are measured together. "rss-bench" sums up what all the others saw: it stays the last.
+WORKS = {"full-dump": full_dump.measure, "apply-oltp": apply.measure_oltp, "apply-oltp-durable": apply.measure_durable,
+         "apply-bulk": apply.measure_bulk, "latency-p50": latency.measure, "latency-p99": latency.measure,
+         "store-pull-oltp": store_pull.measure_oltp, "store-pull-bulk": store_pull.measure_bulk,
+         "rss": footprint.measure_rss, "idle": footprint.measure_idle, "rss-bench": footprint.measure_rss_bench}
 
 
 class Skipped(Exception):
@@ -35,6 +38,7 @@ class Lab:
 
     def __init__(self, args, directory):
         self.runs, self.scale, self.idle_seconds = args.runs, args.scale, args.idle_seconds
+        self.incremental = dict(o.split("=", 1) for o in args.incremental)
         self.bin = os.path.abspath(os.environ.get("OMS_BIN", "build/bin"))
         self.dir = directory
         self.skip = Skipped
@@ -81,8 +85,11 @@ def write(path, results):
 
 def run(names, args):
     """(results, whether every work was measured)."""
-    results, whole = [], True
+    results, whole, done = [], True, set()
     for name in names:
+        if WORKS[name] in done:
+            continue
+        done.add(WORKS[name])
         print(f"{name}:", flush=True)
         directory = tempfile.mkdtemp(prefix=f"oms-bench-{name}-")
         os.chmod(directory, 0o755)
@@ -108,6 +115,8 @@ def main():
     p.add_argument("--runs", type=int, default=3)
     p.add_argument("--scale", type=float, default=1.0, help="of the data sizes; only 1 is worth quoting")
     p.add_argument("--idle-seconds", type=float, default=60)
+    p.add_argument("--incremental", action="append", default=[], metavar="NAME=VALUE",
+                   help="a setting of the incremental step, to try what it does")
     p.add_argument("--keep", action="store_true", help="keep the servers' directories")
     args = p.parse_args()
     results, whole = run([args.work] if args.work else list(WORKS), args)

@@ -5,6 +5,7 @@ import subprocess
 
 from omslab import poll
 
+PEAKS_MB = {}  # name of a component -> the most memory any process of it took, over all works
 TOKEN = "bench-stream-token"
 PASSWORD = "oms-password"
 
@@ -41,6 +42,7 @@ class Component:
     def look(self):
         """Notes the peak memory; raises when the process has failed."""
         self.peak_mb = max(self.peak_mb, hwm_mb(self.process.pid))
+        PEAKS_MB[self.name] = max(PEAKS_MB.get(self.name, 0.0), self.peak_mb)
         code = self.process.poll()
         if code not in (None, 0):
             raise RuntimeError(f"{self.name} ended with {code}: {self.text()[-1500:]}")
@@ -52,6 +54,7 @@ class Component:
 
     def stop(self):
         if self.process.poll() is None:
+            self.look()
             self.process.terminate()
             try:
                 self.process.wait(30)

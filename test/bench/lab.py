@@ -16,8 +16,8 @@ class Server(MariaDB):
         return (int(fields[11]) + int(fields[12])) / 100
 
 
-def server(directory, name, server_id):
-    return Server(directory, name, server_id, options=OPTIONS)
+def server(directory, name, server_id, options=()):
+    return Server(directory, name, server_id, options=[*OPTIONS, *options])
 
 
 def _sysbench(target, test, tables, rows, *options):
