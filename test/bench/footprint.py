@@ -1,4 +1,6 @@
-"""rss: the most memory a component takes on the demo's load. rss-bench: under all works of the run. idle: what an installation without projects costs."""
+"""rss: the most memory a component takes on the demo's load. rss-bench: under all works of the run.
+idle: what an installation without projects costs.
+"""
 import os
 import shutil
 import subprocess
