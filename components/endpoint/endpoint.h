@@ -197,10 +197,35 @@ struct write { /* one change for the target */
     bool has_absent;
     struct view before, after;
 };
+/* A write that the target does not take, met while everything before it is committed. */
+enum conflict_fix {
+    FIX_NONE,        /* the whole transaction is rolled back: APPLY_CONFLICT */
+    FIX_SOURCE_WINS, /* the target's row under the same row key gives way to the source's image */
+    FIX_SKIP,        /* the write is left out, and recorded in the same transaction */
+};
+struct conflict {
+    size_t at;             /* index of the write */
+    int error;             /* the server's number; 0 = the count was wrong */
+    const char *text;      /* the server's */
+    bool can_win;          /* FIX_SOURCE_WINS is possible: the same row key, and nothing else */
+    bool third;            /* it was tried: another row holds a unique value of the image */
+    const char *row;       /* the target's row under the row key, for people; "" = there is none */
+    const char *image_row; /* the same under the after image's key, where that is another one */
+};
+struct skipped { /* oms_meta.skipped: a change that was left out */
+    const char *txid;
+    uint64_t n; /* which change of the transaction */
+    const char *table, *op, *row_key, *before, *after, *target_row, *reason;
+};
+/* FIX_SKIP: fills *record, whose strings live until the next call. */
+typedef enum conflict_fix conflict_decide(void *arg, const struct conflict *x,
+                                          struct skipped *record);
 struct slot_commit {                  /* what goes into the same target transaction as the rows */
     const struct txn_set *low, *done; /* NULL: leave as they are */
     const struct chunk *chunk;        /* full copy: this node becomes DONE; or NULL */
     const struct table_pos *pos;      /* or NULL */
+    conflict_decide *decide;          /* NULL: every conflict is FIX_NONE */
+    void *decide_arg;
 };
 enum apply_outcome {
     APPLY_COMMITTED,
@@ -215,6 +240,7 @@ struct apply_result {
     char conflict_text[512];
     uint64_t rows_matched; /* operations that matched a row, for row accounting */
 };
+typedef bool skipped_take(void *arg, const struct skipped *x, const char *at);
 struct target_ops {
     /* F1. ERR_REFUSED, ERR_FENCED never restart by themselves. */
     bool (*takeover)(const struct takeover_params *p, struct claim **c, struct err *e);
@@ -251,6 +277,9 @@ struct target_ops {
     bool (*ddl_put)(struct claim *c, struct txn_id id, const char *statement, const char *state,
                     struct err *e);
     bool (*ddl_get)(struct claim *c, struct txn_id id, char state[32], bool *found, struct err *e);
+    /* The skipped changes of a task, oldest first, up to `most` of them; reads only; no claim. */
+    bool (*skipped_list)(const struct endpoint_address *a, const char *task, uint64_t most,
+                         skipped_take *take, void *arg, struct err *e);
     /* Runs one DDL statement on a registered session of the claim (A1). */
     bool (*run_ddl)(struct claim *c, const char *default_db, const char *statement, struct err *e);
     /* Is the source's `set` inside what this task has committed? Reads only; no claim. */

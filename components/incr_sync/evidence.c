@@ -7,8 +7,6 @@
 #include "common/base/must.h"
 #include "components/incr_sync/sync_priv.h"
 
-#define VALUE_SHOWN 64 /* bytes of a long value */
-
 const char *txn_text(struct txn_id id, char out[TXN_TEXT_MAX])
 {
     snprintf(out, TXN_TEXT_MAX, "%s=%" PRIu64, id.origin, id.seq);
@@ -59,9 +57,10 @@ static bool is_readable(const struct value *v)
     return true;
 }
 
-static void put_value(struct buf *out, const struct column_def *c, const struct value *v)
+static void put_value(struct buf *out, const struct column_def *c, const struct value *v,
+                      size_t most)
 {
-    size_t shown = v->len < VALUE_SHOWN ? v->len : VALUE_SHOWN;
+    size_t shown = v->len < most ? v->len : most;
     bool text = c->kind == KIND_TEXT || c->kind == KIND_DECIMAL || c->kind == KIND_JSON;
 
     if (v->state != VALUE_SET) {
@@ -96,34 +95,32 @@ void evidence_key(const struct table_def *t, bool has_absent, struct view row, s
         if (c == KEY_EXPRESSION)
             continue;
         buf_printf(out, "%s%s=", i ? ", " : "", t->columns[c].name);
-        put_value(out, &t->columns[c], &values[c]);
+        put_value(out, &t->columns[c], &values[c], EVIDENCE_SHOWN);
     }
     free(values);
 }
 
-void evidence_write(const struct source_txn *t, const struct sync_table *table,
-                    const struct write *w, const struct apply_result *r, char *out, size_t cap)
+void evidence_row(const struct table_def *t, bool has_absent, struct view row, size_t shown,
+                  struct buf *out)
+{
+    struct value *values = must_calloc(t->n_columns, sizeof *values);
+    bool readable = row_read(t, ROWS_CANONICAL, has_absent, row, values);
+
+    if (!readable)
+        buf_str(out, "(a row that cannot be read)");
+    for (uint16_t i = 0; readable && i < t->n_columns; i++) {
+        if (values[i].state == VALUE_ABSENT)
+            continue;
+        buf_printf(out, "%s%s=", i ? ", " : "", t->columns[i].name);
+        put_value(out, &t->columns[i], &values[i], shown);
+    }
+    free(values);
+}
+
+const char *evidence_op(enum change_op op)
 {
     static const char *const ops[] = {
         [CHANGE_INSERT] = "insert", [CHANGE_UPDATE] = "update", [CHANGE_DELETE] = "delete"};
-    char id[TXN_TEXT_MAX];
-    struct buf b;
 
-    buf_init(&b, cap - 1);
-    buf_printf(&b, "transaction %s", txn_text(t->id, id));
-    if (t->native.len > 0)
-        buf_printf(&b, " (%.*s)", (int)t->native.len, (const char *)t->native.p);
-    buf_printf(&b, ", %s of %s.%s", ops[w->op], table->to_db, table->to_name);
-    buf_str(&b, " where ");
-    evidence_key(table->def, w->has_absent, w->before.p ? w->before : w->after, &b);
-    if (w->op == CHANGE_UPDATE) {
-        buf_str(&b, " to ");
-        evidence_key(table->def, w->has_absent, w->after, &b);
-    }
-    if (r->conflict_errno)
-        buf_printf(&b, ": target's error %d: %s", r->conflict_errno, r->conflict_text);
-    else
-        buf_printf(&b, ": %s", r->conflict_text);
-    snprintf(out, cap, "%s", buf_cstr(&b));
-    buf_fini(&b);
+    return ops[op];
 }

@@ -3,7 +3,7 @@
  * because nothing behind them moves and low stays before them. Answers: DDL done-by-hand, skip
  * (recorded in oms_meta.ddl before the window goes on, so that a restart finds them), copy-again
  * (the claim ends; the next one finds the DDL inside the table's new begin and passes it); conflict
- * retry.
+ * retry, source-wins, skip: for the one change it names (conflict.h).
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -180,24 +180,43 @@ static bool gate_step(struct sync *s, const struct source_txn *t, struct err *e)
 /* --- conflicts -----------------------------------------------------------------------------------
  */
 
+static void close_incident(struct sync *s)
+{
+    if (s->hold.key[0] != '\0')
+        component_incident_gone(s->c, s->hold.key);
+    s->hold.key[0] = '\0';
+}
+
+/* What a person is told when the endpoint has said no more than its number. */
+static const char *evidence_of(const struct worker *w)
+{
+    return w->conflicts.open && w->conflicts.evidence[0] ? w->conflicts.evidence
+                                                         : w->result.conflict_text;
+}
+
 void holds_conflict(struct sync *s, const struct worker *w)
 {
     const struct source_txn *t = window_held(s->window);
+    uint64_t at = w->conflicts.open ? w->conflicts.at : w->result.conflict_at;
     char id[TXN_TEXT_MAX];
     struct err e = ERR_INIT;
 
     s->hold.retry_at = mono_add_ms(clock_mono(), CONFLICT_RETRY_MS);
-    if (s->hold.key[0] != '\0')
+    if (s->hold.key[0] != '\0' && s->hold.at == at)
         return; /* a silent retry met the same thing */
-    snprintf(s->hold.key, sizeof s->hold.key, "conflict:%s", txn_text(t->id, id));
+    close_incident(s);
+    s->hold.at = at;
+    snprintf(s->hold.key, sizeof s->hold.key, "conflict:%s:%" PRIu64, txn_text(t->id, id), at);
     if (s->hold.round > 0)
-        snprintf(s->hold.key, sizeof s->hold.key, "conflict:%s:%" PRIu32, id, s->hold.round);
-    err_set_sys(&e, ERR_TARGET_CONFLICT, w->result.conflict_errno, "%s",
-                w->evidence[0] ? w->evidence : w->result.conflict_text);
+        snprintf(s->hold.key, sizeof s->hold.key, "conflict:%s:%" PRIu64 ":%" PRIu32, id, at,
+                 s->hold.round);
+    err_set_sys(&e, ERR_TARGET_CONFLICT, w->result.conflict_errno, "%s", evidence_of(w));
     component_incident(s->c, s->hold.key, err_name(ERR_TARGET_CONFLICT),
                        "the target does not take a transaction of the source; everything after "
                        "it waits",
-                       e.message, "retry");
+                       evidence_of(w),
+                       w->conflicts.open && w->conflicts.can_win ? "retry,source-wins,skip"
+                                                                 : "retry,skip");
     component_error(s->c, &e);
     s->error_shown = true;
     log_err(LOG_ERROR, "incr_sync.conflict", &e);
@@ -208,10 +227,13 @@ static void conflict_step(struct sync *s)
 {
     char choice[32];
 
-    if (component_incident_choice(s->c, s->hold.key, choice, sizeof choice) &&
-        strcmp(choice, "retry") == 0) {
-        component_incident_gone(s->c, s->hold.key);
-        s->hold.key[0] = '\0';
+    if (component_incident_choice(s->c, s->hold.key, choice, sizeof choice)) {
+        if (strcmp(choice, "source-wins") == 0)
+            conflict_choose(&s->book, s->hold.at, FIX_SOURCE_WINS);
+        else if (strcmp(choice, "skip") == 0)
+            conflict_choose(&s->book, s->hold.at, FIX_SKIP);
+        log_event(LOG_INFO, "incr_sync.answer", "%s: %s", s->hold.key, choice);
+        close_incident(s);
         s->hold.round++;
         window_retry(s->window);
     } else if (mono_cmp(clock_mono(), s->hold.retry_at) >= 0) {
@@ -225,9 +247,9 @@ static void conflict_step(struct sync *s)
 
 void holds_clear(struct sync *s)
 {
-    if (s->hold.key[0] != '\0')
-        component_incident_gone(s->c, s->hold.key);
+    close_incident(s);
     s->hold = (struct hold){0};
+    s->book.choices.n = 0;
 }
 
 bool holds_step(struct sync *s, struct err *e)

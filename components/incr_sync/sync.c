@@ -127,6 +127,7 @@ static bool open_workers(struct sync *s, struct err *e)
         s->n_slots_open = i + 1;
         w->target = s->endpoint->target;
         w->events = s->events;
+        conflict_case_init(&w->conflicts, conflict_policy_of(s->options->conflict), &s->book);
         if (!worker_start(w, i, e))
             return false;
     }
@@ -224,6 +225,7 @@ static void sync_close(struct sync *s)
     queue_free(s->events);
     budget_free(s->budget);
     vec_fini(&s->planned);
+    vec_fini(&s->book.choices);
     start_fini(&s->start);
     arena_fini(&s->arena);
 }

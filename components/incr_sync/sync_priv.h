@@ -36,6 +36,7 @@
 #include "common/scope/scope.h"
 #include "components/endpoint/endpoint.h"
 #include "components/incr_sync/budget.h"
+#include "components/incr_sync/conflict.h"
 #include "components/incr_sync/core/intake.h"
 #include "components/incr_sync/core/lag.h"
 #include "components/incr_sync/core/window.h"
@@ -117,7 +118,7 @@ struct worker {
     bool ok;
     struct err err; /* when not ok */
     struct apply_result result;
-    char evidence[1024]; /* of a conflict */
+    struct conflict_case conflicts;
 };
 bool worker_start(struct worker *w, uint32_t n, struct err *e) MUST_CHECK;
 void worker_stop(struct worker *w); /* waits; never started is fine */
@@ -125,8 +126,12 @@ void worker_stop(struct worker *w); /* waits; never started is fine */
 /* --- evidence.c: rows for people --- */
 /* "id=17, code='x'": the values of the table's row key, or its first columns where it has none. */
 void evidence_key(const struct table_def *t, bool has_absent, struct view row, struct buf *out);
-void evidence_write(const struct source_txn *t, const struct sync_table *table,
-                    const struct write *w, const struct apply_result *r, char *out, size_t cap);
+#define EVIDENCE_SHOWN 64        /* bytes of a long value */
+#define RECORD_SHOWN (64u << 10) /* in oms_meta.skipped */
+/* Every column that the image has. */
+void evidence_row(const struct table_def *t, bool has_absent, struct view row, size_t shown,
+                  struct buf *out);
+const char *evidence_op(enum change_op op);
 
 /* --- start.c: where to begin, and what the copy left --- */
 struct copied_table {
@@ -154,6 +159,7 @@ struct counters {
 struct hold { /* what a person is asked; key "" = nothing */
     char key[TXN_TEXT_MAX + 32];
     uint32_t round;       /* conflicts: how often a person said retry */
+    uint64_t at;          /* conflicts: which change of the transaction */
     struct mono retry_at; /* conflicts: the next try without being asked */
     bool looked_up;       /* DDL: oms_meta.ddl was read */
 };
@@ -177,6 +183,7 @@ struct sync {
     struct event *inbox, **inbox_end;
     VEC(struct sync_table *) planned; /* tables with an open plan */
     struct hold hold;
+    struct conflict_book book; /* what a person chose for the held transaction */
     bool indexes_done, draining;
     bool copy_runs; /* a table is copied again: this claim ends */
     struct mono pause_until, next_tick, next_progress, last_tick;

@@ -55,27 +55,6 @@ static bool add_txn(struct worker *w, const struct source_txn *t, struct err *e)
     return true;
 }
 
-/* Which transaction and table the write at `at` belongs to, for the person. */
-static void describe_conflict(struct worker *w, const struct window_group *g)
-{
-    size_t left = w->result.conflict_at;
-
-    w->evidence[0] = '\0';
-    for (size_t i = 0; i < g->txns.n; i++) {
-        const struct source_txn *t = g->txns.at[i];
-
-        if (left >= t->changes) {
-            left -= t->changes;
-            continue;
-        }
-        for (uint32_t k = 0; k < t->n_tables; k++)
-            if (t->tables[k].table->plan == w->writes.at[w->result.conflict_at].table)
-                evidence_write(t, t->tables[k].table, &w->writes.at[w->result.conflict_at],
-                               &w->result, w->evidence, sizeof w->evidence);
-        return;
-    }
-}
-
 static bool apply_group(struct worker *w, const struct window_group *g, struct err *e)
 {
     struct slot_commit commit = {.low = &g->low, .done = &g->done};
@@ -85,11 +64,12 @@ static bool apply_group(struct worker *w, const struct window_group *g, struct e
         if (!add_txn(w, g->txns.at[i], e))
             return false;
     memset(&w->result, 0, sizeof w->result);
-    if (!w->target->apply(w->slot, &commit, w->writes.at, w->writes.n, &w->result, e))
-        return false;
-    if (w->result.outcome == APPLY_CONFLICT && w->result.conflict_at < w->writes.n)
-        describe_conflict(w, g);
-    return true;
+    if (g->alone && g->txns.n == 1) {
+        conflict_case_begin(&w->conflicts, g->txns.at[0], w->writes.at, 0);
+        commit.decide = conflict_ask;
+        commit.decide_arg = &w->conflicts;
+    }
+    return w->target->apply(w->slot, &commit, w->writes.at, w->writes.n, &w->result, e);
 }
 
 static void worker_main(void *arg)
@@ -129,5 +109,6 @@ void worker_stop(struct worker *w)
     thread_join(&w->thread);
     queue_free(w->queue);
     w->queue = NULL;
+    conflict_case_fini(&w->conflicts);
     vec_fini(&w->writes);
 }

@@ -33,6 +33,7 @@ const struct target_ops mysql_target_ops = {
     .chunk_clear = target_chunk_clear,
     .ddl_put = target_ddl_put,
     .ddl_get = target_ddl_get,
+    .skipped_list = target_skipped_list,
     .run_ddl = target_run_ddl,
     .progress_read = target_progress_read,
 };

@@ -59,12 +59,6 @@ bool bulk_add(struct bulk *b, const struct stmt_row *row, uint32_t write, struct
 /* --- one write ----------------------------------------------------------------------------------
  */
 
-struct applying {
-    struct slot *s;
-    const struct write *writes;
-    struct err *e;
-};
-
 static struct stmt_row images(const struct slot *s)
 {
     return (struct stmt_row){.before = s->order.before.at, .after = s->order.after.at};
@@ -117,7 +111,7 @@ static bool send_overlap(struct applying *a, uint32_t i)
 static bool send_write(struct applying *a, uint32_t i)
 {
     return write_order_read(&a->s->order, &a->writes[i], a->e) &&
-           (a->writes[i].overlap ? send_overlap(a, i) : send_exact(a, i));
+           (a->writes[i].overlap || a->win ? send_overlap(a, i) : send_exact(a, i));
 }
 
 /* --- batches ------------------------------------------------------------------------------------
@@ -196,7 +190,7 @@ static bool send_lenient(struct applying *a, uint32_t i)
     return ok;
 }
 
-static bool send_one(struct applying *a, uint32_t i)
+bool apply_one(struct applying *a, uint32_t i)
 {
     struct slot *s = a->s;
     const struct write *w = &a->writes[i];
@@ -211,11 +205,11 @@ static bool send_one(struct applying *a, uint32_t i)
     return !slot_settle(s) || !s->warned || slot_warnings(s, i, w->table, NULL, w->encoding, a->e);
 }
 
-static bool send_careful(struct applying *a, size_t n)
+static bool send_careful(struct applying *a, const struct slot_commit *c, size_t n)
 {
     a->s->careful = true;
     for (size_t i = 0; i < n && slot_settle(a->s); i++)
-        if (!send_one(a, (uint32_t)i))
+        if (!(c->decide ? apply_resolved(a, c, (uint32_t)i) : apply_one(a, (uint32_t)i)))
             return false;
     return true;
 }
@@ -247,7 +241,8 @@ static bool send_all(struct applying *a, const struct slot_commit *commit, size_
 {
     a->s->careful = false;
     return slot_begin(a->s, commit->low, commit->done, a->e) &&
-           (careful ? send_careful(a, n) : send_fast(a)) && slot_meta(a->s, commit, false, a->e);
+           (careful ? send_careful(a, commit, n) : send_fast(a)) &&
+           slot_meta(a->s, commit, false, a->e);
 }
 
 static void put_conflict(struct slot *s, struct apply_result *r)

@@ -37,6 +37,12 @@ static const char *const create_statements[] = {
     " tbl VARCHAR(400) " KEY_CHARS ", node BIGINT UNSIGNED NOT NULL,"
     " parent BIGINT UNSIGNED NOT NULL, lo LONGBLOB NULL, hi LONGBLOB NULL,"
     " state TINYINT UNSIGNED NOT NULL, PRIMARY KEY (task, tbl, node)" META_TAIL,
+    "CREATE TABLE IF NOT EXISTS oms_meta.skipped (task VARCHAR(190) " KEY_CHARS ","
+    " txid VARCHAR(190) " KEY_CHARS ", n BIGINT UNSIGNED NOT NULL,"
+    " at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6), tbl VARCHAR(400) " KEY_CHARS ","
+    " op VARCHAR(16) " KEY_CHARS ", row_key LONGBLOB NOT NULL, `before` LONGBLOB NOT NULL,"
+    " `after` LONGBLOB NOT NULL, target_row LONGBLOB NOT NULL, reason LONGBLOB NOT NULL,"
+    " PRIMARY KEY (task, txid, n)" META_TAIL,
     "CREATE TABLE IF NOT EXISTS oms_meta.meta (id TINYINT UNSIGNED NOT NULL PRIMARY KEY,"
     " version INT UNSIGNED NOT NULL" META_TAIL,
 };
@@ -65,8 +71,7 @@ static bool create_all(struct session *s, struct err *e)
     for (size_t i = 0; i < ARRAY_LEN(create_statements); i++)
         if (!session_exec(s, create_statements[i], e))
             return false;
-    (void)snprintf(sql, sizeof sql, "INSERT IGNORE INTO oms_meta.meta VALUES (1, %d)",
-                   META_VERSION);
+    (void)snprintf(sql, sizeof sql, "REPLACE INTO oms_meta.meta VALUES (1, %d)", META_VERSION);
     return session_exec(s, sql, e);
 }
 
@@ -76,7 +81,7 @@ bool oms_meta_ensure(struct session *s, struct err *e)
 
     if (!read_version(s, &version, e))
         return err_wrap(e, "read the version of oms_meta");
-    if (version == 0) {
+    if (version < META_VERSION) { /* versions only add tables */
         if (!create_all(s, e) || !read_version(s, &version, e))
             return err_wrap(e, "create oms_meta");
     }

@@ -15,6 +15,7 @@
  *   target_order.c     grouping of a transaction's writes (pure)
  *   target_slot.c      fence, commit, what became of a lost commit
  *   target_apply.c     changes;  target_load.c  rows of the full copy
+ *   target_resolve.c   changes that the target does not take: source wins, skip and record
  */
 #ifndef OMS_COMPONENTS_ENDPOINT_MYSQL_TARGET_PRIV_H
 #define OMS_COMPONENTS_ENDPOINT_MYSQL_TARGET_PRIV_H
@@ -27,7 +28,7 @@
 
 /* --- oms_meta -----------------------------------------------------------------------------------
  */
-#define META_VERSION 1
+#define META_VERSION 2
 #define META_SQL_MAX (64u << 20)
 #define META_TASK_MAX 190
 
@@ -197,6 +198,8 @@ enum stmt_form {
     STMT_UPDATE,
     STMT_DELETE,       /* by the before image */
     STMT_DELETE_AFTER, /* by the key in the after image */
+    STMT_SHOW,         /* the row of the before image's key into @oms_row, as text for people */
+    STMT_SHOW_AFTER,   /* the same of the after image's key */
 };
 struct stmt_param {
     uint16_t column; /* of the source */
@@ -344,6 +347,9 @@ enum slot_verdict slot_judge(struct slot *s, struct err *e);
 /* Switches strictness, nothing may be outstanding. Off: values that do not fit become warnings,
  * which slot_warnings judges. */
 bool slot_strict(struct slot *s, bool on, struct err *e) MUST_CHECK;
+/* Is the failure one write's own: the rest of the transaction stands? */
+bool slot_is_conflict(const struct slot *s);
+
 /* Judges the last statement's warnings: harmless ones, and with enum_zero those about ENUM columns
  * of t that were given index 0. Any other becomes the slot's failure. */
 bool slot_warnings(struct slot *s, uint32_t write, const struct target_table *t,
@@ -360,6 +366,22 @@ struct bulk {
 };
 bool bulk_add(struct bulk *b, const struct stmt_row *row, uint32_t write, struct err *e) MUST_CHECK;
 bool bulk_send(struct bulk *b, struct err *e) MUST_CHECK;
+
+/* --- applying -----------------------------------------------------------------------------------
+ */
+struct applying {
+    struct slot *s;
+    const struct write *writes;
+    bool win; /* send exact writes as those of the overlap: the image replaces the key's row */
+    struct err *e;
+};
+/* One write by itself, its warnings judged; what goes wrong is in the slot's failure. False: *e. */
+bool apply_one(struct applying *a, uint32_t i) MUST_CHECK;
+/* The same; a conflict is decided by the caller's rules, and the failure stays only when nothing
+ * could be done about it. */
+bool apply_resolved(struct applying *a, const struct slot_commit *c, uint32_t i) MUST_CHECK;
+bool target_skipped_list(const struct endpoint_address *a, const char *task, uint64_t most,
+                         skipped_take *take, void *arg, struct err *e) MUST_CHECK;
 
 bool target_apply(struct slot *s, const struct slot_commit *commit, const struct write *writes,
                   size_t n, struct apply_result *result, struct err *e) MUST_CHECK;

@@ -463,6 +463,14 @@ static enum slot_verdict judge_fence(struct slot *s, struct err *e)
     return SLOT_ERROR;
 }
 
+bool slot_is_conflict(const struct slot *s)
+{
+    const struct slot_failure *f = &s->failure;
+
+    return f->any && !f->fence_missed && !s->pipe.lost && f->write != SLOT_NO_WRITE &&
+           (f->error == 0 || session_code(f->error) == ERR_SERVER_REFUSED);
+}
+
 enum slot_verdict slot_judge(struct slot *s, struct err *e)
 {
     const struct slot_failure *f = &s->failure;
@@ -476,7 +484,7 @@ enum slot_verdict slot_judge(struct slot *s, struct err *e)
         return SLOT_RETRY;
     if (s->pipe.lost)
         return SLOT_LOST;
-    if (f->write != SLOT_NO_WRITE && (f->error == 0 || code == ERR_SERVER_REFUSED))
+    if (slot_is_conflict(s))
         return SLOT_CONFLICT;
     (void)err_set_sys(e, f->error ? code : ERR_WRONG_STATE, (int)f->error,
                       "the target refused a transaction of task '%s': %s", s->claim->task, f->text);

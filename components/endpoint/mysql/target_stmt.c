@@ -219,6 +219,33 @@ static void put_update(struct text *x)
     put_where(x, false);
 }
 
+/* The whole row as text that people read, cut where a value is long; NULL when there is none. A
+ * user variable carries it, so that the statement itself gives no rows. */
+static void put_show(struct text *x)
+{
+    bool first = true;
+
+    buf_str(&x->sql, "SET @oms_row=(SELECT CONCAT(");
+    for (uint16_t i = 0; i < x->t->source->n_columns; i++) {
+        const struct column_def *d;
+        bool hex;
+
+        if (x->t->column[i] == NO_COLUMN)
+            continue;
+        d = to_column(x, i);
+        hex = d->kind == KIND_BINARY || d->kind == KIND_BYTES || d->kind == KIND_GEOMETRY ||
+              d->kind == KIND_VECTOR;
+        buf_str(&x->sql, first ? "" : ",', ',");
+        first = false;
+        mysql_dialect_ops.quote_text(&x->sql, d->name, strlen(d->name));
+        buf_str(&x->sql,
+                hex ? ",'=',IFNULL(CONCAT('0x',HEX(LEFT(" : ",'=',IFNULL(QUOTE(LEFT(CONVERT(");
+        put_column(x, i);
+        buf_str(&x->sql, hex ? ",32))),'NULL')" : " USING utf8mb4),64)),'NULL')");
+    }
+    buf_printf(&x->sql, ") FROM %s", x->t->quoted);
+}
+
 static void put_form(struct text *x, enum stmt_form form, uint16_t rows)
 {
     switch (form) {
@@ -232,6 +259,12 @@ static void put_form(struct text *x, enum stmt_form form, uint16_t rows)
     case STMT_DELETE_AFTER:
         buf_printf(&x->sql, "DELETE FROM %s", x->t->quoted);
         put_where(x, form == STMT_DELETE_AFTER);
+        break;
+    case STMT_SHOW:
+    case STMT_SHOW_AFTER:
+        put_show(x);
+        put_where(x, form == STMT_SHOW_AFTER);
+        buf_str(&x->sql, x->t->source->row_key >= 0 ? " LIMIT 1)" : ")");
         break;
     }
 }
@@ -281,7 +314,7 @@ struct stmt *stmt_find(struct stmt_cache *sc, const struct target_table *t, enum
                        enum rows_encoding enc, uint16_t rows, const struct value *image)
 {
     uint64_t h = hash_of(t, form, enc, rows);
-    bool whole = form == STMT_DELETE || form == STMT_DELETE_AFTER; /* absence does not matter */
+    bool whole = form != STMT_INSERT && form != STMT_UPDATE; /* absence does not matter */
 
     for (struct stmt *st = sc->bucket[h % STMT_BUCKETS]; st; st = st->next)
         if (st->hash == h && st->serial == t->serial && st->form == form && st->encoding == enc &&

@@ -59,6 +59,7 @@ void intake_free(struct intake *in)
             continue;
         table_deps_fini(&t->deps);
         table_def_unref(t->def);
+        free((char *)t->key);
         free((char *)t->to_db);
         free((char *)t->to_name);
         free(t);
@@ -114,6 +115,17 @@ static struct sync_table **name_current(struct intake *in, const struct table_de
     return &entry->current;
 }
 
+static char *key_of(const struct table_def *def)
+{
+    size_t n = strlen(def->db), m = strlen(def->name);
+    char *key = must_calloc(n + m + 2, 1);
+
+    memcpy(key, def->db, n);
+    key[n] = '.';
+    memcpy(key + n + 1, def->name, m);
+    return key;
+}
+
 static struct sync_table *table_make(struct intake *in, const struct table_def *def)
 {
     struct sync_table *t = must_calloc(1, sizeof *t);
@@ -125,6 +137,7 @@ static struct sync_table *table_make(struct intake *in, const struct table_def *
     t->in_scope = scope.in_scope;
     if (!scope.in_scope)
         return t;
+    t->key = key_of(def);
     t->to_db = must_strdup(scope.to_db);
     t->to_name = must_strdup(scope.to_name);
     t->begin = scope.begin;

@@ -52,6 +52,7 @@ enum table_use {
 struct sync_table {
     const struct table_def *def;
     bool in_scope;
+    const char *key;                   /* "db.name" of the source; only in scope */
     const char *to_db, *to_name;       /* on the target */
     const struct txn_set *begin, *end; /* B and E; NULL = none: exact from the start */
     struct table_deps deps;            /* only in scope */

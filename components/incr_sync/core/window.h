@@ -45,6 +45,7 @@ struct window_group { /* what one slot does in one target transaction; the windo
     uint32_t slot;
     VEC(struct source_txn *) txns; /* in the source's order; none = progress only */
     uint64_t bytes, changes;
+    bool alone;               /* everything before is committed, nothing else is in flight */
     struct txn_set low, done; /* of the slot's progress row */
 };
 

@@ -51,7 +51,7 @@ static void scan(struct window *w, struct window_group *g)
         if (must_be_alone(t)) {
             if (g->txns.n == 0 && o == w->head && w->n_flying == 0) {
                 take_txn(g, t);
-                w->exclusive = true;
+                g->alone = w->exclusive = true;
             }
             return;
         }
@@ -98,6 +98,7 @@ static void empty_group(struct window_group *g)
 {
     g->txns.n = 0;
     g->bytes = g->changes = 0;
+    g->alone = false;
 }
 
 struct window_group *window_group(struct window *w, uint32_t slot)

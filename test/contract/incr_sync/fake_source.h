@@ -298,7 +298,7 @@ static inline bool is_asked_again(struct component *c)
     bool yes;
 
     world_lock();
-    yes = strcmp(c->incident, "conflict:mariadb:0=131:1") == 0;
+    yes = strcmp(c->incident, "conflict:mariadb:0=131:0:1") == 0;
     world_unlock();
     return yes;
 }

@@ -220,7 +220,7 @@ static void a_conflict_holds_and_goes_on_when_its_cause_is_gone(void **state)
     start(&r, c);
     assert_true(wait_for(has_incident, c));
     assert_string_equal(c->incident_code, "TARGET_CONFLICT");
-    assert_string_equal(c->incident, "conflict:mariadb:0=131");
+    assert_string_equal(c->incident, "conflict:mariadb:0=131:0");
     answer(c, "retry"); /* in vain: asked again under another key */
     assert_true(wait_for(is_asked_again, c));
     world_lock();

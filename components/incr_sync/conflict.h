@@ -1,0 +1,55 @@
+/*
+ * What is done about a change that the target does not take (correctness A17): what a person chose
+ * for this very change, else the project's policy, else nothing, and the transaction is held. Asked
+ * by the endpoint on the worker's thread while the worker's group is alone in flight, so that a
+ * conflict found there is not the work of anything unfinished.
+ *
+ * The book of a person's choices is main's; the worker reads it only while main has given it the
+ * held transaction.
+ */
+#ifndef OMS_COMPONENTS_INCR_SYNC_CONFLICT_H
+#define OMS_COMPONENTS_INCR_SYNC_CONFLICT_H
+
+#include "common/base/buf.h"
+#include "common/base/vec.h"
+#include "components/endpoint/endpoint.h"
+#include "components/incr_sync/core/source_block.h"
+
+enum conflict_policy { CONFLICT_STOP, CONFLICT_SOURCE_WINS, CONFLICT_SKIP };
+/* Of project.yaml; a text that is none of them is "stop". */
+enum conflict_policy conflict_policy_of(const char *text);
+
+struct conflict_choice {
+    uint64_t at; /* which change of the held transaction */
+    enum conflict_fix fix;
+};
+struct conflict_book {
+    VEC(struct conflict_choice) choices;
+};
+void conflict_choose(struct conflict_book *b, uint64_t at, enum conflict_fix fix);
+
+#define CONFLICT_EVIDENCE 8000
+struct conflict_case { /* one group's conflicts; the worker's */
+    enum conflict_policy policy;
+    const struct conflict_book *book;
+    const struct source_txn *txn;
+    const struct write *writes;
+    uint64_t first; /* number of writes[0] within the transaction */
+    /* what became of them */
+    uint64_t skipped, overruled;
+    bool open; /* the last one had no answer: */
+    bool can_win;
+    uint64_t at;
+    char evidence[CONFLICT_EVIDENCE];
+    char id[ORIGIN_MAX + 24]; /* of the record being made */
+    struct buf text[4];
+};
+void conflict_case_init(struct conflict_case *c, enum conflict_policy policy,
+                        const struct conflict_book *book);
+void conflict_case_fini(struct conflict_case *c);
+void conflict_case_begin(struct conflict_case *c, const struct source_txn *t,
+                         const struct write *writes, uint64_t first);
+/* A conflict_decide; arg is the case. */
+enum conflict_fix conflict_ask(void *arg, const struct conflict *x, struct skipped *record);
+
+#endif
