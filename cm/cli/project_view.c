@@ -19,7 +19,10 @@ static bool is(const char *s, const char *word)
 const char *project_view_lag(const Oms__ProjectView *v, struct arena *arena)
 {
     if (!v->has_lag_ms || v->lag_ms < 0)
-        return "unknown";
+        return v->has_lag_unknown_since_us && v->lag_unknown_since_us > 0
+                   ? arena_printf(arena, "unknown since %s UTC",
+                                  cli_when(arena, v->lag_unknown_since_us))
+                   : "unknown";
     return arena_printf(arena, "%s%s%s%s", cli_duration(arena, v->lag_ms),
                         v->lag_kind ? " (by " : "", cli_or(v->lag_kind, ""),
                         v->lag_kind ? ")" : "");
@@ -160,6 +163,16 @@ static void put_incident(const Oms__Incident *n, struct buf *out)
     buf_u8(out, '\n');
 }
 
+static void put_backlog(const Oms__ProjectView *v, struct arena *arena, struct buf *out)
+{
+    buf_printf(out, "  backlog %.1f MB", (double)v->backlog_bytes / 1e6);
+    if (v->has_backlog_txns)
+        buf_printf(out, ", %s transactions", cli_count(arena, (unsigned long long)v->backlog_txns));
+    if (v->has_drain_ms && v->drain_ms > 0)
+        buf_printf(out, ", drained in about %s", cli_duration(arena, v->drain_ms));
+    buf_u8(out, '\n');
+}
+
 void project_view_summary(const Oms__ProjectView *v, const struct project_bars *bars,
                           struct arena *arena, struct buf *out)
 {
@@ -179,7 +192,9 @@ void project_view_summary(const Oms__ProjectView *v, const struct project_bars *
     if (v->position && *v->position)
         buf_printf(out, "  position %s\n", v->position);
     if (v->has_backlog_bytes && v->backlog_bytes > 0)
-        buf_printf(out, "  backlog %.1f MB\n", (double)v->backlog_bytes / 1e6);
+        put_backlog(v, arena, out);
+    if (v->lag_note && *v->lag_note && v->has_lag_ms)
+        buf_printf(out, "  %s\n", v->lag_note);
     for (size_t i = 0; i < v->n_incidents; i++)
         put_incident(v->incidents[i], out);
     if (v->error && v->error->code && *v->error->code)

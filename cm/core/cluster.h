@@ -26,6 +26,7 @@
 
 /* A report older than this says nothing about the present. */
 #define REPORT_FRESH_MS 5000
+#define REPORT_USUAL_MS 2000 /* a report is rarely older */
 /* A project's name, a dot, a step's suffix. */
 #define PROJECT_NAME_MAX 48
 #define COMPONENT_ID_MAX (PROJECT_NAME_MAX + 32)
@@ -101,9 +102,10 @@ struct component {
     uint64_t directive, live; /* revisions of the directive and the live part */
     char *address;
     /* Not in its row: */
-    struct kept status;    /* Oms__ComponentStatus of this epoch */
-    struct kept outcome;   /* Oms__TaskOutcome */
-    struct mono report_at; /* when the report in it was made; meaningful if has_report */
+    struct kept status;      /* Oms__ComponentStatus of this epoch */
+    struct kept outcome;     /* Oms__TaskOutcome */
+    struct wall report_wall; /* the same by our clock */
+    struct mono report_at;   /* when the report in it was made; meaningful if has_report */
     bool has_report, restarts_known;
     uint32_t restarts, crashes, refusals;
     struct mono crashes_from;

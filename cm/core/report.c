@@ -48,6 +48,8 @@ static void take_report(struct cycle *y, struct component *x, const Oms__Compone
     x->has_report = r != NULL && st->has_report_age_ms && st->report_age_ms >= 0;
     if (x->has_report)
         x->report_at = mono_add_ms(y->now.mono, -st->report_age_ms);
+    if (x->has_report)
+        x->report_wall.us = y->now.wall.us - st->report_age_ms * 1000;
     if (!p || !r)
         return;
     p->version++;

@@ -97,6 +97,7 @@ void spec_store(struct spec_builder *b)
     spec_ends(b);
     b->fixed->target = NULL;
     b->fixed->store = project_file(b->p)->store;
+    b->fixed->heartbeat = project_file(b->p)->heartbeat;
     b->fixed->has_server_id = true;
     b->fixed->server_id = server_id_of(b->p, b->x);
     b->fixed->begin = (char *)"";
@@ -118,6 +119,7 @@ void spec_incremental(struct spec_builder *b)
 {
     spec_ends(b);
     b->fixed->incremental = project_file(b->p)->incremental;
+    b->fixed->heartbeat = project_file(b->p)->heartbeat;
     b->fixed->store_id =
         arena_printf(b->a, "%s.%s", b->p->named.key, step_rows[STEP_LOG_PULL].component);
     b->fixed->full_task = task_of(b, STEP_FULL);

@@ -187,6 +187,29 @@ static void view_incidents(const struct cluster *c, const struct project *p, str
     }
 }
 
+/* A report that is on its way longer than usual: the lag has grown by that since. */
+static int64_t aged(const struct component *x, struct mono now, int64_t lag_ms)
+{
+    int64_t age = mono_ms_between(x->report_at, now);
+
+    return age > REPORT_USUAL_MS ? lag_ms + age : lag_ms;
+}
+
+static void view_known_lag(const struct component *x, const Oms__ComponentReport *r,
+                           struct mono now, Oms__ProjectView *v)
+{
+    v->has_lag_ms = r->has_lag_ms && r->lag_ms >= 0;
+    v->lag_ms = v->has_lag_ms ? aged(x, now, r->lag_ms) : 0;
+    v->has_lag_unknown_since_us = !v->has_lag_ms && r->has_lag_unknown_since_us;
+    v->lag_unknown_since_us = v->has_lag_unknown_since_us ? r->lag_unknown_since_us : 0;
+    v->has_backlog_bytes = r->has_backlog_bytes && r->backlog_bytes >= 0;
+    v->backlog_bytes = v->has_backlog_bytes ? r->backlog_bytes : 0;
+    v->has_backlog_txns = r->has_backlog_txns && r->backlog_txns >= 0;
+    v->backlog_txns = v->has_backlog_txns ? r->backlog_txns : 0;
+    v->has_drain_ms = r->has_drain_ms && r->drain_ms >= 0;
+    v->drain_ms = v->has_drain_ms ? r->drain_ms : 0;
+}
+
 /* Unknown (absent) unless a fresh report of a running component says it. */
 static void view_lag(const struct cluster *c, const struct project *p, struct mono now,
                      Oms__ProjectView *v)
@@ -197,18 +220,24 @@ static void view_lag(const struct cluster *c, const struct project *p, struct mo
 
     v->has_caught_up = true;
     v->caught_up = project_is_caught_up(c, p, now);
-    v->lag_kind = (char *)"commit time";
-    if (store && component_report(store))
+    v->lag_kind = (char *)"commit-time";
+    if (store && component_report(store)) {
         v->store_position = component_report(store)->position;
+        v->lag_note = component_report(store)->lag_note;
+    }
     if (!r)
         return;
     v->position = r->position;
-    if (!x->goal_run || !component_is_fresh(x, now))
+    if (!text_is(r->lag_kind, ""))
+        v->lag_kind = r->lag_kind;
+    if (!x->goal_run)
         return;
-    v->has_lag_ms = r->has_lag_ms && r->lag_ms >= 0;
-    v->lag_ms = v->has_lag_ms ? r->lag_ms : 0;
-    v->has_backlog_bytes = r->has_backlog_bytes && r->backlog_bytes >= 0;
-    v->backlog_bytes = v->has_backlog_bytes ? r->backlog_bytes : 0;
+    if (!component_is_fresh(x, now)) {
+        v->has_lag_unknown_since_us = x->report_wall.us != 0;
+        v->lag_unknown_since_us = x->report_wall.us;
+        return;
+    }
+    view_known_lag(x, r, now, v);
 }
 
 Oms__ProjectView *view_project(const struct cluster *c, const struct project *p, bool whole,

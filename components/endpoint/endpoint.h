@@ -1,5 +1,5 @@
 /*
- * Endpoints: five interfaces cut by wire protocol; products are flavours. Components speak to
+ * Endpoints: six interfaces cut by wire protocol; products are flavours. Components speak to
  * servers only through these tables; a NULL table means "cannot". No write function exists that
  * does not take a claim (a fenced slot of a takeover, correctness F).
  *
@@ -32,6 +32,7 @@ struct endpoint_address {
     const char *tls_ca; /* PEM file, or NULL; tls_mode: "off", "preferred", "required", "verify" */
     const char *tls_mode;
     uint32_t connect_timeout_ms; /* 0 = 10000 */
+    uint32_t answer_timeout_ms;  /* a statement's answer; 0 = no limit. Whole seconds count */
 };
 
 struct session; /* one connection, set up on purpose (time zone, sql_mode, charset) */
@@ -157,6 +158,20 @@ struct log_ops {
                  struct log_progress *p, struct err *e);
     /* What the source has executed now (A13), for the containment check on connect. */
     bool (*executed)(struct session *s, struct txn_set *set, struct err *e);
+};
+
+/* ---- heartbeat: the one row that is written to a source, where a person asked for it
+ * ------------- Not through a claim: it is no data of the project, in a database of its own that no
+ * scope has. */
+struct heartbeat;
+struct heartbeat_ops {
+    /* Makes database and table HEARTBEAT_TABLE (txn.h) if they are missing. ERR_SERVER_DENIED ...
+     */
+    bool (*open)(const struct endpoint_address *a, const char *schema, struct heartbeat **h,
+                 struct err *e);
+    /* The row of `name` says `at`; committed when it returns true. */
+    bool (*beat)(struct heartbeat *h, const char *name, struct wall at, struct err *e);
+    void (*close)(struct heartbeat *h); /* NULL is fine */
 };
 
 /* ---- target: fenced writing --------------------------------------------------------------------
@@ -308,6 +323,7 @@ struct endpoint {
     const struct catalog_ops *catalog;
     const struct reader_ops *reader;
     const struct log_ops *log;
+    const struct heartbeat_ops *heartbeat;
     const struct target_ops *target;
     const struct dialect_ops *dialect;
 };

@@ -38,6 +38,8 @@ struct store_reader {
     pthread_mutex_t lock;
     bool connected;
     struct stream_heard heard;
+    uint64_t txns_to_come;
+    struct mono said_at; /* the Store's last frame */
     struct txn_set position;
     bool position_new;
 };
@@ -86,6 +88,8 @@ static void set_connected(struct store_reader *r, bool connected)
     r->connected = connected;
     r->position_new = true; /* another connection has not been told */
     r->heard = (struct stream_heard){0};
+    r->txns_to_come = 0;
+    r->said_at = clock_mono();
     pthread_mutex_unlock(&r->lock);
 }
 
@@ -203,8 +207,11 @@ static bool take_block(struct store_reader *r, const struct block_head *head, st
 
 static void take_heard(struct store_reader *r, const struct stream_heard *heard)
 {
+    uint64_t have = txn_set_count(intake_seen(r->p.intake));
+
     pthread_mutex_lock(&r->lock);
     r->heard = *heard;
+    r->txns_to_come = heard->txns > have ? heard->txns - have : 0;
     pthread_mutex_unlock(&r->lock);
     if (atomic_exchange(&r->heard_waits, true))
         return; /* main is behind; the next one will do */
@@ -242,6 +249,9 @@ static bool read_once(struct store_reader *r, struct err *e)
         return mono_ms_between(r->frame_at, clock_mono()) < SILENT_MS ||
                err_set(e, ERR_TIMEOUT, "store '%s' said nothing for %d s", r->p.store_id,
                        SILENT_MS / 1000);
+    pthread_mutex_lock(&r->lock);
+    r->said_at = clock_mono();
+    pthread_mutex_unlock(&r->lock);
     if (!take_frame(r, ev, &head, &heard, e))
         return false;
     r->frame_at = clock_mono(); /* after waiting for room, which is not the Store's silence */
@@ -341,13 +351,15 @@ void store_reader_position(struct store_reader *r, const struct txn_set *low)
     pthread_mutex_unlock(&r->lock);
 }
 
-bool store_reader_heard(struct store_reader *r, struct stream_heard *heard)
+bool store_reader_heard(struct store_reader *r, struct reader_heard *out)
 {
     bool connected;
 
     pthread_mutex_lock(&r->lock);
     connected = r->connected;
-    *heard = r->heard;
+    *out = (struct reader_heard){.heard = r->heard,
+                                 .silent_ms = mono_ms_between(r->said_at, clock_mono()),
+                                 .txns_to_come = r->txns_to_come};
     pthread_mutex_unlock(&r->lock);
     return connected;
 }

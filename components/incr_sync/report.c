@@ -48,6 +48,14 @@ static void rates(struct sync *s)
         if (n->txns_rate < 0.05)
             n->txns_rate = 0;
     }
+    if (s->last_tick.ns != 0 && seconds > 0.05) {
+        uint64_t passed = txn_set_count(window_low(s->window));
+
+        if (n->passed_at_tick > 0)
+            n->passed_rate = RATE_KEEP * n->passed_rate +
+                             (1 - RATE_KEEP) * (double)(passed - n->passed_at_tick) / seconds;
+        n->passed_at_tick = passed;
+    }
     s->last_tick = now;
     n->rows_at_tick = n->rows;
     n->txns_at_tick = n->txns;
@@ -60,7 +68,7 @@ static void rates(struct sync *s)
     component_metric(s->c, "pending_trx", (double)window_pending(s->window));
 }
 
-static void put_position(struct sync *s, int64_t lag, bool caught_up, int64_t backlog)
+static void put_position(struct sync *s, struct lag lag, bool caught_up, int64_t backlog)
 {
     struct txn_set set;
     struct buf text;
@@ -69,41 +77,95 @@ static void put_position(struct sync *s, int64_t lag, bool caught_up, int64_t ba
     buf_init(&text, POSITION_TEXT_MAX);
     window_committed(s->window, &set);
     txn_set_format(&set, &text);
-    component_position(s->c, buf_cstr(&text), lag, caught_up, backlog);
+    component_position(s->c, buf_cstr(&text), lag.ms, caught_up, backlog);
     txn_set_fini(&set);
     buf_fini(&text);
 }
 
+void report_beat(struct sync *s, struct wall beat)
+{
+    int64_t ms = (clock_wall().us - beat.us) / 1000;
+
+    s->beat_at = beat;
+    s->beat_delay_ms = ms > 0 ? ms : 0;
+}
+
+/* Transactions that the source commits a second, as the Store publishes them. */
+static void published(struct sync *s, const struct reader_heard *h, int64_t ms)
+{
+    struct counters *n = &s->counters;
+    uint64_t was = n->published_at_tick;
+
+    n->published_at_tick = h->heard.txns;
+    if (was == 0 || h->heard.txns < was || ms <= 0)
+        return;
+    n->published_rate = RATE_KEEP * n->published_rate +
+                        (1 - RATE_KEEP) * (double)(h->heard.txns - was) * 1000 / (double)ms;
+}
+
+static void put_lag(struct sync *s, const struct lag *lag, const struct reader_heard *h)
+{
+    static const char *const kinds[] = {
+        [LAG_BY_COMMIT_TIME] = "commit-time", [LAG_BY_HEARTBEAT] = "heartbeat"};
+    uint64_t txns = h ? h->txns_to_come + window_pending(s->window) : 0;
+    struct component_lag l = {.kind = kinds[lag->kind], .backlog_txns = -1, .drain_ms = -1};
+
+    if (lag->ms != LAG_UNKNOWN)
+        s->unknown_since = (struct wall){0};
+    else if (s->unknown_since.us == 0)
+        s->unknown_since = h && h->heard.source_heard.us ? h->heard.source_heard : clock_wall();
+    l.unknown_since_us = s->unknown_since.us;
+    if (h && lag->ms != LAG_UNKNOWN) {
+        l.backlog_txns = (int64_t)txns;
+        l.drain_ms = lag_drain_ms(txns, s->counters.passed_rate, s->counters.published_rate);
+    }
+    component_lag(s->c, &l);
+}
+
 void report_tick(struct sync *s)
 {
+    const Oms__HeartbeatOptions *beat = s->spec->fixed->heartbeat;
     const struct source_txn *oldest = window_oldest(s->window);
-    struct stream_heard heard = {0};
+    struct reader_heard heard = {0};
     struct lag_facts f = {.now = clock_wall(),
                           .oldest_commit = oldest ? oldest->commit : (struct wall){0},
                           .newest_commit = s->newest_commit,
                           .level_at = s->level_at,
                           .indexes_done = s->indexes_done,
-                          .caught_up_lag_ms = s->options->caught_up_lag_ms};
+                          .caught_up_lag_ms = s->options->caught_up_lag_ms,
+                          .beat_at = s->beat_at,
+                          .beat_delay_ms = s->beat_delay_ms};
+    struct lag lag;
 
+    if (beat)
+        f.beat_every_ms = beat->has_interval_ms ? beat->interval_ms : 1000;
     f.connected = store_reader_heard(s->reader, &heard);
-    f.source_heard = heard.source_heard;
-    f.source_time = heard.source_time;
-    f.more_in_store = heard.backlog_bytes > 0;
-    put_position(s, lag_ms(&f), lag_is_caught_up(&f),
-                 f.connected ? (int64_t)heard.backlog_bytes : -1);
+    f.store_silent_ms = heard.silent_ms;
+    f.source_heard = heard.heard.source_heard;
+    f.source_time = heard.heard.source_time;
+    f.more_in_store = heard.heard.backlog_bytes > 0;
+    lag = lag_now(&f);
+    put_position(s, lag, lag_is_caught_up(&f),
+                 lag_is_blind(&f) ? -1
+                                  : (int64_t)(heard.heard.backlog_bytes + window_bytes(s->window)));
+    published(s, &heard, mono_ms_between(s->last_tick, clock_mono()));
     rates(s);
+    put_lag(s, &lag, f.connected ? &heard : NULL);
 }
 
 /* What follows takes long and nothing is looked at meanwhile: no figure of before stays. */
 void report_blind(struct sync *s)
 {
-    put_position(s, LAG_UNKNOWN, false, -1);
+    struct lag unknown = {.ms = LAG_UNKNOWN};
+
+    put_position(s, unknown, false, -1);
+    put_lag(s, &unknown, NULL);
 }
 
 void report_lost(struct sync *s)
 {
     if (s->window)
-        put_position(s, LAG_UNKNOWN, false, -1);
+        report_blind(s);
     component_progress(s->c, STEP_NAME, "rows", s->counters.rows, 0, 0, -1);
     component_metric(s->c, "rows_per_s", 0);
     component_metric(s->c, "trx_per_s", 0);

@@ -26,6 +26,10 @@ static void table_scope(void *arg, const struct table_def *t, struct intake_scop
     struct sync *s = arg;
     const struct table_pos *pos;
 
+    const Oms__HeartbeatOptions *beat = s->spec->fixed->heartbeat;
+
+    out->heartbeat = beat && strcmp(t->name, HEARTBEAT_TABLE) == 0 &&
+                     strcmp(t->db, beat->schema ? beat->schema : "oms_heartbeat") == 0;
     out->in_scope = scope_has(s->scope, t->db, t->name);
     if (!out->in_scope)
         return;
@@ -68,6 +72,8 @@ static void release_txn(void *arg, struct source_txn *t)
 {
     struct sync *s = arg;
 
+    if (!s->closing && t->beat.us > s->beat_at.us) /* low has passed it */
+        report_beat(s, t->beat);
     source_txn_release(t, block_idle, s->budget);
 }
 
@@ -99,6 +105,7 @@ static void make_core(struct sync *s)
                                .done = done,
                                .scope = table_scope,
                                .ddl_in_scope = ddl_in_scope,
+                               .store_id = s->spec->fixed->store_id,
                                .fold_exact = fold_exact,
                                .arg = s,
                                .txn_limit_bytes = TXN_LIMIT_BYTES,
@@ -206,6 +213,7 @@ static void sync_close(struct sync *s)
 {
     const struct target_ops *target = s->endpoint ? s->endpoint->target : NULL;
 
+    s->closing = true;
     for (uint32_t i = 0; s->workers && i < s->n_slots; i++)
         worker_stop(&s->workers[i]);
     store_reader_stop(s->reader);

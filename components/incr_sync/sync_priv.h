@@ -90,8 +90,13 @@ void store_reader_stop(struct store_reader *r); /* waits; NULL is fine */
 void store_reader_free(struct store_reader *r);
 /* What the Store may forget. Thread: main. */
 void store_reader_position(struct store_reader *r, const struct txn_set *low);
-/* The newest HEARD, false: not connected. Thread: main. */
-bool store_reader_heard(struct store_reader *r, struct stream_heard *heard);
+struct reader_heard {
+    struct stream_heard heard; /* the newest */
+    int64_t silent_ms;         /* since the Store said anything */
+    uint64_t txns_to_come;     /* in the Store's set, and not delivered */
+};
+/* False: not connected. Thread: main. */
+bool store_reader_heard(struct store_reader *r, struct reader_heard *out);
 /* main has taken the HEARD event. */
 void store_reader_heard_taken(struct store_reader *r);
 /* The error of EVENT_READER_FAILED. */
@@ -155,6 +160,10 @@ const struct table_pos *start_find(const struct start_facts *f, const char *db, 
 struct counters {
     uint64_t rows, txns, groups, rows_at_tick, txns_at_tick;
     double rows_rate, txns_rate;
+    uint64_t published_at_tick; /* transactions in the Store's set */
+    double published_rate;
+    uint64_t passed_at_tick; /* transactions in low */
+    double passed_rate;
 };
 struct hold { /* what a person is asked; key "" = nothing */
     char key[TXN_TEXT_MAX + 32];
@@ -196,6 +205,10 @@ struct sync {
     bool mark_known; /* mark_order is */
     uint64_t mark_number, mark_order;
     struct wall mark_at, level_at, newest_commit;
+    struct wall beat_at; /* see lag.h */
+    int64_t beat_delay_ms;
+    struct wall unknown_since; /* 0 = the lag is known */
+    bool closing;              /* what is released now was not committed */
     struct counters counters;
 };
 /* One claim: from takeover to a stop or to a copy that runs again (true), or an error. */
@@ -217,6 +230,8 @@ bool indexes_create(struct sync *s, struct err *e) MUST_CHECK;
 
 /* --- report.c --- */
 void report_tick(struct sync *s);
+/* A heartbeat, and everything before it is committed. */
+void report_beat(struct sync *s, struct wall beat);
 void report_blind(struct sync *s); /* before what takes long: lag unknown */
 void report_lost(
     struct sync *s); /* the claim ended with an error: nothing is known until the next */

@@ -113,6 +113,12 @@ void record_write_table(struct buf *out, const struct table_def *t);
 void record_write_ddl(struct buf *out, const struct txn_head *h, const struct ddl_record *d);
 void record_write_heartbeat(struct buf *out, struct wall source_time, struct view native);
 
+/* The row that a Store writes on its source and that comes back in the log: database of the
+ * project's choice, these names. */
+#define HEARTBEAT_TABLE "beat"
+#define HEARTBEAT_NAME_COLUMN "store" /* the Store's id */
+#define HEARTBEAT_TIME_COLUMN "at_us" /* BIGINT: when it was written, microseconds since 1970 */
+
 /* --- reading ------------------------------------------------------------------------------------
  */
 struct record {

@@ -68,6 +68,16 @@ void component_table(struct component *c, const char *step, const char *table, c
  * unknown). */
 void component_position(struct component *c, const char *position, int64_t lag_ms, bool caught_up,
                         int64_t backlog_bytes);
+/* What the lag is measured by, and what is still to do. */
+struct component_lag {
+    const char *kind;         /* "heartbeat", "commit-time"; a literal */
+    int64_t unknown_since_us; /* 0: it is known */
+    int64_t backlog_txns;     /* -1 unknown */
+    int64_t drain_ms;         /* -1 unknown, or the backlog grows */
+};
+void component_lag(struct component *c, const struct component_lag *l);
+/* Why there is no heartbeat; NULL: nothing to say. */
+void component_lag_note(struct component *c, const char *note);
 void component_metric(struct component *c, const char *name, double value);
 /* Where the component's own service listens (a Store's stream), "127.0.0.1:4321"; for its peers. */
 void component_listening(struct component *c, const char *address);

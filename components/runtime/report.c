@@ -3,7 +3,11 @@
 #include <string.h>
 
 #include "common/log/log.h"
+#include "common/os/clock.h"
 #include "components/runtime/runtime_priv.h"
+
+#define LAG_FRESH_MS 1500 /* it is measured twice a second */
+#define LAG_OLD_MS 5000
 
 static void set_text(char **to, const char *text)
 {
@@ -90,7 +94,23 @@ void component_position(struct component *c, const char *position, int64_t lag_m
     c->lag_ms = lag_ms;
     c->caught_up = caught_up;
     c->backlog_bytes = backlog_bytes;
+    c->position_at = clock_mono();
     c->has_position = true;
+    pthread_mutex_unlock(&c->lock);
+}
+
+void component_lag(struct component *c, const struct component_lag *l)
+{
+    pthread_mutex_lock(&c->lock);
+    c->lag = *l;
+    c->has_lag = true;
+    pthread_mutex_unlock(&c->lock);
+}
+
+void component_lag_note(struct component *c, const char *note)
+{
+    pthread_mutex_lock(&c->lock);
+    set_text(&c->lag_note, note);
     pthread_mutex_unlock(&c->lock);
 }
 
@@ -321,6 +341,48 @@ static Oms__Error *build_error(const struct err *e, struct arena *a)
     return p;
 }
 
+static void build_lag(const struct component *c, struct arena *a, Oms__ComponentReport *out)
+{
+    out->lag_note = copy(a, c->lag_note);
+    if (!c->has_lag)
+        return;
+    out->lag_kind = copy(a, c->lag.kind);
+    out->has_lag_unknown_since_us = c->lag.unknown_since_us != 0;
+    out->lag_unknown_since_us = c->lag.unknown_since_us;
+    out->has_backlog_txns = out->has_drain_ms = 1;
+    out->backlog_txns = c->lag.backlog_txns;
+    out->drain_ms = c->lag.drain_ms;
+}
+
+static void build_position(const struct component *c, struct arena *a, Oms__ComponentReport *out)
+{
+    out->position = copy(a, c->position ? c->position : "");
+    out->has_lag_ms = out->has_caught_up = out->has_backlog_bytes = 1;
+    out->lag_ms = c->lag_ms;
+    out->caught_up = c->caught_up;
+    out->backlog_bytes = c->backlog_bytes;
+}
+
+/* Who measures the lag may wait for a server meanwhile: the last figure grows old, and after a
+ * while it says nothing. */
+static void age_lag(const struct component *c, Oms__ComponentReport *out)
+{
+    int64_t age = mono_ms_between(c->position_at, clock_mono());
+
+    if (out->lag_ms < 0 || age < LAG_FRESH_MS)
+        return;
+    out->caught_up = false;
+    if (age < LAG_OLD_MS) {
+        out->lag_ms += age;
+        return;
+    }
+    out->lag_ms = out->backlog_bytes = -1;
+    out->has_lag_unknown_since_us = 1;
+    out->lag_unknown_since_us = clock_wall().us - age * 1000;
+    if (out->has_backlog_txns)
+        out->backlog_txns = out->drain_ms = -1;
+}
+
 Oms__ComponentReport *report_build(struct component *c, struct arena *a)
 {
     Oms__ComponentReport *out = arena_alloc(a, sizeof *out);
@@ -336,13 +398,11 @@ Oms__ComponentReport *report_build(struct component *c, struct arena *a)
     build_tables(c, a, out);
     build_incidents(c, a, out);
     build_metrics(c, a, out);
-    if (c->has_position) {
-        out->position = copy(a, c->position ? c->position : "");
-        out->has_lag_ms = out->has_caught_up = out->has_backlog_bytes = 1;
-        out->lag_ms = c->lag_ms;
-        out->caught_up = c->caught_up;
-        out->backlog_bytes = c->backlog_bytes;
-    }
+    if (c->has_position)
+        build_position(c, a, out);
+    build_lag(c, a, out);
+    if (c->has_position)
+        age_lag(c, out);
     if (c->error.code != ERR_NONE)
         out->error = build_error(&c->error, a);
     out->address = copy(a, c->address);
@@ -377,5 +437,6 @@ void report_fini(struct component *c)
     vec_fini(&c->incidents);
     free(c->position);
     free(c->address);
+    free(c->lag_note);
     free(c->result);
 }

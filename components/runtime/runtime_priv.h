@@ -64,7 +64,10 @@ struct component {
     VEC(struct incident_row) incidents;
     char *position, *address, *result;
     int64_t lag_ms, backlog_bytes;
-    bool caught_up, has_position;
+    bool caught_up, has_position, has_lag;
+    struct mono position_at; /* when position and lag were last set */
+    struct component_lag lag;
+    char *lag_note;
     struct err error;
 };
 

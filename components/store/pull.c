@@ -4,12 +4,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/log/log.h"
 #include "common/os/clock.h"
 #include "components/endpoint/endpoint.h"
 #include "components/store/ask.h"
+#include "components/store/heartbeat.h"
 #include "components/store/serve.h"
 #include "components/store/writer.h"
 #include "components/transform/transform.h"
@@ -31,6 +33,8 @@ struct pull {
     struct store *store;
     struct writer *writer;
     struct serve *serve;
+    struct heart *heart;
+    const char *heartbeat_schema; /* NULL: no heartbeat was asked for */
     struct log *log;
     bool full_told; /* the disk was reported full */
     bool heard;     /* since the log was opened: connected, and one thing received */
@@ -116,6 +120,16 @@ static uint32_t next_table_id(const struct table_def *const *known, size_t n)
     return next;
 }
 
+/* A name_filter: what the project follows, and the heartbeat's table. */
+static bool is_followed(void *arg, const char *db, const char *table)
+{
+    struct pull *p = arg;
+
+    return transform_filter((void *)p->scope, db, table) ||
+           (p->heartbeat_schema && strcmp(db, p->heartbeat_schema) == 0 &&
+            strcmp(table, HEARTBEAT_TABLE) == 0);
+}
+
 static bool open_log(struct pull *p, uint32_t attempt, struct err *e)
 {
     struct txn_set after;
@@ -126,8 +140,8 @@ static bool open_log(struct pull *p, uint32_t attempt, struct err *e)
                                 .after_native = "",
                                 .server_id = server_id(p, attempt),
                                 .heartbeat_ms = HEARTBEAT_MS,
-                                .filter = transform_filter,
-                                .filter_arg = (void *)p->scope,
+                                .filter = is_followed,
+                                .filter_arg = p,
                                 .next_table_id = next_table_id(known, n_known),
                                 .known = known,
                                 .n_known = n_known,
@@ -329,6 +343,26 @@ static bool start_serving(struct pull *p, struct err *e)
     return true;
 }
 
+static bool start_heartbeat(struct pull *p, struct err *e)
+{
+    const Oms__HeartbeatOptions *o = component_spec(p->c)->fixed->heartbeat;
+    struct heart_params hp = {.component = p->c,
+                              .endpoint = p->source,
+                              .address = &p->source_at,
+                              .schema = o && o->schema ? o->schema : "oms_heartbeat",
+                              .name = component_spec(p->c)->id,
+                              .interval_ms = o && o->has_interval_ms ? o->interval_ms : 1000};
+
+    if (!o)
+        return true;
+    if (!p->source->heartbeat) {
+        component_lag_note(p->c, "no heartbeat: a source of this kind cannot have one");
+        return true;
+    }
+    p->heartbeat_schema = hp.schema;
+    return heart_start(&hp, &p->heart, e);
+}
+
 bool store_run(struct component *c, struct err *e)
 {
     const Oms__ComponentFixed *fixed = component_spec(c)->fixed;
@@ -341,8 +375,9 @@ bool store_run(struct component *c, struct err *e)
          transform_scope(fixed->scope, &p.arena, &p.scope, e) && open_store(&p, e);
     if (ok) {
         store_asks_begin(c, p.store);
-        ok = start_serving(&p, e) && pull_for_ever(&p, e);
+        ok = start_heartbeat(&p, e) && start_serving(&p, e) && pull_for_ever(&p, e);
         store_asks_end();
+        heart_stop(p.heart);
     }
     serve_stop(p.serve);
     store_close(p.store);

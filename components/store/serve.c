@@ -166,6 +166,7 @@ static bool tell_heard(struct client *c, struct err *e)
 {
     struct store_figures f;
     struct frame_heard h;
+    struct txn_set set;
     struct buf out;
     bool ok;
 
@@ -173,10 +174,13 @@ static bool tell_heard(struct client *c, struct err *e)
         return true;
     c->heard_at = clock_mono();
     store_figures(c->s->o.store, &f);
+    store_set(c->s->o.store, &set);
     h = (struct frame_heard){.source_heard_us = c->s->source_heard_us,
                              .source_time_us = c->s->source_time_us,
                              .last_number = f.last_number,
-                             .backlog_bytes = store_reader_backlog(c->reader)};
+                             .backlog_bytes = store_reader_backlog(c->reader),
+                             .txns = txn_set_count(&set)};
+    txn_set_fini(&set);
     buf_init(&out, 4096);
     frame_put_heard(&out, &h);
     ok = send_buf(c, &out, e);

@@ -31,6 +31,7 @@ struct stream_heard {
     struct wall source_time;  /* the newest commit or heartbeat time known */
     uint64_t backlog_bytes;   /* published and not yet sent to this reader */
     uint64_t last_number;     /* newest published block */
+    uint64_t txns;            /* numbers in the Store's set, its begin included */
 };
 enum stream_event { STREAM_BLOCK, STREAM_TABLES, STREAM_HEARD, STREAM_NOTHING };
 bool stream_connect(const struct stream_client_params *p, struct stream_client **s,

@@ -135,7 +135,8 @@ static bool take_frame(struct stream_client *s, uint8_t type, struct view body,
         *heard = (struct stream_heard){.source_heard = {h.source_heard_us},
                                        .source_time = {h.source_time_us},
                                        .backlog_bytes = h.backlog_bytes,
-                                       .last_number = h.last_number};
+                                       .last_number = h.last_number,
+                                       .txns = h.txns};
         return true;
     case FRAME_REFUSAL:
         return frame_get_refusal(body, e);

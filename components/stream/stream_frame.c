@@ -103,6 +103,7 @@ void frame_put_heard(struct buf *out, const struct frame_heard *h)
     buf_u64(out, (uint64_t)h->source_time_us);
     buf_u64(out, h->last_number);
     buf_u64(out, h->backlog_bytes);
+    buf_u64(out, h->txns);
     frame_end(out, mark);
 }
 
@@ -114,6 +115,7 @@ bool frame_get_heard(struct view body, struct frame_heard *h, struct err *e)
     h->source_time_us = (int64_t)cursor_u64(&c);
     h->last_number = cursor_u64(&c);
     h->backlog_bytes = cursor_u64(&c);
+    h->txns = cursor_u64(&c);
     return !c.failed || bad(e, "heard");
 }
 

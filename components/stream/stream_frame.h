@@ -41,7 +41,7 @@ struct frame_greeting {
 };
 struct frame_heard {
     int64_t source_heard_us, source_time_us;
-    uint64_t last_number, backlog_bytes;
+    uint64_t last_number, backlog_bytes, txns;
 };
 
 /* Begins a frame in out and gives its mark; frame_end puts the length in. */

@@ -1,4 +1,4 @@
-/* Puts the five tables of this folder together. No code. */
+/* Puts the six tables of this folder together. No code. */
 #include "components/endpoint/mysql/endpoint.h"
 
 static const char *const flavours[] = {"mariadb", "mysql", NULL};
@@ -9,6 +9,7 @@ const struct endpoint mysql_endpoint = {
     .catalog = &mysql_catalog_ops,
     .reader = &mysql_reader_ops,
     .log = &mysql_log_ops,
+    .heartbeat = &mysql_heartbeat_ops,
     .target = &mysql_target_ops,
     .dialect = &mysql_dialect_ops,
 };

@@ -276,6 +276,12 @@ static bool connect_now(struct session *s, const struct endpoint_address *a, str
     enum mysql_protocol_type tcp = MYSQL_PROTOCOL_TCP;
 
     mysql_optionsv(s->my, MYSQL_OPT_CONNECT_TIMEOUT, &timeout_s);
+    if (a->answer_timeout_ms > 0) {
+        unsigned answer_s = (a->answer_timeout_ms + 999) / 1000;
+
+        mysql_optionsv(s->my, MYSQL_OPT_READ_TIMEOUT, &answer_s);
+        mysql_optionsv(s->my, MYSQL_OPT_WRITE_TIMEOUT, &answer_s);
+    }
     mysql_optionsv(s->my, MYSQL_OPT_RECONNECT, &no);
     mysql_optionsv(s->my, MYSQL_SET_CHARSET_NAME, "utf8mb4");
     /* "localhost" would otherwise mean the machine's own socket. */

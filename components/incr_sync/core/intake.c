@@ -17,6 +17,7 @@ struct open_txn { /* a transaction whose last part has not come; keeps its array
     uint32_t next_part;
     struct txn_id id;
     uint64_t bytes, changes;
+    struct wall beat;
     VEC(struct txn_part) parts;
     VEC(struct txn_table) tables;
     struct dep_keys keys;
@@ -135,6 +136,7 @@ static struct sync_table *table_make(struct intake *in, const struct table_def *
     t->current = name_current(in, def);
     in->p.scope(in->p.arg, def, &scope);
     t->in_scope = scope.in_scope;
+    t->heartbeat = scope.heartbeat && !scope.in_scope;
     if (!scope.in_scope)
         return t;
     t->key = key_of(def);
@@ -248,6 +250,34 @@ static bool change_keys(struct intake *in, const struct sync_table *t, const str
     return true;
 }
 
+/* A heartbeat's row: of our Store, it says when it was written. */
+static bool read_beat(struct intake *in, const struct table_def *def, const struct change *ch,
+                      struct err *e)
+{
+    int name = table_def_column(def, HEARTBEAT_NAME_COLUMN),
+        at = table_def_column(def, HEARTBEAT_TIME_COLUMN);
+    const struct value *v;
+    size_t len = in->p.store_id ? strlen(in->p.store_id) : 0;
+    struct cursor c;
+
+    if (name < 0 || at < 0 || def->columns[at].kind != KIND_I64)
+        return true; /* somebody else's table of that name */
+    vec_reserve(&in->row, def->n_columns);
+    v = in->row.at;
+    if (!row_read(def, ROWS_CANONICAL, ch->flags & CHANGE_F_ABSENT, ch->after, in->row.at))
+        return err_set(e, ERR_CORRUPT, "a heartbeat does not have its table's form");
+    if (v[at].state != VALUE_SET || v[at].len != 8)
+        return true;
+    c = cursor_of(v[at].p, 8);
+    if (v[name].state == VALUE_ABSENT && ch->before.p && /* an image with what changed alone */
+        !row_read(def, ROWS_CANONICAL, ch->flags & CHANGE_F_ABSENT, ch->before, in->row.at))
+        return err_set(e, ERR_CORRUPT, "a heartbeat does not have its table's form");
+    if (len > 0 && v[name].state == VALUE_SET && v[name].len == len &&
+        memcmp(v[name].p, in->p.store_id, len) == 0)
+        in->open.beat.us = (int64_t)cursor_u64(&c);
+    return true;
+}
+
 static bool read_changes(struct intake *in, struct view changes, uint64_t *used, struct err *e)
 {
     struct open_txn *o = &in->open;
@@ -260,6 +290,8 @@ static bool read_changes(struct intake *in, struct view changes, uint64_t *used,
     while (change_next(&it, &ch)) {
         const struct txn_table *t = &o->tables.at[in->current];
 
+        if (t->table->heartbeat && ch.after.p && !read_beat(in, t->table->def, &ch, e))
+            return false;
         if (t->use == USE_SKIP)
             continue;
         ++*used;
@@ -295,6 +327,7 @@ static void finish(struct intake *in, struct source_block *b, const struct txn_h
     t->covers_from = h->covers_from;
     t->commit = h->commit;
     t->native = h->native;
+    t->beat = o->beat;
     t->bytes = o->bytes;
     t->changes = o->changes;
     t->class_ = ddl               ? SOURCE_DDL
@@ -347,6 +380,7 @@ static bool begin_part(struct intake *in, const struct txn_head *h, struct err *
     o->committed = txn_set_has(&in->done, h->id);
     o->barrier = false;
     o->bytes = o->changes = 0;
+    o->beat = (struct wall){0};
     o->parts.n = o->tables.n = o->keys.n = 0;
     return true;
 }

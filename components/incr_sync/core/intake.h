@@ -22,6 +22,7 @@ struct intake_scope { /* what the project says of a source table */
     bool in_scope;
     const char *to_db, *to_name;       /* copied */
     const struct txn_set *begin, *end; /* outlive the intake */
+    bool heartbeat;                    /* the table of heartbeats: read, never written */
 };
 struct intake_params {
     const struct txn_set *low;  /* committed, with everything before: dropped */
@@ -29,6 +30,7 @@ struct intake_params {
     void (*scope)(void *arg, const struct table_def *t, struct intake_scope *out);
     /* Must this DDL be held for a person? The Store's in_scope is a first, wider answer. */
     bool (*ddl_in_scope)(void *arg, const struct ddl_record *d);
+    const char *store_id; /* whose heartbeat counts; may be NULL */
     dep_fold_exact *fold_exact;
     void *arg;
     uint64_t txn_limit_bytes; /* ERR_LIMIT beyond it; rows count with their bookkeeping */

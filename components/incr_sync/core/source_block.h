@@ -53,6 +53,7 @@ struct sync_table {
     const struct table_def *def;
     bool in_scope;
     const char *key;                   /* "db.name" of the source; only in scope */
+    bool heartbeat;                    /* never in scope; see intake_scope */
     const char *to_db, *to_name;       /* on the target */
     const struct txn_set *begin, *end; /* B and E; NULL = none: exact from the start */
     struct table_deps deps;            /* only in scope */
@@ -86,6 +87,7 @@ struct source_txn {
     struct txn_id id;
     uint64_t covers_from;
     struct wall commit;
+    struct wall beat; /* the time in our Store's heartbeat, if it has one; 0 = none */
     struct view native;
     enum source_class class_;
     uint64_t bytes;   /* of its parts */

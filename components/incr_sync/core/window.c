@@ -246,6 +246,11 @@ uint64_t window_pending(const struct window *w)
     return w->n_open;
 }
 
+uint64_t window_bytes(const struct window *w)
+{
+    return w->bytes;
+}
+
 uint64_t window_arrived(const struct window *w)
 {
     return w->next;

@@ -95,6 +95,7 @@ void window_committed(const struct window *w, struct txn_set *out);
 const struct source_txn *window_oldest(const struct window *w);
 uint32_t window_in_flight(const struct window *w); /* groups */
 uint64_t window_pending(const struct window *w);   /* transactions not committed, in flight too */
+uint64_t window_bytes(const struct window *w);     /* of those that low has not passed */
 /* Transactions are counted as they come: so many have arrived; low has passed so many. */
 uint64_t window_arrived(const struct window *w);
 uint64_t window_passed(const struct window *w);

@@ -148,6 +148,10 @@ void component_table(struct component *c, const char *step, const char *table, c
 {
     (void)c, (void)step, (void)table, (void)state, (void)done, (void)total, (void)detail;
 }
+void component_lag(struct component *c, const struct component_lag *l)
+{
+    (void)c, (void)l;
+}
 void component_metric(struct component *c, const char *name, double value)
 {
     (void)c, (void)name, (void)value;

@@ -135,6 +135,10 @@ void component_progress(struct component *c, const char *step, const char *unit,
     (void)c, (void)done, (void)total, (void)rate, (void)eta_s;
     must(strcmp(step, "log pull") == 0 && strcmp(unit, "bytes") == 0);
 }
+void component_lag_note(struct component *c, const char *note)
+{
+    (void)c, (void)note;
+}
 void component_metric(struct component *c, const char *name, double value)
 {
     (void)c, (void)name, (void)value;

@@ -55,7 +55,7 @@ static void assert_shows(struct fixture *f, const char *part)
 }
 
 #define RUNNING                                                                            \
-    "name: shop-move\nstate: running\nlag_ms: 800\nlag_kind: commit time\nsteps:\n"        \
+    "name: shop-move\nstate: running\nlag_ms: 800\nlag_kind: commit-time\nsteps:\n"        \
     "  - {name: precheck, state: done}\n"                                                  \
     "  - {name: full, state: running, done: 500000, total: 1000000, rate: 52310.2, unit: " \
     "rows, bytes_rate: 8100000, eta_s: 10}\n"                                              \
@@ -68,7 +68,7 @@ static void a_running_step_has_bar_rates_and_estimate(void **state)
 
     project_view_summary(view(f, RUNNING), &project_bars_plain, &f->arena, &f->out);
     assert_shows(f, "project shop-move: running   lag ");
-    assert_shows(f, "(by commit time)");
+    assert_shows(f, "(by commit-time)");
     assert_shows(f, "############------------  50%");
     assert_shows(f, "500,000 of 1,000,000 rows  52,310 rows/s  8.1 MB/s  10.0 s left");
     assert_shows(f, "3 tables: copy 2 copied, 1 copying\n");
