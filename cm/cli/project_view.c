@@ -165,6 +165,10 @@ static void put_incident(const Oms__Incident *n, struct buf *out)
 
 static void put_backlog(const Oms__ProjectView *v, struct arena *arena, struct buf *out)
 {
+    if (*cli_or(v->lag_note, "") && v->has_lag_ms)
+        buf_printf(out, "  %s\n", v->lag_note);
+    if (!v->has_backlog_bytes || v->backlog_bytes <= 0)
+        return;
     buf_printf(out, "  backlog %.1f MB", (double)v->backlog_bytes / 1e6);
     if (v->has_backlog_txns)
         buf_printf(out, ", %s transactions", cli_count(arena, (unsigned long long)v->backlog_txns));
@@ -191,10 +195,7 @@ void project_view_summary(const Oms__ProjectView *v, const struct project_bars *
     }
     if (v->position && *v->position)
         buf_printf(out, "  position %s\n", v->position);
-    if (v->has_backlog_bytes && v->backlog_bytes > 0)
-        put_backlog(v, arena, out);
-    if (v->lag_note && *v->lag_note && v->has_lag_ms)
-        buf_printf(out, "  %s\n", v->lag_note);
+    put_backlog(v, arena, out);
     for (size_t i = 0; i < v->n_incidents; i++)
         put_incident(v->incidents[i], out);
     if (v->error && v->error->code && *v->error->code)

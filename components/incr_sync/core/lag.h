@@ -30,8 +30,9 @@ struct lag_facts {
     int64_t beat_every_ms; /* 0 = none are asked for */
 };
 #define LAG_HEARD_LIMIT_MS 5000
-#define LAG_BEAT_SLACK_MS 250 /* a heartbeat may be so late before it counts, or half an interval \
-                               */
+#define LAG_BEAT_SLACK_MS                                                   \
+    250 /* a heartbeat may be so late before it counts, or half an interval \
+         */
 /* A Store that reads along meets the end of the source's log or a commit at least this often: a
  * heartbeat a second, and commit times are whole seconds. Older: it is still catching up itself. */
 #define LAG_STORE_BEHIND_MS 3000

@@ -65,7 +65,7 @@ static void a_hello_comes_back_and_any_cut_one_is_refused(void **state)
 static void greetings_and_heards_come_back(void **state)
 {
     struct frame_greeting g = {.protocol = 1, .store_id = text("p.store"), .epoch = 7}, g2;
-    struct frame_heard h = {-1, 1ll << 50, 3, 4}, h2;
+    struct frame_heard h = {-1, 1ll << 50, 3, 4, 5}, h2;
     struct err e = ERR_INIT;
     struct view body;
     struct buf b;
