@@ -137,9 +137,11 @@ static bool log_loop(struct log *l, struct buf *out, size_t from, size_t want, i
             int64_t passed = mono_ms_between(begun, clock_mono());
             wait = passed < timeout_ms ? timeout_ms - passed : 0;
         }
+        struct wall asked = clock_wall();
         if (!packets_next(&l->packets, wait, &event, &got, e))
             return false;
         if (!got) {
+            l->drained = asked;
             if (whole_bytes(l, out) > from || mono_ms_between(begun, clock_mono()) >= timeout_ms) {
                 p->at_end = !l->group.open;
                 return true;

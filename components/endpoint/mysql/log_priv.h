@@ -102,6 +102,7 @@ struct log {
     size_t part_bytes;
     int64_t clock_ahead_us; /* the source's clock minus ours */
     struct mono heard;      /* last time anything came */
+    struct wall drained;    /* last time nothing was waiting to be read; 0 = not yet */
 
     struct binlog_format format;
     char file[256];
