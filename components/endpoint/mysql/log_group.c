@@ -270,8 +270,8 @@ static bool format_in(struct log *l, struct view body, struct err *e)
     return binlog_read_format(body, &l->format, e) && group_cut(l, e);
 }
 
-/* The log had nothing more at a moment since we last found nothing waiting; that moment is sure. What
- * waited here while we stood still proves nothing about now. */
+/* The log had nothing more at a moment since we last found nothing waiting; that moment is sure.
+ * What waited here while we stood still proves nothing about now. */
 static void heartbeat_in(struct log *l)
 {
     int64_t then = l->drained.us ? l->drained.us + l->clock_ahead_us : 0;
