@@ -127,7 +127,7 @@ help:
 	@echo 'lint           what the style asks for and a machine can check'
 	@echo 'bench          each work beside its peer (WORK=name)'
 	@echo 'fuzz           every fuzzer for FUZZ_SECONDS (600)'
-	@echo 'chaos, soak    the main job under random kills (ROUNDS=20); the demo at ten times the rows'
+	@echo 'chaos, soak    a random workload under random faults (ROUNDS=20 FAULTS=20); the demo at ten times the rows, then chaos'
 	@echo 'docs           the generated reference in docs/reference'
 	@echo 'install        programs to PREFIX/bin (PREFIX=/usr/local)'
 	@echo 'clean          remove $(BUILD)'

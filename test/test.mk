@@ -30,17 +30,20 @@ $(BUILD)/fuzz/%: test/fuzz/%.c $(FUZZ_OBJS)
 fuzz: fuzz-bins
 	$(PYTHON) test/fuzz/run.py --seconds $(FUZZ_SECONDS) --bin $(BUILD)/fuzz
 
-# The main job under random kills, again and again; each round prints its seed (OMS_SEED=n repeats one).
+# A random workload under random faults, again and again, then the main job under kills; each round prints its seed
+# (OMS_SEED=n repeats one; FAULTS=n for longer rounds).
 ROUNDS ?= 20
+FAULTS ?= 20
 .PHONY: chaos soak
 chaos:
 	deploy/need build run demo test
 	$(MAKE) --no-print-directory VARIANT=asan bins
-	for i in $$(seq $(ROUNDS)); do OMS_BIN=$(BUILD)/asan/bin ASAN_OPTIONS=detect_leaks=0 /usr/bin/python3 -m pytest -q -s -p no:cacheprovider test/system -k "survives_kills" || exit 1; done
-# The demo at ten times the rows, then an hour of writes under the same checks.
+	OMS_BIN=$(BUILD)/asan/bin ASAN_OPTIONS=detect_leaks=0 /usr/bin/python3 test/proof/run.py --rounds $(ROUNDS) --faults $(FAULTS)
+	OMS_BIN=$(BUILD)/asan/bin ASAN_OPTIONS=detect_leaks=0 /usr/bin/python3 -m pytest -q -s -p no:cacheprovider test/system -k "survives_kills"
+# The demo at ten times the rows, then hours of chaos.
 soak:
 	$(MAKE) --no-print-directory demo ROWS=10000000
-	$(MAKE) --no-print-directory chaos ROUNDS=60
+	$(MAKE) --no-print-directory chaos ROUNDS=300
 
 docs: $(OUT)/bin/oms
 	@mkdir -p docs/reference

@@ -10,10 +10,12 @@
 #include "components/incr_sync/sync_priv.h"
 #include "components/transform/transform.h"
 
-static int by_key(const void *a, const void *b)
+static int by_name(const void *a, const void *b)
 {
     const struct copied_table *x = a, *y = b;
-    return strcmp(x->key, y->key);
+    int diff = strcmp(x->pos->db, y->pos->db);
+
+    return diff != 0 ? diff : strcmp(x->pos->name, y->pos->name);
 }
 
 static void intersect(struct txn_set *a, const struct txn_set *b)
@@ -62,7 +64,7 @@ bool start_load(struct sync *s, struct err *e)
         if (!take_pos(s, &f->pos[i], e))
             return false;
     if (f->tables.n > 0)
-        qsort(f->tables.at, f->tables.n, sizeof *f->tables.at, by_key);
+        qsort(f->tables.at, f->tables.n, sizeof *f->tables.at, by_name);
     if (!f->any)
         return err_set(e, ERR_NO_START, "the target has no record of the copy '%s'", task);
     return true;
@@ -79,14 +81,13 @@ void start_fini(struct start_facts *f)
     txn_set_fini(&f->end);
 }
 
-const struct table_pos *start_find(const struct start_facts *f, const char *db, const char *name)
+const struct table_pos *start_find(const struct start_facts *f, const char *db, const char *table)
 {
-    char key[600];
-    struct copied_table want = {.key = key}, *found;
+    struct table_pos pos = {.db = db, .name = table};
+    struct copied_table want = {.pos = &pos}, *found;
 
     if (f->tables.n == 0)
         return NULL;
-    snprintf(key, sizeof key, "%s.%s", db, name);
-    found = bsearch(&want, f->tables.at, f->tables.n, sizeof *f->tables.at, by_key);
+    found = bsearch(&want, f->tables.at, f->tables.n, sizeof *f->tables.at, by_name);
     return found ? found->pos : NULL;
 }

@@ -1,0 +1,49 @@
+#!/usr/bin/python3
+"""Chaos by hand, for as long as one likes: run.py [--rounds N] [--seed S] [--faults N] [--only FAULT,...] [--keep]
+OMS_SEED=n repeats one run. Stops at the first failure and leaves its directory."""
+import argparse
+import os
+import random
+import shutil
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(os.path.dirname(HERE)), "deploy", "sample")]
+from chaos import Chaos, Servers  # noqa: E402
+
+
+def main():
+    ap = argparse.ArgumentParser()
+    ap.add_argument("--rounds", type=int, default=10)
+    ap.add_argument("--seed", type=int, default=int(os.environ.get("OMS_SEED", 0)) or None)
+    ap.add_argument("--faults", type=int, default=20)
+    ap.add_argument("--only", default="")
+    ap.add_argument("--rate", type=int, default=60)
+    ap.add_argument("--keep", action="store_true", help="go on after a failure")
+    a = ap.parse_args()
+    directory = tempfile.mkdtemp(prefix="oms-chaos-")
+    os.chmod(directory, 0o755)
+    print(f"in {directory}", flush=True)
+    servers, failed = Servers(directory), 0
+    try:
+        for _ in range(a.rounds):
+            seed = a.seed or random.randrange(1, 1 << 30)
+            try:
+                Chaos(servers, seed, {"per_second": a.rate}, list(filter(None, a.only.split(","))),
+                      lambda t: print(t, flush=True)).run(faults=a.faults)
+                shutil.rmtree(os.path.join(directory, f"run-{seed}"), ignore_errors=True)
+            except AssertionError as e:
+                failed += 1
+                print(f"FAILED {e}", flush=True)
+                if not a.keep:
+                    raise SystemExit(1) from None
+    finally:
+        servers.stop()
+        if not failed:
+            shutil.rmtree(directory, ignore_errors=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""Random tables: each shape of key there is, several unique keys beside it, generated columns, strange names."""
+from values import keys, plain
+
+SHAPES = ["int", "composite", "random", "random", "unique_only", "nullable_unique", "none", "composite_random"]
+ACCOUNTS = 60
+SUM = ACCOUNTS * 1000
+
+
+def quote(name):
+    return "`" + name.replace("`", "``") + "`"
+
+
+class Column:
+    def __init__(self, name, definition, value, nullable=True, generated=False):
+        self.name, self.definition, self.value, self.nullable, self.generated = name, definition, value, nullable, generated
+
+    @property
+    def q(self):
+        return quote(self.name)
+
+    def sql(self):
+        null = "" if self.nullable or " NULL" in self.definition else " NOT NULL"
+        return f"{self.q} {self.definition}{null}"
+
+    def literal(self, rnd, null=0.15):
+        return "NULL" if self.nullable and rnd.random() < null else self.value(rnd)
+
+
+class Table:
+    """columns; key: those that find a row; uniques: further unique keys as (columns, SQL of its parts)."""
+
+    def __init__(self, rnd, name, shape, flavour):
+        self.name, self.shape = name, shape
+        self.columns, self.key, self.primary, self.uniques, self.indexes = [], [], False, [], []
+        self._key(rnd, flavour)
+        for i in range(rnd.randint(2, 9)):
+            definition, value = rnd.choice(plain(flavour))
+            self.columns.append(Column(rnd.choice(["c", "v`", "ä ", "Col."]) + str(i), definition, value))
+        self.columns.append(Column("n", "INT", lambda r: str(r.randint(-100, 100))))
+        if shape not in ("none", "unique_only"):
+            self._uniques(rnd, flavour)
+        self._generated(rnd)
+        rest = self.columns[len(self.key):]
+        rnd.shuffle(rest)
+        if rnd.random() < 0.5:
+            self.columns[len(self.key):] = rest
+        else:
+            self.columns = rest + self.columns[:len(self.key)]
+
+    def _key(self, rnd, flavour):
+        pool = keys(flavour)
+        exact = ("INT", lambda r: str(r.randint(1, 40)))
+        kinds = {"int": [exact], "composite": [exact, ("VARCHAR(8) CHARACTER SET latin1", lambda r: f"'k{r.randint(1, 4)}'")],
+                 "random": [rnd.choice(pool)], "unique_only": [rnd.choice(pool)], "nullable_unique": [exact],
+                 "none": [exact], "composite_random": [rnd.choice(pool), rnd.choice(pool), exact]}[self.shape]
+        for i, (definition, value) in enumerate(kinds):
+            self.columns.append(Column(f"k{i}", definition, value, nullable=self.shape in ("nullable_unique", "none")))
+        self.key = list(self.columns)
+        self.primary = self.shape not in ("unique_only", "nullable_unique", "none")
+
+    def _uniques(self, rnd, flavour):
+        for i in range(rnd.choice([0, 1, 1, 2, 3])):
+            definition, value = rnd.choice(keys(flavour))
+            column = Column(f"u{i}", definition, value, nullable=rnd.random() < 0.7 and "NOT NULL" not in definition)
+            self.columns.append(column)
+            part = column.q
+            if definition.startswith("VARCHAR") and rnd.random() < 0.3:
+                part += "(2)"
+            other = rnd.choice(self.key)
+            composite = rnd.random() < 0.3 and other is not column
+            self.uniques.append(([column], f"{part}, {other.q}" if composite else part))
+
+    def _generated(self, rnd):
+        if rnd.random() < 0.5:
+            kind = rnd.choice(["VIRTUAL", "STORED"])
+            self.columns.append(Column("g", f"BIGINT GENERATED ALWAYS AS (`n` * 3 + 1) {kind}", None, generated=True))
+            if kind == "STORED" and rnd.random() < 0.4:
+                self.indexes.append("`g`")
+
+    def create(self):
+        parts = [c.sql() for c in self.columns]
+        names = ", ".join(c.q for c in self.key)
+        if self.primary:
+            parts.append(f"PRIMARY KEY ({names})")
+        elif self.shape in ("unique_only", "nullable_unique"):
+            parts.append(f"UNIQUE KEY only_one ({names})")
+        parts += [f"UNIQUE KEY uk{i} ({p})" for i, (_, p) in enumerate(self.uniques)]
+        parts += [f"KEY ix{i} ({p})" for i, p in enumerate(self.indexes)]
+        return f"CREATE TABLE {quote(self.name)} (" + ", ".join(parts) + ") ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"
+
+    @property
+    def written(self):
+        return [c for c in self.columns if not c.generated]
+
+    def row(self, rnd):
+        return "(" + ", ".join(c.literal(rnd, 0 if c in self.key else 0.15) for c in self.written) + ")"
+
+    def names(self):
+        return ", ".join(c.q for c in self.written)
+
+    def where(self, rnd):
+        """One row at most by key; without a key those that look like it, at most two."""
+        terms = " AND ".join(f"{c.q} = {c.value(rnd)}" for c in self.key)
+        return terms if self.primary or self.shape == "unique_only" else f"{terms} LIMIT {rnd.randint(1, 2)}"
+
+    def free(self):
+        """Columns in no key."""
+        taken = set(self.key) | {c for columns, _ in self.uniques for c in columns}
+        return [c for c in self.written if c not in taken]
+
+
+# Tables whose content is known: a bank, one row a writer, what each writer did, and two equal rows a fifth transaction.
+KNOWN = [
+    "CREATE TABLE accounts (id INT PRIMARY KEY, amount BIGINT NOT NULL)",
+    "CREATE TABLE ledger (id INT PRIMARY KEY, amount BIGINT NOT NULL)",
+    "CREATE TABLE seqs (w INT PRIMARY KEY, n BIGINT NOT NULL)",
+    "CREATE TABLE journal (w INT NOT NULL, n BIGINT NOT NULL, what VARCHAR(40), PRIMARY KEY (w, n))",
+    "CREATE TABLE tally (w INT NOT NULL, n BIGINT NOT NULL, amount INT)",
+    "CREATE TABLE own (w INT NOT NULL, k INT NOT NULL, u INT, v BIGINT NOT NULL, PRIMARY KEY (w, k), UNIQUE KEY (w, u))",
+    "CREATE TABLE bulk (id INT PRIMARY KEY, w INT, pad VARBINARY(300), KEY (w))",
+]
+
+
+def fill_known(writers):
+    rows = ",".join(f"({i},1000)" for i in range(ACCOUNTS))
+    zero = ",".join(f"({i},0)" for i in range(ACCOUNTS))
+    return [f"INSERT INTO accounts VALUES {rows}", f"INSERT INTO ledger VALUES {zero}",
+            "INSERT INTO seqs VALUES " + ",".join(f"({w},0)" for w in range(writers))]
+
+
+def make(rnd, flavour, shapes=None):
+    return [Table(rnd, rnd.choice(["t", "T ", "tä`"]) + str(i), shape, flavour) for i, shape in enumerate(shapes or SHAPES)]

@@ -1,0 +1,85 @@
+"""Both sides compared byte by byte, and what must hold on the target at every moment."""
+import collections
+
+import schema
+
+FLOATS = ("float", "double")
+
+
+def _expression(name, kind):
+    q = schema.quote(name)
+    if kind in FLOATS:
+        return f"{q}+0e0"  # every bit of it, as the shortest text of a double
+    if kind in ("bit",):
+        return f"HEX({q}+0)"
+    if kind in ("enum", "set"):
+        return f"CONCAT({q}+0,'=',HEX({q}))"
+    if any(k in kind for k in ("char", "text", "blob", "binary", "geometry", "point", "json")):
+        return f"HEX({q})"
+    return f"CAST({q} AS CHAR)"
+
+
+def dump(server, db, table):
+    """Every row as a tuple of exact texts, counted: order is nobody's, number is."""
+    columns = server.sql("SELECT column_name, data_type FROM information_schema.columns WHERE table_schema='%s' AND table_name='%s' "
+                         "ORDER BY ordinal_position" % (db, table.replace("'", "''")))
+    parts = [_expression(n, k) for n, k in columns]
+    connection = server.connect(db)
+    try:
+        with connection.cursor() as c:
+            c.execute("SET time_zone='+00:00'")
+            c.execute(f"SELECT {', '.join(parts)} FROM {schema.quote(table)}")
+            return [n for n, _ in columns], collections.Counter(c.fetchall())
+    finally:
+        connection.close()
+
+
+def difference(source, db, target, to, table):
+    """None, or what differs in one line and a few rows."""
+    names, a = dump(source, db, table)
+    other, b = dump(target, to, table)
+    if names != other:
+        return f"{table}: columns {names} became {other}"
+    if a == b:
+        return None
+    missing, extra = a - b, b - a
+    lines = [f"{table} ({names}): source {sum(a.values())} rows, target {sum(b.values())}; {sum(missing.values())} missing, "
+             f"{sum(extra.values())} extra"]
+    lines += [f"  missing {n}x {r}" for r, n in list(missing.items())[:4]]
+    lines += [f"  extra   {n}x {r}" for r, n in list(extra.items())[:4]]
+    return "\n".join(lines)
+
+
+def differences(source, db, target, to, tables):
+    return [d for d in (difference(source, db, target, to, t) for t in tables) if d]
+
+
+def check_model(work, server, db):
+    """What writers know they have committed is what is there."""
+    rows = {(w, k): (u, v) for w, k, u, v in server.sql(f"SELECT w,k,u,v FROM `{db}`.own")}
+    assert rows == work.own_rows(), f"own: {set(rows.items()) ^ set(work.own_rows().items())}"
+    seqs = dict(server.sql(f"SELECT w,n FROM `{db}`.seqs"))
+    assert seqs == {t.number: t.model.n for t in work.threads}, seqs
+    torn(server, db)
+
+
+def torn(server, db, floor=None):
+    """One snapshot in which every promise is checked; the writers' numbers, which must never fall below `floor`."""
+    connection = server.connect(db)
+    try:
+        with connection.cursor() as c:
+            c.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            c.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+            c.execute("SELECT (SELECT SUM(amount) FROM accounts) + (SELECT SUM(amount) FROM ledger)")
+            total = c.fetchone()[0]
+            assert total == schema.SUM, f"the sum is {total}, not {schema.SUM}"
+            c.execute("SELECT s.w, s.n, (SELECT COUNT(*) FROM journal j WHERE j.w=s.w), (SELECT COALESCE(MAX(n),0) FROM journal j WHERE j.w=s.w),"
+                      " (SELECT COUNT(*) FROM tally t WHERE t.w=s.w), (SELECT COALESCE(SUM(amount),0) FROM tally t WHERE t.w=s.w) FROM seqs s")
+            rows = c.fetchall()
+    finally:
+        connection.close()
+    for w, n, count, top, tally, raised in rows:
+        seen = (n, count, top, tally, int(raised))
+        assert seen == (n, n, n, n // 5 * 2, max(0, (n - 2) // 5)), f"writer {w} is torn: number, rows, last, tallies, raised = {seen}"
+        assert n >= (floor or {}).get(w, 0), f"writer {w} went back from {floor[w]} to {n}"
+    return {r[0]: r[1] for r in rows}

@@ -1,0 +1,83 @@
+"""A random workload under random faults: at the end both sides are equal to the byte, and the target is never torn.
+
+`make chaos` runs the same for as long as one likes; OMS_SEED=n repeats a run.
+"""
+import os
+import random
+import shutil
+import sys
+import tempfile
+
+import pytest
+
+from conftest import ROOT
+
+sys.path.insert(0, os.path.join(ROOT, "test", "proof"))
+from chaos import Chaos, Servers  # noqa: E402
+from hand import Hand  # noqa: E402
+from sides import differences  # noqa: E402
+from wire import Wires  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def servers():
+    directory = tempfile.mkdtemp(prefix="oms-chaos-")
+    os.chmod(directory, 0o755)
+    s = Servers(directory)
+    try:
+        yield s
+    finally:
+        s.stop()
+        keep = os.environ.get("OMS_KEEP_LOGS")
+        if keep:
+            shutil.copytree(directory, os.path.join(keep, "chaos"), dirs_exist_ok=True,
+                            ignore=lambda d, names: [n for n in names if n in ("source", "target", "source.tmp", "target.tmp")])
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def seed():
+    return int(os.environ.get("OMS_SEED", 0)) or random.randrange(1, 1 << 30)
+
+
+@pytest.fixture
+def by_hand(servers):
+    """A project without a CM: source database `odd`, target database `even`."""
+    wires, made = Wires(), []
+
+    def make(*statements):
+        servers.target.sql("DROP DATABASE IF EXISTS oms_meta", "DROP DATABASE IF EXISTS even")
+        servers.source.sql("DROP DATABASE IF EXISTS odd", "CREATE DATABASE odd", "USE odd", *statements)
+        made.append(Hand(tempfile.mkdtemp(dir=servers.dir), servers.source, servers.target, "odd", "even", wires))
+        return made[-1]
+    yield make
+    for hand in made:
+        hand.stop()
+    wires.close()
+
+
+def test_a_random_workload_survives_everything_that_can_die(servers):
+    Chaos(servers, seed()).run(copy_faults=3, faults=10)
+
+
+def test_a_random_workload_survives_cut_ways_and_lost_commits(servers):
+    Chaos(servers, seed(), faults=["cut", "freeze", "lose_commits", "kill_incremental"]).run(copy_faults=3, faults=12, pause=0.5)
+
+
+def test_two_incremental_writers_and_sleepers_leave_one_writer(servers):
+    Chaos(servers, seed(), faults=["second", "zombie"]).run(copy_faults=1, faults=6, pause=0.5)
+
+
+def test_a_table_whose_name_needs_quotes_is_followed_from_its_own_begin(servers, by_hand):
+    """A change between the copy's common begin and the begin of this table is in the copy, and may not be done twice."""
+    hand = by_hand("CREATE TABLE `a.b``c` (id INT PRIMARY KEY, v INT)", "INSERT INTO `a.b``c` VALUES (1,1)")
+    hand.task("schema")
+    hand.store.start()
+    hand.until(lambda: hand.store.said("store.connected"), 60, "the Store to connect")
+    full = hand.full.start(fault="FULL_AFTER_COMMON")
+    full.process.wait(60)
+    servers.source.sql("USE odd", "INSERT INTO `a.b``c` VALUES (2,2)", "DELETE FROM `a.b``c` WHERE id=1")
+    hand.until(lambda: not full.wanted, 60, "the copy to be done")
+    hand.incremental.start()
+    servers.source.sql("USE odd", "INSERT INTO `a.b``c` VALUES (3,3)")
+    hand.until(lambda: servers.target.count("even.a.b``c") == 2, 60, "the row that came last")
+    assert not differences(servers.source, "odd", servers.target, "even", ["a.b`c"])
