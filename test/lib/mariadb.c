@@ -1,10 +1,11 @@
-/* Private servers for tests (mariadb.h). A server that does not come up within 60 s fails the test
+/* Private servers for tests (mariadb.h), MariaDB's or MySQL's. A server that does not come up within 60 s fails the test
  * with the end of its error log. */
 #include "test/lib/mariadb.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ftw.h>
+#include <limits.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
@@ -79,12 +80,67 @@ static bool spawn_in(struct mariadb *m, words *argv, struct err *e)
     return spawn_process(&o, &m->pid, e);
 }
 
+/* Waits for a program that was started with spawn_in. */
+static bool ended_well(struct mariadb *m)
+{
+    int status;
+
+    while (waitpid(m->pid, &status, 0) < 0)
+        must(errno == EINTR);
+    m->pid = 0;
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static const char *mysql_program(void)
+{
+    static char path[PATH_MAX];
+
+    if (!path[0] && !realpath("deploy/sample/mysql-server", path))
+        path[0] = '\0';
+    return path;
+}
+
+bool mysql_available(void)
+{
+    static int known; /* 1 yes, 2 no */
+    struct mariadb asking = {.dir = "/tmp"};
+    struct err e = ERR_INIT;
+
+    if (known)
+        return known == 1;
+    const char *const argv[] = {mysql_program(), "root", NULL};
+    struct spawn_options o = {.argv = argv, .cwd = "/", .stderr_path = "/dev/stderr"};
+    known = argv[0][0] && spawn_process(&o, &asking.pid, &e) && ended_well(&asking) ? 1 : 2;
+    if (known == 2)
+        (void)fprintf(stderr, "SKIPPED: there is no MySQL server here: its tests do not run\n");
+    return known == 1;
+}
+
+static bool install_mysql(struct mariadb *m, struct err *e)
+{
+    words argv = {0};
+    char datadir[128];
+
+    (void)snprintf(datadir, sizeof datadir, "--datadir=%s/data", m->dir);
+    vec_push(&argv, mysql_program());
+    vec_push(&argv, "run");
+    vec_push(&argv, datadir);
+    vec_push(&argv, "--initialize-insecure");
+    vec_push(&argv, "--innodb-redo-log-capacity=64M");
+    bool ok = spawn_in(m, &argv, e);
+    vec_fini(&argv);
+    if (!ok)
+        return false;
+    return ended_well(m) || fail_with_log(m, "mysqld --initialize failed", e);
+}
+
 static bool install(struct mariadb *m, struct err *e)
 {
     words argv = {0};
     char datadir[128];
-    int status;
 
+    if (m->is_mysql)
+        return install_mysql(m, e);
     (void)snprintf(datadir, sizeof datadir, "--datadir=%s/data", m->dir);
     vec_push(&argv, "/usr/bin/mariadb-install-db");
     vec_push(&argv, "--no-defaults");
@@ -96,12 +152,7 @@ static bool install(struct mariadb *m, struct err *e)
     vec_fini(&argv);
     if (!ok)
         return false;
-    while (waitpid(m->pid, &status, 0) < 0)
-        must(errno == EINTR);
-    m->pid = 0;
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0
-               ? true
-               : fail_with_log(m, "mariadb-install-db failed", e);
+    return ended_well(m) || fail_with_log(m, "mariadb-install-db failed", e);
 }
 
 /* Connecting works: the init file has run and the server serves. */
@@ -124,14 +175,33 @@ static bool wait_ready(struct mariadb *m, struct err *e)
     while (!answers(m)) {
         if (waitpid(m->pid, NULL, WNOHANG) != 0) {
             m->pid = 0;
-            return fail_with_log(m, "mariadbd ended at once", e);
+            return fail_with_log(m, "the server ended at once", e);
         }
         if (mono_cmp(clock_mono(), until) > 0)
-            return fail_with_log(m, "mariadbd does not answer", e);
+            return fail_with_log(m, "the server does not answer", e);
         (void)poll(NULL, 0, STEP_MS);
     }
     return true;
 }
+
+static const char *const mysql_options[] = {
+    "--bind-address=127.0.0.1",
+    "--log-bin=bin",
+    "--gtid-mode=ON",
+    "--enforce-gtid-consistency=ON",
+    "--binlog-row-metadata=FULL",
+    "--mysqlx=OFF",
+    "--innodb-buffer-pool-size=64M",
+    "--innodb-redo-log-capacity=64M",
+    "--innodb-flush-log-at-trx-commit=0",
+    "--sync-binlog=0",
+    "--performance-schema=OFF",
+    "--max-allowed-packet=256M",
+    "--local-infile=1",
+    "--secure-file-priv=",
+    "--skip-name-resolve",
+    NULL,
+};
 
 static const char *const fixed_options[] = {
     "--gtid-strict-mode=1",
@@ -150,6 +220,7 @@ static const char *const fixed_options[] = {
     "--max-connections=200",
     "--local-infile=1",
     "--skip-name-resolve",
+    NULL,
 };
 
 bool mariadb_again(struct mariadb *m, const char *const *extra, struct err *e)
@@ -162,8 +233,8 @@ bool mariadb_again(struct mariadb *m, const char *const *extra, struct err *e)
     vec_push(&argv, "--pdeathsig");
     vec_push(&argv, "KILL");
     vec_push(&argv, "--");
-    vec_push(&argv, "/usr/sbin/mariadbd");
-    vec_push(&argv, "--no-defaults");
+    vec_push(&argv, m->is_mysql ? mysql_program() : "/usr/sbin/mariadbd");
+    vec_push(&argv, m->is_mysql ? "run" : "--no-defaults");
     (void)snprintf(own[0], sizeof own[0], "--datadir=%s/data", m->dir);
     (void)snprintf(own[1], sizeof own[1], "--socket=%s", m->socket);
     (void)snprintf(own[2], sizeof own[2], "--pid-file=%s/pid", m->dir);
@@ -174,8 +245,8 @@ bool mariadb_again(struct mariadb *m, const char *const *extra, struct err *e)
     (void)snprintf(own[6], sizeof own[6], "--tmpdir=%s/data", m->dir);
     for (size_t i = 0; i < ARRAY_LEN(own); i++)
         vec_push(&argv, own[i]);
-    for (size_t i = 0; i < ARRAY_LEN(fixed_options); i++)
-        vec_push(&argv, fixed_options[i]);
+    for (const char *const *o = m->is_mysql ? mysql_options : fixed_options; *o; o++)
+        vec_push(&argv, *o);
     for (; extra && *extra; extra++)
         vec_push(&argv, *extra);
     bool ok = spawn_in(m, &argv, e);
@@ -207,13 +278,24 @@ static bool make_dir(struct mariadb *m, struct err *e)
     return chmod(path, 0644) == 0 || err_set_errno(e, ERR_SYSTEM, errno, "cannot show '%s'", path);
 }
 
-bool mariadb_start(struct mariadb *m, uint32_t server_id, const char *const *extra, struct err *e)
+static bool start(struct mariadb *m, const char *const *extra, struct err *e)
 {
-    *m = (struct mariadb){.server_id = server_id};
     if (make_dir(m, e) && install(m, e) && free_port(&m->port, e) && mariadb_again(m, extra, e))
         return true;
     mariadb_stop(m);
     return false;
+}
+
+bool mariadb_start(struct mariadb *m, uint32_t server_id, const char *const *extra, struct err *e)
+{
+    *m = (struct mariadb){.server_id = server_id};
+    return start(m, extra, e);
+}
+
+bool mysql_start(struct mariadb *m, uint32_t server_id, const char *const *extra, struct err *e)
+{
+    *m = (struct mariadb){.server_id = server_id, .is_mysql = true};
+    return start(m, extra, e);
 }
 
 static void end(struct mariadb *m, int sig)
@@ -255,7 +337,7 @@ void mariadb_stop(struct mariadb *m)
 
 struct endpoint_address mariadb_address(const struct mariadb *m)
 {
-    return (struct endpoint_address){.kind = "mariadb",
+    return (struct endpoint_address){.kind = m->is_mysql ? "mysql" : "mariadb",
                                      .host = "127.0.0.1",
                                      .port = m->port,
                                      .user = "oms",

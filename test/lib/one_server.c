@@ -1,16 +1,32 @@
 /* One server and one session for a group of tests (one_server.h). */
 #include "test/lib/one_server.h"
 
+#include <stdio.h>
+
 #include "components/endpoint/mysql/endpoint.h"
 
 struct mariadb server;
 struct session *root;
 
+static void connect_root(void)
+{
+    struct endpoint_address a = mariadb_address(&server);
+    check(session_open(&a, SESSION_DDL, &root, e));
+}
+
 void one_server_start(uint32_t server_id)
 {
     check(mariadb_start(&server, server_id, NULL, e));
-    struct endpoint_address a = mariadb_address(&server);
-    check(session_open(&a, SESSION_DDL, &root, e));
+    connect_root();
+}
+
+void one_server_start_mysql(uint32_t server_id)
+{
+    if (!mysql_available())
+        return;
+    check(mysql_start(&server, server_id, NULL, e));
+    connect_root();
+    (void)fprintf(stderr, "# MySQL %s\n", mysql_get_server_info(root->my));
 }
 
 void one_server_stop(void)

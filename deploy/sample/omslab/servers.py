@@ -1,4 +1,6 @@
-"""Private MariaDB servers: own directory, free port, loopback only, ended by their own pid."""
+"""Private servers, MariaDB and MySQL: own directory, free port, loopback only, ended by their own pid."""
+import functools
+import hashlib
 import os
 import pwd
 import shutil
@@ -31,6 +33,8 @@ def unprivileged():
 class MariaDB:
     """One server. options: further mariadbd options, e.g. ["--innodb-buffer-pool-size=1G"]."""
 
+    kind = "mariadb"
+
     def __init__(self, directory, name, server_id, options=(), binlog=True):
         self.name, self.server_id = name, server_id
         self.dir = os.path.join(os.path.abspath(directory), name)
@@ -39,17 +43,24 @@ class MariaDB:
         if len(self.socket) > 100:  # unix socket paths are short
             self.socket = f"/tmp/oms-{os.getpid()}-{name}.sock"
         self.process = None
-        self.options = [
-            f"--server-id={server_id}", f"--gtid-domain-id={server_id}", "--gtid-strict-mode=1",
+        self.options = self._own_options(binlog)
+        if not any(o.startswith("--innodb-buffer-pool-size") for o in options):
+            self.options.append("--innodb-buffer-pool-size=256M")
+        self.options += list(options)
+
+    def _own_options(self, binlog):
+        options = [
+            f"--server-id={self.server_id}", f"--gtid-domain-id={self.server_id}", "--gtid-strict-mode=1",
             "--innodb-log-file-size=256M", "--max-allowed-packet=64M",
             "--local-infile=1", "--skip-name-resolve", "--character-set-server=utf8mb4",
             "--max-connections=200", "--sync-binlog=0", "--innodb-flush-log-at-trx-commit=1"]
         if binlog:
-            self.options += [f"--log-bin={name}-bin", "--binlog-format=ROW", "--binlog-row-image=FULL",
-                             "--binlog-row-metadata=FULL", "--log-slave-updates=1", "--max-binlog-size=256M"]
-        if not any(o.startswith("--innodb-buffer-pool-size") for o in options):
-            self.options.append("--innodb-buffer-pool-size=256M")
-        self.options += list(options)
+            options += [f"--log-bin={self.name}-bin", "--binlog-format=ROW", "--binlog-row-image=FULL",
+                        "--binlog-row-metadata=FULL", "--log-slave-updates=1", "--max-binlog-size=256M"]
+        return options
+
+    def _program(self):
+        return ["mariadbd", "--no-defaults"]
 
     def _user(self):
         return [f"--user={unprivileged()}"] if os.geteuid() == 0 else []
@@ -82,7 +93,7 @@ class MariaDB:
     def start(self, timeout_s=60):
         with open(os.path.join(self.dir, "out"), "ab") as out:
             self.process = subprocess.Popen(
-                ["mariadbd", "--no-defaults", *self._user(), f"--datadir={self.dir}/data", f"--tmpdir={self.dir}.tmp",
+                [*self._program(), *self._user(), f"--datadir={self.dir}/data", f"--tmpdir={self.dir}.tmp",
                  f"--socket={self.socket}", f"--pid-file={self.dir}/pid", f"--port={self.port}",
                  "--bind-address=127.0.0.1", *self.options],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
@@ -90,7 +101,7 @@ class MariaDB:
         def ready():
             if self.process.poll() is not None:
                 with open(os.path.join(self.dir, "out"), errors="replace") as f:
-                    raise RuntimeError(f"mariadbd '{self.name}' ended: {f.read()[-1500:]}")
+                    raise RuntimeError(f"server '{self.name}' ended: {f.read()[-1500:]}")
             try:
                 self.connect().close()
                 return True
@@ -146,3 +157,64 @@ class MariaDB:
     def count(self, table):
         db, name = table.split(".", 1)
         return self.one(f"SELECT COUNT(*) FROM `{db}`.`{name}`")
+
+    def contents(self, table, order="1"):
+        """Rows and a digest of their text, alike for MariaDB and MySQL."""
+        db, name = table.split(".", 1)
+        digest, rows = hashlib.sha256(), 0
+        connection = self.connect()
+        try:
+            with connection.cursor() as c:
+                columns = ", ".join(f"HEX(`{r[0]}`)" for r in self.sql(
+                    "SELECT column_name FROM information_schema.columns WHERE table_schema="
+                    f"'{db}' AND table_name='{name}' ORDER BY ordinal_position"))
+                c.execute(f"SELECT {columns} FROM `{db}`.`{name}` ORDER BY {order}")
+                for row in c:
+                    rows += 1
+                    digest.update(repr(row).encode())
+        finally:
+            connection.close()
+        return rows, digest.hexdigest()
+
+
+MYSQL_PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "mysql-server")
+
+
+@functools.lru_cache
+def mysql_absent():
+    """Why there is no MySQL server here; "" when there is one (it is fetched the first time)."""
+    r = subprocess.run([MYSQL_PROGRAM, "root"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.PIPE, text=True)
+    return "" if r.returncode == 0 else r.stderr.strip() or f"exit {r.returncode}"
+
+
+class MySQL(MariaDB):
+    """A MySQL server of Debian's sid. options: further mysqld options."""
+
+    kind = "mysql"
+
+    def _own_options(self, binlog):
+        options = [
+            f"--server-id={self.server_id}", "--mysqlx=OFF", "--innodb-redo-log-capacity=128M",
+            "--max-allowed-packet=64M", "--local-infile=1", "--secure-file-priv=", "--skip-name-resolve",
+            "--max-connections=200", "--sync-binlog=0", "--performance-schema=OFF"]
+        if binlog:
+            options += [f"--log-bin={self.name}-bin", "--gtid-mode=ON", "--enforce-gtid-consistency=ON",
+                        "--binlog-row-metadata=FULL", "--max-binlog-size=256M"]
+        return options
+
+    def _program(self):
+        return [MYSQL_PROGRAM, "run"]
+
+    def create(self):
+        self._directories()
+        subprocess.run([*self._program(), *self._user(), f"--datadir={self.dir}/data", "--initialize-insecure",
+                        "--innodb-redo-log-capacity=64M"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        return self
+
+    def add_user(self, user="oms", password="oms-password"):
+        self.sql(f"DROP USER IF EXISTS `{user}`@`%`", f"CREATE USER `{user}`@`%` IDENTIFIED BY '{password}'",
+                 f"GRANT ALL PRIVILEGES ON *.* TO `{user}`@`%`")
+
+    def gtid(self):
+        return self.one("SELECT @@global.gtid_executed").replace("\n", "")
