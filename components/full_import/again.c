@@ -43,6 +43,7 @@ static bool run(struct import *im, struct buf *sql, struct err *e)
 static bool make_anew(struct import *im, struct import_table *t, struct err *e)
 {
     struct buf sql CLEANUP(buf_fini);
+    const struct table_def *wanted;
 
     buf_init(&sql, 16u << 20);
     log_event(LOG_WARN, "full.again",
@@ -54,7 +55,11 @@ static bool make_anew(struct import *im, struct import_table *t, struct err *e)
         return false;
     FAULT(FULL_AGAIN_DROPPED);
     buf_clear(&sql);
-    if (!convert_create_table(t->def, t->to_db, t->to_name, &sql, e) || !run(im, &sql, e))
+    if (!convert_table(t->def, im->way, &wanted, NULL, e))
+        return false;
+    bool made = convert_create_table(wanted, t->to_db, t->to_name, &sql, e) && run(im, &sql, e);
+    table_def_unref(wanted);
+    if (!made)
         return false;
     FAULT(FULL_AGAIN_MADE);
     t->anew = true;

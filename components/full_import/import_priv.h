@@ -15,6 +15,7 @@
 #include "common/base/vec.h"
 #include "common/os/thread.h"
 #include "common/scope/scope.h"
+#include "components/convert/translate.h"
 #include "components/endpoint/endpoint.h"
 #include "components/full_import/core/chunk_tree.h"
 #include "components/full_import/core/pacing.h"
@@ -48,6 +49,7 @@ struct import {
     struct arena arena;
     const struct scope *scope;
     struct endpoint_address source_at, target_at;
+    enum convert_way way; /* from the source's family to the target's */
     const struct endpoint *source, *target;
     struct claim *claim; /* claim_lock */
     pthread_mutex_t claim_lock;

@@ -9,13 +9,14 @@
 
 static bool add_indexes(struct import *im, struct session *s, struct import_table *t, struct err *e)
 {
-    const struct table_def *there = NULL;
+    const struct table_def *there = NULL, *wanted = NULL;
     struct buf ddl;
     bool any = false, ok;
 
     buf_init(&ddl, 4u << 20);
     ok = im->target->catalog->load_table(s, t->to_db, t->to_name, &there, e) &&
-         convert_add_indexes(t->def, there, t->to_db, t->to_name, INDEX_PLAIN, &ddl, &any, e);
+         convert_table(t->def, im->way, &wanted, NULL, e) &&
+         convert_add_indexes(wanted, there, t->to_db, t->to_name, INDEX_PLAIN, &ddl, &any, e);
     if (ok && any) {
         component_table(im->c, "full", t->key, "indexing", atomic_load(&t->rows_done),
                         t->rows_total, NULL);
@@ -23,6 +24,7 @@ static bool add_indexes(struct import *im, struct session *s, struct import_tabl
         ok = im->target->target->run_ddl(im->claim, NULL, buf_cstr(&ddl), e);
     }
     table_def_unref(there);
+    table_def_unref(wanted);
     buf_fini(&ddl);
     return ok ? true : err_wrap(e, "create the indexes of '%s.%s'", t->to_db, t->to_name);
 }

@@ -212,6 +212,7 @@ bool import_setup(struct import *im, struct err *e)
         !component_address(im->c, spec->fixed->target->id, &im->target_at, &im->target, e) ||
         !transform_scope(spec->fixed->scope, &im->arena, &im->scope, e))
         return false;
+    im->way = convert_way_of(im->source_at.kind, im->target_at.kind);
     return im->target->target->takeover(&p, &im->claim, e) && begin_once(im, e) &&
            load_tables(im, e) && again_make(im, e) && open_plans(im, e) && resume(im, e);
 }

@@ -5,6 +5,7 @@
  */
 #include "common/log/log.h"
 #include "components/convert/convert.h"
+#include "components/convert/translate.h"
 #include "components/incr_sync/sync_priv.h"
 
 struct index_work {
@@ -24,14 +25,16 @@ static bool add_indexes(struct index_work *w, const struct table_def *def, const
                         const char *to_db, const char *to_name, struct err *e)
 {
     struct sync *s = w->s;
-    const struct table_def *existing;
+    const struct table_def *existing, *wanted = NULL;
     struct buf ddl;
     bool any = false, ok;
 
     if (!s->endpoint->catalog->load_table(w->target, to_db, to_name, &existing, e))
         return false;
     buf_init(&ddl, 1u << 20);
-    ok = convert_add_indexes(def, existing, to_db, to_name, INDEX_UNIQUE, &ddl, &any, e);
+    ok = convert_table(def, convert_way_of(s->source_address.kind, s->address.kind), &wanted, NULL,
+                       e) &&
+         convert_add_indexes(wanted, existing, to_db, to_name, INDEX_UNIQUE, &ddl, &any, e);
     if (ok && any) {
         component_table(s->c, STEP_NAME, key, "adding unique indexes", 0, 0, "");
         log_event(LOG_INFO, "incr_sync.index", "%s", buf_cstr(&ddl));
@@ -39,6 +42,7 @@ static bool add_indexes(struct index_work *w, const struct table_def *def, const
     }
     buf_fini(&ddl);
     table_def_unref(existing);
+    table_def_unref(wanted);
     return ok;
 }
 

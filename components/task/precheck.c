@@ -65,19 +65,54 @@ static bool check_shape(struct precheck *p, const struct table_def *def, const c
     return true;
 }
 
+/* What the table will be on the target, and what of it is not the same there, one item a sentence.
+ * *wanted NULL: it cannot be there. */
+static void check_translation(struct precheck *p, const struct table_def *def,
+                              const struct table_def **wanted)
+{
+    const char *object = task_table_key(p->t, def->db, def->name);
+    struct buf notes CLEANUP(buf_fini) = {0};
+    struct err refused = ERR_INIT;
+    char *next;
+
+    *wanted = NULL;
+    buf_init(&notes, 1u << 20);
+    if (!convert_table(def, task_way(p->t), wanted, &notes, &refused)) {
+        task_check_error(p->t, "table.convert", object, false,
+                         "exclude the table, or change what the reason names", &refused);
+        return;
+    }
+    char *text = arena_strdup(&p->t->arena, buf_cstr(&notes));
+    for (char *line = strtok_r(text, "\n", &next); line; line = strtok_r(NULL, "\n", &next)) {
+        struct check_item item = {.id = "table.converted",
+                                  .object = object,
+                                  .verdict = CHECK_WARNING,
+                                  .reason = line,
+                                  .remedy = "decide whether the application can do without"};
+        task_check(p->t, &item);
+    }
+}
+
 static bool check_loaded_table(struct precheck *p, const struct table_name *name,
                                const struct table_def *def, struct err *e)
 {
+    const struct table_def *wanted;
     const char *to_db, *to_table;
-    bool exists;
+    bool exists, ok;
 
     /* The names' arena outlives the definition: mapped names may be the names themselves. */
     scope_map(p->t->scope, name->db, name->name, &to_db, &to_table);
     note_target_db(p, to_db);
-    if (!checks_table(p->source, def, task_check_sink, p->t, e) ||
-        !checks_target_table(p->target, def, to_db, to_table, &exists, task_check_sink, p->t, e))
+    if (!checks_table(p->source, def, task_check_sink, p->t, e))
         return false;
-    return !exists || check_shape(p, def, to_db, to_table, e);
+    check_translation(p, def, &wanted);
+    if (!wanted)
+        return true;
+    ok = checks_target_table(p->target, wanted, to_db, to_table, &exists, task_check_sink, p->t,
+                             e) &&
+         (!exists || check_shape(p, wanted, to_db, to_table, e));
+    table_def_unref(wanted);
+    return ok;
 }
 
 static bool check_one_table(struct precheck *p, const struct table_name *name, struct err *e)

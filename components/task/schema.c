@@ -26,14 +26,24 @@ static void failed(struct schema *s, const char *table, const struct err *e)
         s->first = *e;
 }
 
+static bool database_ddl(struct schema *s, const char *db, const char *to_db, struct err *e)
+{
+    char charset[64], collation[64], name[64];
+
+    if (!objects_database_charset(s->source, db, charset, collation, e))
+        return false;
+    objects_database_ddl(to_db, charset, convert_collation(collation, task_way(s->t), name, NULL),
+                         &s->text);
+    return true;
+}
+
 static bool create_database(struct schema *s, const char *db, const char *to_db, struct err *e)
 {
     for (size_t i = 0; i < s->dbs.n; i++)
         if (strcmp(s->dbs.at[i], to_db) == 0)
             return true;
     buf_clear(&s->text);
-    if (!objects_database_ddl(s->source, db, to_db, &s->text, e) ||
-        !objects_run(s->ddl, buf_cstr(&s->text), e))
+    if (!database_ddl(s, db, to_db, e) || !objects_run(s->ddl, buf_cstr(&s->text), e))
         return false;
     vec_push(&s->dbs, to_db);
     task_object(s->t, "database", db, "created", buf_cstr(&s->text), "");
@@ -116,7 +126,10 @@ static bool make_table(struct schema *s, const struct table_name *name, const ch
     if (!create_database(s, name->db, to_db, e) ||
         !s->t->source.endpoint->catalog->load_table(s->source, name->db, name->name, &def, e))
         return false;
-    bool ok = create_table(s, def, key, e);
+    const struct table_def *wanted = NULL;
+    bool ok =
+        convert_table(def, task_way(s->t), &wanted, NULL, e) && create_table(s, wanted, key, e);
+    table_def_unref(wanted);
     table_def_unref(def);
     return ok;
 }

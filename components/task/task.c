@@ -32,6 +32,11 @@ void task_check(struct task *t, const struct check_item *item)
     vec_push(&t->checks, v);
 }
 
+enum convert_way task_way(const struct task *t)
+{
+    return convert_way_of(t->source.address.kind, t->target.address.kind);
+}
+
 void task_check_sink(void *arg, const struct check_item *item)
 {
     task_check(arg, item);

@@ -13,6 +13,7 @@
 #include "common/base/err.h"
 #include "common/base/vec.h"
 #include "common/scope/scope.h"
+#include "components/convert/translate.h"
 #include "components/endpoint/endpoint.h"
 #include "components/endpoint/mysql/checks.h"
 #include "components/endpoint/mysql/objects.h"
@@ -38,6 +39,9 @@ struct task {
 
 typedef bool task_verb(struct task *t, struct err *e);
 task_verb task_test, task_precheck, task_schema, task_seal, task_finish;
+
+/* From the source's family to the target's. */
+enum convert_way task_way(const struct task *t);
 
 /* Adds a check; a failed one that may be skipped and is named in skip_checks becomes "skipped". */
 void task_check(struct task *t, const struct check_item *item);

@@ -1,5 +1,5 @@
-/* Private servers for tests (mariadb.h), MariaDB's or MySQL's. A server that does not come up within 60 s fails the test
- * with the end of its error log. */
+/* Private servers for tests (mariadb.h), MariaDB's or MySQL's. A server that does not come up
+ * within 60 s fails the test with the end of its error log. */
 #include "test/lib/mariadb.h"
 
 #include <arpa/inet.h>
@@ -109,10 +109,14 @@ bool mysql_available(void)
     if (known)
         return known == 1;
     const char *const argv[] = {mysql_program(), "root", NULL};
-    struct spawn_options o = {.argv = argv, .cwd = "/", .stderr_path = "/dev/stderr"};
+    struct spawn_options o = {.argv = argv, .cwd = "/"};
     known = argv[0][0] && spawn_process(&o, &asking.pid, &e) && ended_well(&asking) ? 1 : 2;
     if (known == 2)
-        (void)fprintf(stderr, "SKIPPED: there is no MySQL server here: its tests do not run\n");
+        (void)fprintf(
+            stderr,
+            "SKIPPED: no MySQL server can be had here (deploy/sample/mysql-server root tells why): "
+            "its tests do not run %s\n",
+            e.message);
     return known == 1;
 }
 

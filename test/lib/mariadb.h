@@ -28,8 +28,8 @@ struct mariadb {
  * left behind. Returns when it answers (about a second). */
 bool mariadb_start(struct mariadb *m, uint32_t server_id, const char *const *extra,
                    struct err *e) MUST_CHECK;
-/* The same with MySQL of Debian's sid (deploy/sample/mysql-server fetches it): GTIDs, FULL metadata.
- * Its user 'oms' logs in by caching_sha2_password. */
+/* The same with MySQL of Debian's sid (deploy/sample/mysql-server fetches it): GTIDs, FULL
+ * metadata. Its user 'oms' logs in by caching_sha2_password. */
 bool mysql_start(struct mariadb *m, uint32_t server_id, const char *const *extra,
                  struct err *e) MUST_CHECK;
 /* Can it be had? Fetches it the first time; false is told on standard error, once. */

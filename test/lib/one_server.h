@@ -29,10 +29,10 @@ extern struct session *root;
 void one_server_start(uint32_t server_id);
 /* A MySQL server; where there is none, root stays NULL and need_server() skips each test. */
 void one_server_start_mysql(uint32_t server_id);
-#define need_server()   \
-    do {                \
-        if (!root)      \
-            skip();     \
+#define need_server() \
+    do {              \
+        if (!root)    \
+            skip();   \
     } while (0)
 void one_server_stop(void);
 void run(const char *sql);

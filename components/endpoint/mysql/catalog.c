@@ -296,7 +296,25 @@ static bool load_columns(struct load *l, struct err *e)
 /* --- keys ---------------------------------------------------------------------------------------
  */
 
-enum { KEY_NAME, KEY_NON_UNIQUE, KEY_COLUMN, KEY_ORDER, KEY_PREFIX, KEY_TYPE };
+enum { KEY_NAME, KEY_NON_UNIQUE, KEY_COLUMN, KEY_ORDER, KEY_PREFIX, KEY_TYPE, KEY_FIELDS };
+
+/* SHOW INDEX of MySQL, whose information_schema keeps no order of keys. */
+static const uint8_t show_index_fields[KEY_FIELDS] = {2, 1, 4, 5, 7, 10};
+static const uint8_t own_fields[KEY_FIELDS] = {0, 1, 2, 3, 4, 5};
+
+static bool query_keys(struct load *l, MYSQL_RES **res, struct err *e)
+{
+    buf_clear(&l->sql);
+    if (!l->s->is_mariadb) {
+        buf_str(&l->sql, "SHOW INDEX FROM ");
+        mysql_dialect_ops.quote_table(&l->sql, l->db, l->name);
+        return session_query_buf(l->s, &l->sql, res, e);
+    }
+    buf_str(&l->sql, "SELECT INDEX_NAME, NON_UNIQUE, COLUMN_NAME, COLLATION, SUB_PART, INDEX_TYPE"
+                     " FROM information_schema.STATISTICS WHERE ");
+    put_where(&l->sql, "TABLE_SCHEMA", l->db, "TABLE_NAME", l->name);
+    return session_query_buf(l->s, &l->sql, res, e);
+}
 
 static bool column_index(const struct load *l, const char *name, uint16_t *out, struct err *e)
 {
@@ -326,11 +344,9 @@ static bool load_keys(struct load *l, struct err *e)
 {
     MYSQL_RES *res CLEANUP(session_free_result) = NULL;
 
-    buf_clear(&l->sql);
-    buf_str(&l->sql, "SELECT INDEX_NAME, NON_UNIQUE, COLUMN_NAME, COLLATION, SUB_PART, INDEX_TYPE"
-                     " FROM information_schema.STATISTICS WHERE ");
-    put_where(&l->sql, "TABLE_SCHEMA", l->db, "TABLE_NAME", l->name);
-    if (!session_query_buf(l->s, &l->sql, &res, e))
+    const uint8_t *at = l->s->is_mariadb ? own_fields : show_index_fields;
+
+    if (!query_keys(l, &res, e))
         return false;
     size_t n = (size_t)mysql_num_rows(res);
     struct key_def *keys = arena_calloc(&l->b.arena, n + 1, sizeof *keys);
@@ -338,19 +354,19 @@ static bool load_keys(struct load *l, struct err *e)
     struct key_def *k = NULL;
     uint16_t n_keys = 0;
     for (MYSQL_ROW row; (row = mysql_fetch_row(res)); parts++) {
-        if (!k || strcmp(k->name, row[KEY_NAME]) != 0) {
+        if (!k || strcmp(k->name, row[at[KEY_NAME]]) != 0) {
             k = &keys[n_keys++];
-            k->name = keep(l, row[KEY_NAME]);
+            k->name = keep(l, row[at[KEY_NAME]]);
             k->primary = strcmp(k->name, "PRIMARY") == 0;
-            k->unique = strcmp(row[KEY_NON_UNIQUE], "0") == 0;
-            k->type = key_type_of(row[KEY_TYPE]);
+            k->unique = strcmp(row[at[KEY_NON_UNIQUE]], "0") == 0;
+            k->type = key_type_of(row[at[KEY_TYPE]]);
             k->parts = parts;
         }
-        if (!column_index(l, row[KEY_COLUMN], &parts->column, e))
+        if (!column_index(l, row[at[KEY_COLUMN]], &parts->column, e))
             return false;
         parts->prefix =
-            k->type == KEY_SPATIAL || k->type == KEY_FULLTEXT ? 0 : limited(row[KEY_PREFIX]);
-        parts->descending = row[KEY_ORDER] && row[KEY_ORDER][0] == 'D';
+            k->type == KEY_SPATIAL || k->type == KEY_FULLTEXT ? 0 : limited(row[at[KEY_PREFIX]]);
+        parts->descending = row[at[KEY_ORDER]] && row[at[KEY_ORDER]][0] == 'D';
         k->n_parts++;
     }
     l->b.def.keys = keys;

@@ -73,7 +73,12 @@ bool checks_objects(struct session *s, const struct check_scope *scope, check_si
 
 static void check_definition(const struct checker *c, const struct table_def *t, const char *name)
 {
-    if (t->row_key < 0)
+    if (t->row_key < 0 && !c->s->is_mariadb)
+        check_tell(c, "table.key", name, CHECK_FAILED, false,
+                   "add a primary key (an invisible one changes nothing for the application), or "
+                   "exclude the table",
+                   "no row key, and MySQL gives no snapshot whose position is exact");
+    else if (t->row_key < 0)
         check_tell(c, "table.key", name, CHECK_WARNING, false,
                    "add a primary key, or a unique key over NOT NULL columns",
                    "no row key: copied in one snapshot, begun anew after a crash, and followed row "

@@ -18,6 +18,8 @@ void check_tell(const struct checker *c, const char *id, const char *object,
 /* A global variable's value; "" when the server does not know it. */
 bool check_variable(const struct checker *c, const char *name, char *out, size_t cap,
                     struct err *e) MUST_CHECK;
+/* The oldest version of the server's family that is carried. */
+uint32_t check_oldest(const struct checker *c);
 /* Has the current user (or role) this global privilege, or on `db` when that is not NULL? */
 bool check_privilege(const struct checker *c, const char *privilege, const char *db, bool *has,
                      struct err *e) MUST_CHECK;

@@ -75,29 +75,46 @@ bool check_privilege(const struct checker *c, const char *privilege, const char 
 /* --- the source ---------------------------------------------------------------------------------
  */
 
+enum family { FAMILY_BOTH, FAMILY_MYSQL };
 struct wanted { /* a variable that must have a value */
     const char *id, *variable, *value, *remedy;
     bool may_skip;
+    enum family family;
+    bool may_be_absent; /* a server without the variable behaves as wanted */
 };
 static const struct wanted source_wanted[] = {
-    {"source.log_bin", "log_bin", "ON", "start the source with log_bin", false},
+    {"source.log_bin", "log_bin", "ON", "start the source with log_bin", .may_skip = false},
     {"source.binlog_format", "binlog_format", "ROW",
-     "SET GLOBAL binlog_format=ROW and let all clients connect anew", false},
+     "SET GLOBAL binlog_format=ROW and let all clients connect anew", .may_be_absent = true},
     {"source.row_image", "binlog_row_image", "FULL",
-     "SET GLOBAL binlog_row_image=FULL and let all clients connect anew", false},
+     "SET GLOBAL binlog_row_image=FULL and let all clients connect anew", .may_skip = false},
     {"source.row_metadata", "binlog_row_metadata", "FULL", "SET GLOBAL binlog_row_metadata=FULL",
-     false},
+     .may_skip = false},
+    {"source.gtid", "gtid_mode", "ON",
+     "SET GLOBAL enforce_gtid_consistency=ON, then gtid_mode=OFF_PERMISSIVE, ON_PERMISSIVE and ON, "
+     "one after the other on every server of the group",
+     .family = FAMILY_MYSQL},
+    {"source.row_value_options", "binlog_row_value_options", "",
+     "SET GLOBAL binlog_row_value_options='' and let all clients connect anew",
+     .family = FAMILY_MYSQL},
 };
+
+uint32_t check_oldest(const struct checker *c)
+{
+    return c->s->is_mariadb ? 100600 : 90000;
+}
 
 static bool check_wanted(const struct checker *c, const struct wanted *w, struct err *e)
 {
     char value[64];
 
+    if (w->family == FAMILY_MYSQL && c->s->is_mariadb)
+        return true;
     if (!check_variable(c, w->variable, value, sizeof value, e))
         return false;
-    if (strcasecmp(value, w->value) == 0 ||
+    if (strcasecmp(value, w->value) == 0 || (w->may_be_absent && !value[0]) ||
         (strcmp(w->value, "ON") == 0 && strcmp(value, "1") == 0))
-        check_tell(c, w->id, "", CHECK_OK, false, "", "%s is %s", w->variable, w->value);
+        check_tell(c, w->id, "", CHECK_OK, false, "", "%s is '%s'", w->variable, value);
     else
         check_tell(c, w->id, "", CHECK_FAILED, w->may_skip, w->remedy, "%s is '%s', not %s",
                    w->variable, value[0] ? value : "not known to this server", w->value);
@@ -106,17 +123,11 @@ static bool check_wanted(const struct checker *c, const struct wanted *w, struct
 
 static void check_version(const struct checker *c, const char *id)
 {
-    const char *info = mysql_get_server_info(c->s->my);
+    bool old = c->s->version < check_oldest(c);
 
-    if (!c->s->is_mariadb)
-        check_tell(c, id, "", CHECK_FAILED, true,
-                   "use MariaDB 10.6 or newer, or skip the item at your own risk",
-                   "the server is MySQL %s; only MariaDB is carried from end to end so far", info);
-    else if (c->s->version < 100600)
-        check_tell(c, id, "", CHECK_FAILED, true, "use MariaDB 10.6 or newer",
-                   "the server is MariaDB %s", info);
-    else
-        check_tell(c, id, "", CHECK_OK, false, "", "the server is MariaDB %s", info);
+    check_tell(c, id, "", old ? CHECK_FAILED : CHECK_OK, true, "use MariaDB 10.6, MySQL 9 or newer",
+               "the server is %s %s", c->s->is_mariadb ? "MariaDB" : "MySQL",
+               mysql_get_server_info(c->s->my));
 }
 
 static bool check_server_id(const struct checker *c, struct err *e)
@@ -170,6 +181,40 @@ static bool check_log_filters(const struct checker *c, struct err *e)
     return true;
 }
 
+/* A replica that does not log what it gets would give us nothing of it. */
+static bool check_replica(const struct checker *c, struct err *e)
+{
+    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
+    const char *variable = c->s->is_mariadb ? "log_slave_updates" : "log_replica_updates";
+    char value[16];
+
+    if (!check_variable(c, variable, value, sizeof value, e))
+        return false;
+    bool logs = strcmp(value, "ON") == 0 || strcmp(value, "1") == 0;
+    struct err refused = ERR_INIT;
+    bool seen =
+        logs ||
+        session_query(c->s, c->s->is_mariadb ? "SHOW ALL SLAVES STATUS" : "SHOW REPLICA STATUS",
+                      &res, &refused);
+    bool is_replica = res && mysql_num_rows(res) > 0;
+    if (!seen && err_class_of(refused.code) == ERR_CLASS_RETRY) {
+        *e = refused;
+        return false;
+    }
+    check_tell(c, "source.replica_log", "",
+               is_replica ? CHECK_FAILED
+               : seen     ? CHECK_OK
+                          : CHECK_WARNING,
+               false, "start the source with log_slave_updates (MySQL: log_replica_updates)",
+               is_replica ? "the server is a replica, and %s is %s: what it replicates is not in "
+                            "its log"
+               : seen     ? "what the server commits is in its log (%s is %s)"
+                          : "cannot see whether the server is a replica; %s is %s: what it "
+                            "replicates would not be in its log",
+               variable, value);
+    return true;
+}
+
 static bool check_replication_right(const struct checker *c, struct err *e)
 {
     bool has = false, super = false;
@@ -189,8 +234,18 @@ static bool check_xa(const struct checker *c, struct err *e)
 {
     MYSQL_RES *res CLEANUP(session_free_result) = NULL;
 
-    if (!session_query(c->s, "XA RECOVER", &res, e))
-        return err_wrap(e, "look for prepared XA transactions");
+    struct err refused = ERR_INIT;
+
+    if (!session_query(c->s, "XA RECOVER", &res, &refused)) {
+        if (err_class_of(refused.code) == ERR_CLASS_RETRY) {
+            *e = refused;
+            return err_wrap(e, "look for prepared XA transactions");
+        }
+        check_tell(c, "source.xa", "", CHECK_FAILED, true,
+                   "GRANT XA_RECOVER_ADMIN ON *.* to the user",
+                   "cannot look for prepared XA transactions: %s", refused.message);
+        return true;
+    }
     unsigned long long n = mysql_num_rows(res);
     check_tell(c, "source.xa", "", n == 0 ? CHECK_OK : CHECK_FAILED, false,
                "commit or roll back the transactions that XA RECOVER shows",
@@ -209,7 +264,7 @@ bool checks_source(struct session *s, check_sink *sink, void *arg, struct err *e
         if (!check_wanted(&c, &source_wanted[i], e))
             return false;
     return check_server_id(&c, e) && check_log_filters(&c, e) && check_replication_right(&c, e) &&
-           check_xa(&c, e);
+           check_replica(&c, e) && check_xa(&c, e);
 }
 
 /* --- both ---------------------------------------------------------------------------------------

@@ -15,13 +15,9 @@ static void check_version(const struct checker *c)
 {
     const char *info = mysql_get_server_info(c->s->my);
 
-    if (!c->s->is_mariadb)
-        check_tell(c, "target.version", "", CHECK_FAILED, true,
-                   "use MariaDB 10.6 or newer, or skip the item at your own risk",
-                   "the server is MySQL %s; only MariaDB is carried from end to end so far", info);
-    else
-        check_tell(c, "target.version", "", c->s->version < 100600 ? CHECK_FAILED : CHECK_OK, true,
-                   "use MariaDB 10.6 or newer", "the server is MariaDB %s", info);
+    check_tell(c, "target.version", "", c->s->version < check_oldest(c) ? CHECK_FAILED : CHECK_OK,
+               true, "use MariaDB 10.6, MySQL 9 or newer", "the server is %s %s",
+               c->s->is_mariadb ? "MariaDB" : "MySQL", info);
 }
 
 static bool check_writable(const struct checker *c, struct err *e)

@@ -1,6 +1,7 @@
 /* Databases, triggers, foreign keys, DDL (objects.h). */
 #include "components/endpoint/mysql/objects.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,8 +25,8 @@ static void put_text(struct buf *sql, const char *text)
     mysql_dialect_ops.quote_text(sql, text, strlen(text));
 }
 
-bool objects_database_ddl(struct session *source, const char *db, const char *to_db,
-                          struct buf *ddl, struct err *e)
+bool objects_database_charset(struct session *source, const char *db, char charset[64],
+                              char collation[64], struct err *e)
 {
     MYSQL_RES *res CLEANUP(session_free_result) = NULL;
     struct buf sql CLEANUP(buf_fini) = {0};
@@ -39,10 +40,17 @@ bool objects_database_ddl(struct session *source, const char *db, const char *to
     MYSQL_ROW row = mysql_fetch_row(res);
     if (!row || !row[0] || !row[1])
         return err_set(e, ERR_SERVER_NO_OBJECT, "database '%s' does not exist on the source", db);
+    (void)snprintf(charset, 64, "%s", row[0]);
+    (void)snprintf(collation, 64, "%s", row[1]);
+    return true;
+}
+
+void objects_database_ddl(const char *to_db, const char *charset, const char *collation,
+                          struct buf *ddl)
+{
     buf_str(ddl, "CREATE DATABASE IF NOT EXISTS ");
     mysql_dialect_ops.quote_name(ddl, to_db);
-    buf_printf(ddl, " CHARACTER SET %s COLLATE %s", row[0], row[1]);
-    return true;
+    buf_printf(ddl, " CHARACTER SET %s COLLATE %s", charset, collation);
 }
 
 /* --- triggers -----------------------------------------------------------------------------------

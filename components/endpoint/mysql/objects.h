@@ -18,9 +18,12 @@ bool objects_connect(const struct endpoint_address *a, struct session **s,
                      struct err *e) MUST_CHECK;
 bool objects_run(struct session *s, const char *sql, struct err *e) MUST_CHECK;
 
-/* "CREATE DATABASE IF NOT EXISTS to_db ..." with the character set that `db` has on the source. */
-bool objects_database_ddl(struct session *source, const char *db, const char *to_db,
-                          struct buf *ddl, struct err *e) MUST_CHECK;
+/* The database's own character set and collation. */
+bool objects_database_charset(struct session *source, const char *db, char charset[64],
+                              char collation[64], struct err *e) MUST_CHECK;
+/* "CREATE DATABASE IF NOT EXISTS to_db ..." */
+void objects_database_ddl(const char *to_db, const char *charset, const char *collation,
+                          struct buf *ddl);
 
 struct trigger_def { /* borrowed; valid during the call */
     const char *db, *table, *name;

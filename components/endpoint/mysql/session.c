@@ -223,6 +223,17 @@ static const char *const settings_of[] = {
                     " character_set_results=NULL, net_write_timeout=3600",
 };
 
+/* What only MySQL has. Statistics are for estimates and must not be a day old; keys that the server
+ * made by itself are columns like others here, and DDL must not get any. */
+static const char *const mysql_settings_of[] = {
+    [SESSION_READ] = "SET max_execution_time=0, information_schema_stats_expiry=0,"
+                     " show_gipk_in_create_table_and_information_schema=1",
+    [SESSION_WRITE] = "SET max_execution_time=0",
+    [SESSION_DDL] = "SET max_execution_time=0, information_schema_stats_expiry=0,"
+                    " show_gipk_in_create_table_and_information_schema=1",
+    [SESSION_LOG] = "SET max_execution_time=0",
+};
+
 static bool configure(struct session *s, struct err *e)
 {
     const char *text = settings_of[s->use];
@@ -238,7 +249,7 @@ static bool configure(struct session *s, struct err *e)
     if (!session_exec(s, sql, e))
         return err_wrap(e, "set up the session");
     /* A server-wide limit on statements must not cut a long read. */
-    if (s->is_mariadb && !session_exec(s, "SET max_statement_time=0", e))
+    if (!session_exec(s, s->is_mariadb ? "SET max_statement_time=0" : mysql_settings_of[s->use], e))
         return err_wrap(e, "set up the session");
     return true;
 }

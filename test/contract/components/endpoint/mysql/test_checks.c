@@ -292,13 +292,14 @@ static bool create_in_store(void *arg, const struct trigger_def *t, struct err *
 static void triggers_are_created_under_their_own_mode(void **state)
 {
     bool has = false;
-    char text[64];
+    char text[64], charset[64], collation[64];
     bool found;
     struct buf ddl;
 
     (void)state;
     buf_init(&ddl, 4096);
-    check(objects_database_ddl(root, "shop", "store2", &ddl, e));
+    check(objects_database_charset(root, "shop", charset, collation, e));
+    objects_database_ddl("store2", charset, collation, &ddl);
     assert_string_equal(buf_cstr(&ddl), "CREATE DATABASE IF NOT EXISTS `store2` CHARACTER SET "
                                         "utf8mb4 COLLATE utf8mb4_unicode_ci");
     buf_fini(&ddl);
