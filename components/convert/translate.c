@@ -230,11 +230,18 @@ static bool skip_not_null(const struct translation *x, const struct place *at, s
     return true;
 }
 
+/* Does MySQL want to know where the default that follows begins? */
+static bool begins_default(const struct translation *x, const struct place *at,
+                           const struct token *before)
+{
+    return x->way == CONVERT_TO_MYSQL && at->column && !at->wrap && at->depth == 0 &&
+           token_is(before, "DEFAULT");
+}
+
 static void put_token(struct translation *x, struct place *at, const struct lexer *l,
                       const struct token *t, const struct token *before)
 {
-    bool is_default = x->way == CONVERT_TO_MYSQL && at->column && !at->wrap && at->depth == 0 &&
-                      token_is(before, "DEFAULT");
+    bool is_default = begins_default(x, at, before);
     bool call = is_default && begins_bare_call(*l, t);
     bool literal = is_default && !call && is_long_literal(at, t);
 
