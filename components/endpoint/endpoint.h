@@ -268,6 +268,9 @@ struct target_ops {
     bool (*table_open)(struct claim *c, const struct table_def *source, const char *db,
                        const char *name, struct target_table **t, struct err *e);
     void (*table_close)(struct target_table *t);
+    /* Has the target's table no columns but those that a row of the source sets? Then writing a
+     * row's image over it leaves nothing of what was there. NULL: never. Thread: any. */
+    bool (*row_is_whole)(const struct target_table *t);
     /* One target transaction: fence, writes in order, progress, COMMIT; F3 and F4 inside. False
      * only for errors that are not an outcome (ERR_FENCED, ERR_UNAVAILABLE after retries ...). */
     bool (*apply)(struct slot *s, const struct slot_commit *commit, const struct write *writes,

@@ -61,6 +61,7 @@ static void rates(struct sync *s)
     n->txns_at_tick = n->txns;
     component_progress(s->c, STEP_NAME, "rows", n->rows, 0, n->rows_rate, -1);
     component_metric(s->c, "rows_applied", (double)n->rows);
+    component_metric(s->c, "rows_cancelled_out", (double)n->cancelled);
     component_metric(s->c, "trx_applied", (double)n->txns);
     component_metric(s->c, "target_commits", (double)n->groups);
     component_metric(s->c, "rows_per_s", n->rows_rate);

@@ -252,12 +252,13 @@ static void show_retry(struct sync *s, const struct worker *w)
     s->error_shown = true;
 }
 
-static void group_committed(struct sync *s, const struct window_group *g)
+static void group_committed(struct sync *s, const struct worker *w, const struct window_group *g)
 {
     for (size_t i = 0; i < g->txns.n; i++)
         if (g->txns.at[i]->commit.us > s->newest_commit.us)
             s->newest_commit = g->txns.at[i]->commit;
     s->counters.rows += g->changes;
+    s->counters.cancelled += w->cancelled;
     s->counters.txns += g->txns.n;
     s->counters.groups++;
     if (g->txns.n > 0)
@@ -285,7 +286,7 @@ static bool worker_answered(struct sync *s, struct worker *w, struct err *e)
         return false;
     }
     if (w->result.outcome == APPLY_COMMITTED)
-        group_committed(s, window_group_of(s->window, slot));
+        group_committed(s, w, window_group_of(s->window, slot));
     else
         log_event(LOG_DEBUG, "incr_sync.rolled_back", "%s: %s",
                   w->result.outcome == APPLY_RETRY ? "retry" : "conflict", w->result.conflict_text);

@@ -39,6 +39,7 @@
 #include "components/incr_sync/conflict.h"
 #include "components/incr_sync/core/intake.h"
 #include "components/incr_sync/core/lag.h"
+#include "components/incr_sync/core/net.h"
 #include "components/incr_sync/core/window.h"
 #include "components/runtime/component.h"
 #include "components/stream/stream.h"
@@ -118,6 +119,8 @@ struct worker {
     const struct target_ops *target;
     struct slot *slot;
     bool busy; /* main's */
+    struct net *net;
+    uint64_t cancelled; /* changes of the last group that others took back or stand for */
     VEC(struct write) writes;
     /* the result of the last group: main's after the event */
     bool ok;
@@ -158,7 +161,7 @@ const struct table_pos *start_find(const struct start_facts *f, const char *db, 
 
 /* --- sync.c --- */
 struct counters {
-    uint64_t rows, txns, groups, rows_at_tick, txns_at_tick;
+    uint64_t rows, cancelled, txns, groups, rows_at_tick, txns_at_tick;
     double rows_rate, txns_rate;
     uint64_t published_at_tick; /* transactions in the Store's set */
     double published_rate;

@@ -1,7 +1,7 @@
 /*
- * A worker: one slot's thread. Takes a group, turns its transactions' rows into writes, gives them
- * to the target in one transaction, reports the outcome to main. It decides nothing: order is the
- * window's, fencing the endpoint's.
+ * A worker: one slot's thread. Takes a group, turns its transactions' rows into net changes and
+ * these into writes, gives them to the target in one transaction, reports the outcome to main. It
+ * decides nothing: order is the window's, merging core/net.h's, fencing the endpoint's.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -29,6 +29,22 @@ static const struct table_def *resolve(void *arg, uint32_t id)
     return NULL;
 }
 
+/* A group that failed is tried one transaction at a time, as the source made it (A16). */
+static bool may_merge(const struct window_group *g)
+{
+    for (size_t i = 0; i < g->txns.n; i++)
+        if (g->txns.at[i]->care != CARE_NONE || g->txns.at[i]->class_ != SOURCE_ROWS)
+            return false;
+    return g->txns.n > 1 || g->bytes <= BULK_BYTES; /* a bulk transaction repeats few rows */
+}
+
+static bool may_replace(void *arg, const struct sync_table *t)
+{
+    const struct target_ops *target = ((struct worker *)arg)->target;
+
+    return target->row_is_whole && target->row_is_whole(t->plan);
+}
+
 static bool add_txn(struct worker *w, const struct source_txn *t, struct err *e)
 {
     struct txn_cursor at = {.txn = t};
@@ -37,17 +53,9 @@ static bool add_txn(struct worker *w, const struct source_txn *t, struct err *e)
 
     for (uint32_t i = 0; i < t->n_parts; i++) {
         change_iter_init(&it, t->parts[i].changes, resolve, &at);
-        while (change_next(&it, &ch)) {
-            if (at.current->use == USE_SKIP)
-                continue;
-            vec_push(&w->writes, ((struct write){.table = at.current->table->plan,
-                                                 .op = ch.op,
-                                                 .overlap = at.current->use == USE_OVERLAP,
-                                                 .encoding = ROWS_CANONICAL,
-                                                 .has_absent = ch.flags & CHANGE_F_ABSENT,
-                                                 .before = ch.before,
-                                                 .after = ch.after}));
-        }
+        while (change_next(&it, &ch))
+            if (at.current->use != USE_SKIP && !net_add(w->net, at.current, &ch, e))
+                return false;
         if (it.c.failed) /* the intake has read the same bytes */
             return err_set(e, ERR_BUG, "transaction %s=%" PRIu64 " cannot be read again",
                            t->id.origin, t->id.seq);
@@ -55,21 +63,58 @@ static bool add_txn(struct worker *w, const struct source_txn *t, struct err *e)
     return true;
 }
 
+static void make_writes(struct worker *w)
+{
+    size_t n;
+    const struct net_change *changes = net_finish(w->net, &n);
+
+    w->cancelled = net_cancelled(w->net);
+    w->writes.n = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct net_change *c = &changes[i];
+
+        vec_push(&w->writes, ((struct write){.table = c->table->plan,
+                                             .op = c->op,
+                                             .overlap = c->overlap,
+                                             .encoding = ROWS_CANONICAL,
+                                             .has_absent = c->has_absent,
+                                             .before = c->before,
+                                             .after = c->after}));
+    }
+}
+
+/* Net operations sent = rows matched; only in the overlap a DELETE may find nothing. */
+static bool check_counts(const struct worker *w, struct err *e)
+{
+    uint64_t most = w->writes.n, least = most;
+
+    for (size_t i = 0; i < w->writes.n; i++)
+        least -= w->writes.at[i].overlap && w->writes.at[i].op == CHANGE_DELETE;
+    return (w->result.rows_matched >= least && w->result.rows_matched <= most) ||
+           err_set(e, ERR_BUG, "%" PRIu64 " rows matched of %" PRIu64 " net changes, committed",
+                   w->result.rows_matched, most);
+}
+
 static bool apply_group(struct worker *w, const struct window_group *g, struct err *e)
 {
     struct slot_commit commit = {.low = &g->low, .done = &g->done};
+    struct net_options options = {.merge = may_merge(g), .may_replace = may_replace, .arg = w};
 
-    w->writes.n = 0;
+    net_begin(w->net, &options);
     for (size_t i = 0; i < g->txns.n; i++)
         if (!add_txn(w, g->txns.at[i], e))
             return false;
+    make_writes(w);
     memset(&w->result, 0, sizeof w->result);
     if (g->alone && g->txns.n == 1) {
         conflict_case_begin(&w->conflicts, g->txns.at[0], w->writes.at, 0);
         commit.decide = conflict_ask;
         commit.decide_arg = &w->conflicts;
     }
-    return w->target->apply(w->slot, &commit, w->writes.at, w->writes.n, &w->result, e);
+    if (!w->target->apply(w->slot, &commit, w->writes.at, w->writes.n, &w->result, e))
+        return false;
+    /* A person or a policy may have left changes out. */
+    return w->result.outcome != APPLY_COMMITTED || commit.decide || check_counts(w, e);
 }
 
 static void worker_main(void *arg)
@@ -98,6 +143,7 @@ bool worker_start(struct worker *w, uint32_t n, struct err *e)
 
     w->event = (struct event){.kind = EVENT_WORKER, .worker = w};
     w->queue = queue_new(1);
+    w->net = net_new();
     snprintf(name, sizeof name, "oms-slot%u", n);
     return thread_start(&w->thread, name, worker_main, w, e);
 }
@@ -111,4 +157,6 @@ void worker_stop(struct worker *w)
     w->queue = NULL;
     conflict_case_fini(&w->conflicts);
     vec_fini(&w->writes);
+    net_free(w->net);
+    w->net = NULL;
 }

@@ -234,7 +234,7 @@ static bool follow(struct trace *t, const struct change *ch, bool *mine, struct 
 static enum walk_answer one_change(struct trace *t, const struct walk_record *r,
                                    const struct change *ch, struct err *e)
 {
-    bool mine;
+    bool mine = false;
 
     if (strcmp(ch->table->db, t->db) != 0 || strcmp(ch->table->name, t->name) != 0)
         return WALK_ON;

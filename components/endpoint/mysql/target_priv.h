@@ -120,6 +120,7 @@ bool shape_check(const struct table_def *source, const struct table_def *def,
 bool target_table_open(struct claim *c, const struct table_def *source, const char *db,
                        const char *name, struct target_table **t, struct err *e) MUST_CHECK;
 void target_table_close(struct target_table *t);
+bool target_row_is_whole(const struct target_table *t);
 
 /* --- binding ------------------------------------------------------------------------------------
  */

@@ -322,3 +322,14 @@ void target_table_close(struct target_table *t)
     free(t->quoted);
     free(t);
 }
+
+bool target_row_is_whole(const struct target_table *t)
+{
+    uint32_t written = 0, plain = 0;
+
+    for (uint16_t i = 0; i < t->source->n_columns; i++)
+        written += t->column[i] != NO_COLUMN;
+    for (uint16_t i = 0; i < t->def->n_columns; i++)
+        plain += t->def->columns[i].generated == GENERATED_NO;
+    return written == plain;
+}

@@ -356,12 +356,12 @@ static bool write_row(struct row *rows, const struct write *w)
     if (w->after.p)
         read_cells(w, w->after, &id, &v);
     if (w->before.p) {
-        if (rows[id0].v == 0)
+        if (rows[id0].v == 0 && !w->overlap)
             return false;
         rows[id0].v = 0;
     }
     if (w->after.p) {
-        if (rows[id].v != 0 || (world->blocked && id == 0))
+        if ((rows[id].v != 0 && !w->overlap) || (world->blocked && id == 0))
             return false;
         rows[id].v = v;
     }
@@ -393,6 +393,7 @@ static bool fake_apply(struct slot *s, const struct slot_commit *commit, const s
             world->conflicts++;
         }
     if (ok && r->outcome == APPLY_COMMITTED) {
+        r->rows_matched = n;
         memcpy(world->target, rows, sizeof rows);
         txn_set_union(&world->low, commit->low);
         txn_set_union(&world->done, commit->done);
