@@ -3,8 +3,11 @@
 #include "components/record/block.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
+
+#include "common/base/must.h"
 
 #define CRC_AT 60 /* the last four bytes of the header */
 
@@ -36,14 +39,35 @@ static uint32_t checksum(uint32_t prev_crc, const uint8_t *header, struct view p
     return crc32c(crc, payload.p, payload.len);
 }
 
-static bool compress(struct block_head *h, struct view raw, int level, struct buf *out,
-                     struct err *e)
+struct block_packer {
+    ZSTD_CCtx *zstd;
+};
+
+struct block_packer *block_packer_new(void)
+{
+    struct block_packer *p = must_calloc(1, sizeof *p);
+
+    p->zstd = ZSTD_createCCtx();
+    must(p->zstd != NULL);
+    return p;
+}
+
+void block_packer_free(struct block_packer *p)
+{
+    if (!p)
+        return;
+    ZSTD_freeCCtx(p->zstd);
+    free(p);
+}
+
+static bool compress(struct block_packer *p, struct block_head *h, struct view raw, int level,
+                     struct buf *out, struct err *e)
 {
     size_t room = ZSTD_compressBound(raw.len), n;
 
     if (!buf_reserve(out, room))
         return err_set(e, ERR_LIMIT, "a block of %zu bytes does not fit its buffer", raw.len);
-    n = ZSTD_compress(out->p + out->len, room, raw.p, raw.len, level);
+    n = ZSTD_compressCCtx(p->zstd, out->p + out->len, room, raw.p, raw.len, level);
     if (ZSTD_isError(n))
         return err_set(e, ERR_BUG, "cannot compress a block: %s", ZSTD_getErrorName(n));
     h->codec = BLOCK_ZSTD;
@@ -52,10 +76,9 @@ static bool compress(struct block_head *h, struct view raw, int level, struct bu
     return true;
 }
 
-bool block_encode(struct block_head *h, struct view raw, int level, struct buf *out, struct err *e)
+bool block_pack(struct block_packer *p, struct block_head *h, struct view raw, int level,
+                struct buf *out, struct err *e)
 {
-    size_t at = out->len;
-
     if (raw.len > BLOCK_RAW_MAX)
         return err_set(e, ERR_LIMIT, "a block of %zu bytes is larger than %u", raw.len,
                        BLOCK_RAW_MAX);
@@ -63,21 +86,33 @@ bool block_encode(struct block_head *h, struct view raw, int level, struct buf *
         return err_set(e, ERR_LIMIT, "a block does not fit its buffer of %zu bytes", out->max);
     out->len += BLOCK_HEADER_SIZE;
     h->raw_len = (uint32_t)raw.len;
-    if (level == 0) {
-        h->codec = BLOCK_RAW;
-        h->stored_len = h->raw_len;
-        buf_append(out, raw.p, raw.len);
-        if (!buf_ok(out))
-            return err_set(e, ERR_LIMIT, "a block of %zu bytes does not fit its buffer", raw.len);
-    } else if (!compress(h, raw, level, out, e)) {
-        return false;
-    }
+    if (level != 0)
+        return compress(p, h, raw, level, out, e);
+    h->codec = BLOCK_RAW;
+    h->stored_len = h->raw_len;
+    buf_append(out, raw.p, raw.len);
+    return buf_ok(out) ||
+           err_set(e, ERR_LIMIT, "a block of %zu bytes does not fit its buffer", raw.len);
+}
+
+void block_seal(struct block_head *h, uint8_t *bytes)
+{
     h->crc = 0;
-    put_header(h, out->p + at);
-    h->crc = checksum(h->prev_crc, out->p + at,
-                      (struct view){out->p + at + BLOCK_HEADER_SIZE, h->stored_len});
-    put_header(h, out->p + at);
-    return true;
+    put_header(h, bytes);
+    h->crc = checksum(h->prev_crc, bytes, (struct view){bytes + BLOCK_HEADER_SIZE, h->stored_len});
+    put_header(h, bytes);
+}
+
+bool block_encode(struct block_head *h, struct view raw, int level, struct buf *out, struct err *e)
+{
+    struct block_packer *p = block_packer_new();
+    size_t at = out->len;
+    bool ok = block_pack(p, h, raw, level, out, e);
+
+    block_packer_free(p);
+    if (ok)
+        block_seal(h, out->p + at);
+    return ok;
 }
 
 bool block_head_read(struct view bytes, struct block_head *h)

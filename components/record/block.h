@@ -38,7 +38,17 @@ struct block_head {
 uint32_t crc32c(uint32_t seed, const void *p, size_t n);       /* hardware where there is one */
 uint32_t crc32c_table(uint32_t seed, const void *p, size_t n); /* without it */
 
-/* Appends header and payload to out; sets h->stored_len, h->crc. level 0 = BLOCK_RAW. */
+/* A compressor's memory, used again for every block. Thread: one at a time. */
+struct block_packer;
+struct block_packer *block_packer_new(void);
+void block_packer_free(struct block_packer *p); /* NULL is fine */
+/* The half that needs nothing of other blocks: appends room for a header and the payload to out;
+ * sets h->codec, raw_len, stored_len. level 0 = BLOCK_RAW, below 0: zstd's fast levels. */
+bool block_pack(struct block_packer *p, struct block_head *h, struct view raw, int level,
+                struct buf *out, struct err *e) MUST_CHECK;
+/* The other half: checksum and header, in place. `bytes`: where block_pack put it. */
+void block_seal(struct block_head *h, uint8_t *bytes);
+/* Both: appends header and payload to out; sets h->stored_len, h->crc. */
 bool block_encode(struct block_head *h, struct view raw, int level, struct buf *out,
                   struct err *e) MUST_CHECK;
 /* Reads a header at c; false: fewer bytes than a header, or no header (c->failed not set for

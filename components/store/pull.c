@@ -21,7 +21,8 @@
 #define REPORT_MS 500
 #define PURGE_MS 5000
 #define HEARTBEAT_MS 1000
-#define PART_BYTES (4u << 20)
+#define PART_BYTES (1u << 20)
+#define ZSTD_LEVEL 1
 #define SERVER_ID_BASE 0x40000000u
 
 struct pull {
@@ -265,7 +266,7 @@ static bool pull_once(struct pull *p, struct err *e)
 static bool pull_session(struct pull *p, uint32_t attempt, struct backoff *backoff, struct err *e)
 {
     struct err cut = ERR_INIT;
-    bool ok = open_log(p, attempt, e) && writer_start(p->store, &p->writer, e);
+    bool ok = open_log(p, attempt, e) && writer_start(p->store, ZSTD_LEVEL, &p->writer, e);
 
     if (ok) {
         backoff->tries = 0;
@@ -319,7 +320,7 @@ static bool open_store(struct pull *p, struct err *e)
             (so && so->has_retention_hours ? so->retention_hours : 168) * 3600ull * 1000000,
         .retention_limit_bytes =
             so && so->has_retention_limit_bytes ? so->retention_limit_bytes : 0,
-        .zstd_level = 1,
+        .zstd_level = ZSTD_LEVEL,
     };
 
     return store_open(&o, &p->store, e);

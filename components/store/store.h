@@ -46,6 +46,9 @@ bool store_set_begin(struct store *s, const struct txn_set *begin, struct err *e
 /* One block of whole records. inside_txn: it ends inside a transaction of several parts. Written,
  * not yet durable. */
 bool store_append(struct store *s, struct view records, bool inside_txn, struct err *e) MUST_CHECK;
+/* The same of a block made ready by store_pack(). After ERR_NO_SPACE it may be tried again. */
+struct store_packed;
+bool store_append_packed(struct store *s, struct store_packed *b, struct err *e) MUST_CHECK;
 /* Where these records are outside any transaction for the last time, in bytes; 0: nowhere. A batch
  * that ends inside one is appended as two blocks, so that what is whole is not held up. */
 size_t store_whole_part(struct view records);

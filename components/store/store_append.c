@@ -19,11 +19,6 @@
 
 #define PATH_CAP 4096
 
-void store_learn_table(struct store *s, const struct table_def *t)
-{
-    vec_push(&s->pending_tables, t);
-}
-
 static void settle_table(struct store *s, const struct table_def *t)
 {
     for (size_t i = 0; i < s->tables.n; i++) {
@@ -47,65 +42,7 @@ void store_settle_tables(struct store *s)
 
 void store_forget_tables(struct store *s)
 {
-    for (size_t i = 0; i < s->pending_tables.n; i++)
-        table_def_unref(s->pending_tables.at[i]);
-    s->pending_tables.n = 0;
-}
-
-static bool scan_head(struct record *r, struct txn_set *complete, struct block_facts *f,
-                      struct err *e)
-{
-    struct cursor body = cursor_of(r->body.p, r->body.len);
-    struct txn_head h;
-
-    if (!txn_head_read(&body, &h))
-        return err_set(e, ERR_CORRUPT, "a transaction's head does not have its form");
-    if (f->first_commit_us == 0)
-        f->first_commit_us = h.commit.us;
-    f->last_commit_us = h.commit.us;
-    if (h.part == 0)
-        f->txn_start = true;
-    if (r->type == RECORD_TXN_PART)
-        return true;
-    f->n_txns++;
-    txn_set_add(complete, h.id.origin, h.covers_from, h.id.seq);
-    return true;
-}
-
-bool store_scan_records(struct view records, struct txn_set *complete, struct store *tables_into,
-                        struct block_facts *f, struct err *e)
-{
-    struct cursor c = cursor_of(records.p, records.len);
-    struct record r;
-
-    *f = (struct block_facts){0};
-    while (record_next(&c, &r)) {
-        struct cursor body = cursor_of(r.body.p, r.body.len);
-        const struct table_def *t;
-
-        f->n_records++;
-        if (r.type == RECORD_TABLE_VERSION) {
-            if (!table_def_decode(&body, &t, e))
-                return false;
-            store_learn_table(tables_into, t);
-        } else if (r.type != RECORD_HEARTBEAT && !scan_head(&r, complete, f, e)) {
-            return false;
-        }
-    }
-    return !c.failed ||
-           err_set(e, ERR_CORRUPT, "records do not have their form at byte %zu", cursor_at(&c));
-}
-
-size_t store_whole_part(struct view records)
-{
-    struct cursor c = cursor_of(records.p, records.len);
-    struct record r;
-    size_t whole = 0;
-
-    while (record_next(&c, &r))
-        if (r.type == RECORD_TXN || r.type == RECORD_DDL)
-            whole = cursor_at(&c);
-    return whole;
+    table_list_forget(&s->pending_tables);
 }
 
 /* After a failed sync the pages that were not written may count as clean: a second sync would
@@ -215,66 +152,72 @@ static bool room_for_block(struct store *s, struct err *e)
     return (s->fd < 0 || store_sync(s, e)) && store_new_segment(s, e);
 }
 
-static bool put_block(struct store *s, struct view records, bool inside_txn,
-                      const struct block_facts *f, struct err *e)
+static bool put_block(struct store *s, struct store_packed *b, struct err *e)
 {
-    struct block_head h = {
-        .number = s->next_number,
-        .prev_durable = s->durable_number,
-        .n_records = f->n_records,
-        .flags = (uint8_t)((f->txn_start ? BLOCK_F_TXN_START : 0) |
-                           (inside_txn ? BLOCK_F_OPEN_TAIL : 0)),
-        .first_commit_us = f->first_commit_us,
-        .last_commit_us = f->last_commit_us,
-        .prev_crc = s->prev_crc,
-    };
+    struct block_head *h = &b->head;
+    const struct block_facts *f = &b->facts;
 
-    buf_clear(&s->scratch);
+    h->number = s->next_number;
+    h->prev_durable = s->durable_number;
+    h->n_records = f->n_records;
+    h->flags =
+        (uint8_t)((f->txn_start ? BLOCK_F_TXN_START : 0) | (b->inside_txn ? BLOCK_F_OPEN_TAIL : 0));
+    h->first_commit_us = f->first_commit_us;
+    h->last_commit_us = f->last_commit_us;
+    h->prev_crc = s->prev_crc;
     FAULT(STORE_BEFORE_WRITE);
-    if (!block_encode(&h, records, s->o.zstd_level, &s->scratch, e) ||
-        !write_block(s, &s->scratch, e))
+    block_seal(h, b->bytes.p);
+    if (!write_block(s, &b->bytes, e))
         return false;
     FAULT(STORE_AFTER_WRITE);
-    s->offset += s->scratch.len;
-    s->prev_crc = h.crc;
+    s->offset += b->bytes.len;
+    s->prev_crc = h->crc;
     s->next_number++;
+    return true;
+}
+
+/* A block is written: what it says counts. */
+static void note_block(struct store *s, struct store_packed *b)
+{
+    for (size_t i = 0; i < b->tables.n; i++)
+        vec_push(&s->pending_tables, table_def_ref(b->tables.at[i]));
+    txn_set_union(&s->pending_open, &b->complete);
+    s->pending_txns += b->facts.n_txns;
+    s->pending_raw += b->head.raw_len;
+    if (b->facts.last_commit_us)
+        s->pending_commit_us = b->facts.last_commit_us;
+    s->inside_txn = b->inside_txn;
+    if (b->inside_txn)
+        return;
+    s->whole_number = s->next_number - 1;
+    s->whole_offset = s->offset;
+    s->whole_crc = s->prev_crc;
+    txn_set_union(&s->pending, &s->pending_open);
+    txn_set_fini(&s->pending_open);
+    store_settle_tables(s);
+}
+
+bool store_append_packed(struct store *s, struct store_packed *b, struct err *e)
+{
+    must(s->has_begin);
+    if (is_broken(s, e) || !room_for_block(s, e) || !is_new(s, &b->complete, e) ||
+        !put_block(s, b, e))
+        return false;
+    note_block(s, b);
     return true;
 }
 
 bool store_append(struct store *s, struct view records, bool inside_txn, struct err *e)
 {
-    struct txn_set complete;
-    struct block_facts f;
-    size_t n_tables;
+    struct store_packed b;
     bool ok;
 
-    must(s->has_begin);
-    if (is_broken(s, e))
-        return false;
-    txn_set_init(&complete);
-    ok = room_for_block(s, e);
-    n_tables = s->pending_tables.n;
-    ok = ok && store_scan_records(records, &complete, s, &f, e) && is_new(s, &complete, e) &&
-         put_block(s, records, inside_txn, &f, e);
-    while (!ok && s->pending_tables.n > n_tables) /* the same records will come again */
-        table_def_unref(s->pending_tables.at[--s->pending_tables.n]);
-    if (ok) {
-        txn_set_union(&s->pending_open, &complete);
-        s->pending_txns += f.n_txns;
-        s->pending_raw += records.len;
-        if (f.last_commit_us)
-            s->pending_commit_us = f.last_commit_us;
-        s->inside_txn = inside_txn;
-        if (!inside_txn) {
-            s->whole_number = s->next_number - 1;
-            s->whole_offset = s->offset;
-            s->whole_crc = s->prev_crc;
-            txn_set_union(&s->pending, &s->pending_open);
-            txn_set_fini(&s->pending_open);
-            store_settle_tables(s);
-        }
-    }
-    txn_set_fini(&complete);
+    if (!s->packer)
+        s->packer = block_packer_new();
+    store_packed_init(&b);
+    ok = !is_broken(s, e) && store_pack(s->packer, records, inside_txn, s->o.zstd_level, &b, e) &&
+         store_append_packed(s, &b, e);
+    store_packed_fini(&b);
     return ok;
 }
 

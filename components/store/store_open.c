@@ -141,7 +141,8 @@ static bool scan_block(struct store *s, const struct block_head *h, struct scan 
     struct view payload = {s->scratch.p + BLOCK_HEADER_SIZE, h->stored_len};
 
     if (!block_decode(h, payload, raw, e) ||
-        !store_scan_records((struct view){raw->p, raw->len}, &sc->open_set, s, &f, e))
+        !store_scan_records((struct view){raw->p, raw->len}, &sc->open_set, &s->pending_tables, &f,
+                            e))
         return false;
     sc->offset += BLOCK_HEADER_SIZE + h->stored_len;
     sc->number = h->number;
@@ -232,7 +233,7 @@ static bool recover_last(struct store *s, struct err *e)
     if (fd < 0)
         return err_set_errno(e, ERR_SYSTEM, errno, "cannot open '%s'", path);
     for (size_t i = 0; i < g->head.tables.n; i++)
-        store_learn_table(s, table_def_ref(g->head.tables.at[i]));
+        vec_push(&s->pending_tables, table_def_ref(g->head.tables.at[i]));
     store_settle_tables(s);
     txn_set_union(&s->set, &g->head.before);
     ok = scan_blocks(s, path, fd, g->bytes, &sc, e) && cut_tail(path, fd, &sc, g->bytes, e);
@@ -362,6 +363,7 @@ void store_close(struct store *s)
     txn_set_fini(&s->pending);
     txn_set_fini(&s->pending_open);
     buf_fini(&s->scratch);
+    block_packer_free(s->packer);
     pthread_cond_destroy(&s->published);
     pthread_mutex_destroy(&s->lock);
     pthread_mutex_destroy(&s->readers_file);

@@ -6,6 +6,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/vec.h"
+#include "components/store/pack.h"
 #include "components/store/segment.h"
 #include "components/store/store.h"
 
@@ -56,22 +57,14 @@ struct store {
     int64_t pending_commit_us;
     uint64_t pending_txns, pending_raw;
     bool inside_txn;
-    VEC(const struct table_def *) tables; /* newest version of each table, one reference each */
-    VEC(const struct table_def *) pending_tables; /* learned since the last whole block */
-    struct buf scratch;
+    struct table_list tables;         /* newest version of each table, one reference each */
+    struct table_list pending_tables; /* learned since the last whole block */
+    struct buf scratch;               /* recovery: blocks as stored */
+    struct block_packer *packer;      /* store_append's own */
 };
 
-/* What a block's records say: complete transactions, commit times, table versions. */
-struct block_facts {
-    uint32_t n_records, n_txns;
-    int64_t first_commit_us, last_commit_us;
-    bool txn_start;
-};
-bool store_scan_records(struct view records, struct txn_set *complete, struct store *tables_into,
-                        struct block_facts *f, struct err *e) MUST_CHECK;
-void store_learn_table(struct store *s, const struct table_def *t); /* takes the reference */
-void store_settle_tables(struct store *s);                          /* a block was whole */
-void store_forget_tables(struct store *s);                          /* it was cut */
+void store_settle_tables(struct store *s); /* a block was whole */
+void store_forget_tables(struct store *s); /* it was cut */
 /* Starts a new segment file, durable with its directory entry. Thread: appender. */
 bool store_new_segment(struct store *s, struct err *e) MUST_CHECK;
 bool store_load_readers(struct store *s, struct err *e) MUST_CHECK;

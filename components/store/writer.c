@@ -1,9 +1,12 @@
-/* The writer thread. See writer.h. */
+/* The writer and its packers. See writer.h. */
 #include "components/store/writer.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "common/base/must.h"
 #include "common/log/log.h"
@@ -11,20 +14,42 @@
 #include "common/os/queue.h"
 #include "common/os/thread.h"
 #include "components/record/block.h"
+#include "components/store/pack.h"
 
-#define BATCHES 4
+#define BATCHES 12
+#define PACKERS_MAX 4
+#define IN_FLIGHT_MAX (16u << 20)
+#define KEEP_BYTES (2u << 20) /* a buffer that grew beyond gives its memory back */
+#define SMALL_BYTES (64u << 10)
+#define BEHIND 2 /* batches that wait for a packer */
+#define LEVEL_BEHIND (-3)
 #define SYNC_MS 10
 #define SYNC_BYTES (8u << 20)
 #define RETRY_MS 1000
 
+struct job {
+    struct batch batch; /* first: the caller's view of it */
+    struct store_packed parts[2];
+    int n_parts;
+    size_t bytes; /* of records, while it is submitted */
+    bool ready;   /* lock */
+    bool failed;
+    struct err error;
+};
+
 struct writer {
     struct store *s;
-    struct thread thread;
+    int level;
+    struct thread thread, packers[PACKERS_MAX];
+    int n_packers;
     struct queue *full, *empty;
+    struct queue *todo; /* to the packers; each item is in `full` too */
     struct queue *stop; /* nothing is ever put in; closed by writer_stop, so a wait on it ends */
-    struct batch batches[BATCHES];
+    struct job jobs[BATCHES];
     pthread_mutex_t lock;
-    struct err error; /* lock */
+    pthread_cond_t changed; /* a job is ready, or in_flight fell */
+    size_t in_flight;       /* lock; bytes */
+    struct err error;       /* lock */
     atomic_bool failed, disk_full, stopping;
 };
 
@@ -37,14 +62,64 @@ static void fail(struct writer *w, const struct err *e)
     log_err(LOG_ERROR, "store.write_failed", e);
 }
 
+/* --- packing ------------------------------------------------------------------------------------
+ */
+
+static bool pack_part(struct job *j, struct block_packer *p, struct view records, bool inside_txn,
+                      int level)
+{
+    return records.len == 0 ||
+           store_pack(p, records, inside_txn, level, &j->parts[j->n_parts++], &j->error);
+}
+
+/* A batch that ends inside a transaction becomes two blocks, so that what is whole is not held up.
+ */
+static void pack(struct job *j, struct block_packer *p, int level)
+{
+    struct view all = {j->batch.records.p, j->batch.records.len}, rest = all;
+    size_t whole = j->batch.inside_txn ? store_whole_part(all) : all.len;
+
+    rest.p += whole;
+    rest.len -= whole;
+    all.len = whole;
+    j->n_parts = 0;
+    j->failed = !pack_part(j, p, all, false, level) || !pack_part(j, p, rest, true, level);
+}
+
+static void pack_jobs(void *arg)
+{
+    struct writer *w = arg;
+    struct block_packer *p = block_packer_new();
+    void *item = NULL;
+
+    for (;;) {
+        enum queue_result r = queue_pop(w->todo, 1000, &item);
+        struct job *j = item;
+
+        if (r == QUEUE_CLOSED)
+            break;
+        if (r != QUEUE_OK)
+            continue;
+        pack(j, p, w->level > 0 && queue_len(w->todo) >= BEHIND ? LEVEL_BEHIND : w->level);
+        pthread_mutex_lock(&w->lock);
+        j->ready = true;
+        pthread_cond_broadcast(&w->changed);
+        pthread_mutex_unlock(&w->lock);
+    }
+    block_packer_free(p);
+}
+
+/* --- writing ------------------------------------------------------------------------------------
+ */
+
 /* Appends one block; waits while the disk is full. False: ended. */
-static bool append_block(struct writer *w, struct view records, bool inside_txn)
+static bool append_block(struct writer *w, struct store_packed *b)
 {
     for (;;) {
         struct err e = ERR_INIT;
         void *none;
 
-        if (store_append(w->s, records, inside_txn, &e)) {
+        if (store_append_packed(w->s, b, &e)) {
             w->disk_full = false;
             return true;
         }
@@ -60,46 +135,84 @@ static bool append_block(struct writer *w, struct view records, bool inside_txn)
     }
 }
 
-static bool append(struct writer *w, const struct batch *b)
+/* Waits for the packer that has it, or packs. */
+static void make_ready(struct writer *w, struct job *j, struct block_packer *p)
 {
-    struct view all = {b->records.p, b->records.len}, rest = all;
-    size_t whole = b->inside_txn ? store_whole_part(all) : all.len;
-
-    rest.p += whole;
-    rest.len -= whole;
-    all.len = whole;
-    return (all.len == 0 || append_block(w, all, false)) &&
-           (rest.len == 0 || append_block(w, rest, true));
+    if (j->bytes <= SMALL_BYTES) {
+        pack(j, p, w->level);
+        return;
+    }
+    pthread_mutex_lock(&w->lock);
+    while (!j->ready)
+        pthread_cond_wait(&w->changed, &w->lock); /* packers end after the writer only */
+    pthread_mutex_unlock(&w->lock);
 }
 
-static void write_batches(void *arg)
+static void give_back(struct writer *w, struct job *j)
 {
-    struct writer *w = arg;
+    for (int i = 0; i < j->n_parts; i++)
+        store_packed_clear(&j->parts[i], KEEP_BYTES);
+    if (j->batch.records.cap > KEEP_BYTES) {
+        buf_fini(&j->batch.records);
+        buf_init(&j->batch.records, BLOCK_RAW_MAX);
+    }
+    buf_clear(&j->batch.records);
+    pthread_mutex_lock(&w->lock);
+    w->in_flight -= j->bytes;
+    j->bytes = 0;
+    j->ready = false;
+    pthread_cond_broadcast(&w->changed);
+    pthread_mutex_unlock(&w->lock);
+    must(queue_push(w->empty, j, 0) == QUEUE_OK);
+}
+
+static bool write_job(struct writer *w, struct job *j, struct block_packer *p)
+{
+    make_ready(w, j, p);
+    if (j->failed) {
+        fail(w, &j->error);
+        return false;
+    }
+    for (int i = 0; i < j->n_parts; i++)
+        if (!append_block(w, &j->parts[i]))
+            return false;
+    return true;
+}
+
+static bool sync_now(struct writer *w)
+{
+    struct err e = ERR_INIT;
+
+    if (store_sync(w->s, &e))
+        return true;
+    fail(w, &e);
+    return false;
+}
+
+static void write_batches(struct writer *w, struct block_packer *p)
+{
     struct mono unsynced = {0};
     size_t bytes = 0;
-    struct err e = ERR_INIT;
 
     for (;;) {
         void *item = NULL;
         enum queue_result r = queue_pop(w->full, bytes > 0 ? 0 : 1000, &item);
 
         if (r == QUEUE_OK) {
-            struct batch *b = item;
+            struct job *j = item;
+            size_t n = j->bytes;
 
-            if (!append(w, b))
+            if (!write_job(w, j, p))
                 return;
             if (bytes == 0)
                 unsynced = clock_mono();
-            bytes += b->records.len;
-            buf_clear(&b->records);
-            must(queue_push(w->empty, b, 0) == QUEUE_OK);
+            bytes += n;
+            give_back(w, j);
         }
         if (bytes > 0 && (r != QUEUE_OK || bytes >= SYNC_BYTES ||
                           mono_ms_between(unsynced, clock_mono()) >= SYNC_MS)) {
-            if (!store_sync(w->s, &e)) {
-                fail(w, &e);
+            if (!sync_now(w))
                 return;
-            }
             bytes = 0;
         }
         if (r == QUEUE_CLOSED)
@@ -107,20 +220,55 @@ static void write_batches(void *arg)
     }
 }
 
-bool writer_start(struct store *s, struct writer **out, struct err *e)
+static void run_writer(void *arg)
+{
+    struct block_packer *p = block_packer_new();
+
+    write_batches(arg, p);
+    block_packer_free(p);
+}
+
+/* --- the caller's side --------------------------------------------------------------------------
+ */
+
+static int packers_wanted(void)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return cpus < 1 ? 1 : cpus > PACKERS_MAX ? PACKERS_MAX : (int)cpus;
+}
+
+static bool start_threads(struct writer *w, struct err *e)
+{
+    for (int i = 0; i < packers_wanted(); i++, w->n_packers++)
+        if (!thread_start(&w->packers[i], "pack", pack_jobs, w, e))
+            return false;
+    return thread_start(&w->thread, "write", run_writer, w, e);
+}
+
+bool writer_start(struct store *s, int level, struct writer **out, struct err *e)
 {
     struct writer *w = must_calloc(1, sizeof *w);
+    pthread_condattr_t attr;
 
     w->s = s;
+    w->level = level;
     pthread_mutex_init(&w->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&w->changed, &attr);
+    pthread_condattr_destroy(&attr);
     w->full = queue_new(BATCHES);
     w->empty = queue_new(BATCHES);
+    w->todo = queue_new(BATCHES);
     w->stop = queue_new(1);
     for (int i = 0; i < BATCHES; i++) {
-        buf_init(&w->batches[i].records, BLOCK_RAW_MAX);
-        must(queue_push(w->empty, &w->batches[i], 0) == QUEUE_OK);
+        buf_init(&w->jobs[i].batch.records, BLOCK_RAW_MAX);
+        for (int k = 0; k < 2; k++)
+            store_packed_init(&w->jobs[i].parts[k]);
+        must(queue_push(w->empty, &w->jobs[i], 0) == QUEUE_OK);
     }
-    if (!thread_start(&w->thread, "write", write_batches, w, e)) {
+    if (!start_threads(w, e)) {
         writer_stop(w);
         return false;
     }
@@ -128,24 +276,55 @@ bool writer_start(struct store *s, struct writer **out, struct err *e)
     return true;
 }
 
+/* False: still too much of it after timeout_ms. */
+static bool wait_for_room(struct writer *w, int64_t timeout_ms)
+{
+    struct timespec until;
+    bool room;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += timeout_ms / 1000;
+    until.tv_nsec += timeout_ms % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
+    pthread_mutex_lock(&w->lock);
+    while (w->in_flight >= IN_FLIGHT_MAX)
+        if (pthread_cond_timedwait(&w->changed, &w->lock, &until) == ETIMEDOUT)
+            break;
+    room = w->in_flight < IN_FLIGHT_MAX;
+    pthread_mutex_unlock(&w->lock);
+    return room;
+}
+
 struct batch *writer_empty(struct writer *w, int64_t timeout_ms)
 {
     void *item;
 
-    if (queue_pop(w->empty, timeout_ms, &item) != QUEUE_OK)
+    if (!wait_for_room(w, timeout_ms) || queue_pop(w->empty, timeout_ms, &item) != QUEUE_OK)
         return NULL;
-    buf_clear(&((struct batch *)item)->records);
-    return item;
+    return &((struct job *)item)->batch;
 }
 
 void writer_give_back(struct writer *w, struct batch *b)
 {
+    buf_clear(&b->records);
     must(queue_push(w->empty, b, 0) == QUEUE_OK);
 }
 
 void writer_submit(struct writer *w, struct batch *b)
 {
-    must(queue_push(w->full, b, 0) == QUEUE_OK);
+    struct job *j = (struct job *)b;
+    bool small = b->records.len <= SMALL_BYTES;
+
+    j->bytes = b->records.len;
+    pthread_mutex_lock(&w->lock);
+    w->in_flight += j->bytes;
+    pthread_mutex_unlock(&w->lock);
+    if (!small)
+        must(queue_push(w->todo, j, 0) == QUEUE_OK);
+    must(queue_push(w->full, j, 0) == QUEUE_OK);
 }
 
 bool writer_failed(struct writer *w, struct err *e)
@@ -171,11 +350,19 @@ void writer_stop(struct writer *w)
     queue_close(w->stop);
     queue_close(w->full);
     thread_join(&w->thread);
-    for (int i = 0; i < BATCHES; i++)
-        buf_fini(&w->batches[i].records);
+    queue_close(w->todo);
+    for (int i = 0; i < w->n_packers; i++)
+        thread_join(&w->packers[i]);
+    for (int i = 0; i < BATCHES; i++) {
+        buf_fini(&w->jobs[i].batch.records);
+        for (int k = 0; k < 2; k++)
+            store_packed_fini(&w->jobs[i].parts[k]);
+    }
     queue_free(w->full);
     queue_free(w->empty);
+    queue_free(w->todo);
     queue_free(w->stop);
+    pthread_cond_destroy(&w->changed);
     pthread_mutex_destroy(&w->lock);
     free(w);
 }

@@ -1,7 +1,13 @@
 /*
- * The writer thread: takes filled buffers, appends them as blocks, syncs in groups (when nothing
- * more waits, every SYNC_MS, or every SYNC_BYTES) and so publishes them. A full disk makes it wait
- * and try again; any other error ends it and is found by writer_failed().
+ * From filled buffers to published blocks. Packing threads compress the larger ones side by side;
+ * the writer thread takes all of them in the order in which they were submitted, packs the small
+ * ones itself (when little comes, a block's way has one thread less), appends, syncs in groups
+ * (when nothing more waits, every SYNC_MS, or every SYNC_BYTES) and so publishes. While
+ * batches wait for a packer, blocks are packed less tightly: a backlog is limited by the processor.
+ *
+ * Bounds: BATCHES buffers, and IN_FLIGHT_MAX bytes in them; beyond either the puller waits. A
+ * packer owns its batch's output, so none can hold what another needs to go on. A full disk makes
+ * the writer wait and try again; any other error ends it and is found by writer_failed().
  */
 #ifndef OMS_COMPONENTS_STORE_WRITER_H
 #define OMS_COMPONENTS_STORE_WRITER_H
@@ -17,7 +23,8 @@ struct batch { /* whole records for one block */
     struct buf records;
     bool inside_txn;
 };
-bool writer_start(struct store *s, struct writer **w, struct err *e) MUST_CHECK;
+/* level: of compression; 0 = none. */
+bool writer_start(struct store *s, int level, struct writer **w, struct err *e) MUST_CHECK;
 /* An empty batch to fill; NULL: none within timeout_ms. Thread: puller. */
 struct batch *writer_empty(struct writer *w, int64_t timeout_ms);
 void writer_give_back(struct writer *w, struct batch *b); /* unused */
