@@ -46,10 +46,11 @@ struct txn_head {
 
 enum change_op { CHANGE_INSERT = 1, CHANGE_UPDATE = 2, CHANGE_DELETE = 3 };
 enum image_kind { IMAGE_FULL = 0, IMAGE_MINIMAL = 1, IMAGE_NOBLOB = 2 };
-enum {                              /* change.flags, from the event */
-       CHANGE_F_NO_FK = 1,          /* foreign key checks were off in the session */
-       CHANGE_F_RELAXED_UNIQUE = 2, /* unique checks were off */
-       CHANGE_F_ABSENT = 4,         /* images carry the absent bitmap */
+enum {                               /* change.flags, from the event */
+       CHANGE_F_NO_FK = 1,           /* foreign key checks were off in the session */
+       CHANGE_F_RELAXED_UNIQUE = 2,  /* unique checks were off */
+       CHANGE_F_ABSENT = 4,          /* images carry the absent bitmap */
+       CHANGE_F_CASCADES_LOGGED = 8, /* what foreign keys changed is in the log by itself */
 };
 
 /* The body after the head: runs. A run = varint table id, u8 op, u8 flags, u8 image kind, u32

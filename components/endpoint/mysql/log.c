@@ -36,6 +36,7 @@ static void log_close(struct log *l)
     session_close(l->catalog);
     tables_fini(&l->tables);
     inflater_fini(&l->z);
+    payload_fini(&l->payload);
     buf_fini(&l->scratch);
     buf_fini(&l->text);
     buf_fini(&l->stash);
@@ -52,14 +53,11 @@ static void log_close(struct log *l)
 static void add_domains(struct log *l, const struct txn_set *after)
 {
     for (size_t i = 0; i < after->origins.n; i++) {
-        struct domain *d = must_calloc(1, sizeof *d);
-        d->origin = after->origins.at[i].origin;
-        d->last = txn_set_last(after, d->origin);
-        if (sscanf(d->origin, "mariadb:%u", &d->id) != 1) {
-            free(d); /* log_start refuses it */
-            continue;
-        }
-        vec_push(&l->domains, d);
+        const char *origin = after->origins.at[i].origin;
+        uint32_t id = 0;
+        /* What is neither is refused where the dump is asked for. */
+        if (sscanf(origin, "mariadb:%u", &id) == 1 || strncmp(origin, "mysql:", 6) == 0)
+            log_add_origin(l, origin, id, txn_set_last(after, origin));
     }
 }
 
@@ -75,6 +73,7 @@ static bool log_open(const struct log_params *p, struct log **out, struct err *e
     arena_init(&l->arena, 0);
     arena_init(&l->static_, 0);
     buf_init(&l->scratch, EVENT_TEXT_MAX);
+    payload_init(&l->payload, EVENT_TEXT_MAX);
     buf_init(&l->text, 64u << 20);
     buf_init(&l->stash, EVENT_TEXT_MAX);
     binlog_format_init(&l->format);

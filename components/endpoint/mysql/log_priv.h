@@ -3,6 +3,8 @@
  *   log.c          the interface: open, close, read; executed
  *   log_start.c    where to begin: the connect state from a set; the dump command
  *   log_packets.c  packets from the connection, with a deadline
+ *   log_event.c    events: what each kind does, positions, what is not known
+ *   log_gtid.c     the beginnings of event groups: identities
  *   log_group.c    event groups: from GTID to the end, into records
  *   log_query.c    statements in the log: which end a group, which are DDL, which stop us
  *   log_table.c    which table a map belongs to, and which version of it (A15)
@@ -18,6 +20,8 @@
 #include "components/endpoint/mysql/binlog/event.h"
 #include "components/endpoint/mysql/binlog/inflate.h"
 #include "components/endpoint/mysql/binlog/map_def.h"
+#include "components/endpoint/mysql/binlog/mysql_gtid.h"
+#include "components/endpoint/mysql/binlog/payload.h"
 #include "components/endpoint/mysql/binlog/query.h"
 #include "components/endpoint/mysql/binlog/rows_event.h"
 #include "components/endpoint/mysql/session.h"
@@ -62,23 +66,26 @@ struct open_map { /* of the group being read */
 
 /* --- the log ------------------------------------------------------------------------------------
  */
-struct domain { /* of GTIDs */
-    uint32_t id;
+struct domain {  /* of GTIDs: MariaDB's, or one server uuid and tag of MySQL's */
+    uint32_t id; /* MariaDB's */
     const char *origin;
-    uint64_t last;
+    uint64_t last; /* MariaDB's numbers grow within a domain; MySQL's may come in any order */
 };
 struct group { /* an event group: a transaction, or one DDL */
     bool open;
-    bool standalone; /* one statement and no end mark */
+    bool standalone; /* one statement and no end mark (MySQL: as far as it is known yet) */
+    bool is_mysql;
     bool transactional;
     bool prepared_xa, completed_xa;
     struct domain *domain;
     uint64_t seq;
+    uint64_t covers_from;
     uint32_t server_id;
     struct wall commit;
-    uint32_t parts; /* written */
-    bool has_rows;  /* of followed tables */
-    char native[160];
+    uint32_t parts;                 /* written */
+    bool has_rows;                  /* of followed tables */
+    char uuid[MYSQL_UUID_TEXT + 1]; /* MySQL's */
+    char native[200];
 };
 struct xid_key {
     uint32_t format;
@@ -91,10 +98,11 @@ struct log {
     struct session *catalog;         /* opened when a definition is needed */
     struct packets packets;
     struct inflater z;
-    struct buf scratch;   /* unpacked events */
-    struct buf text;      /* small texts */
-    struct arena arena;   /* one event */
-    struct arena static_; /* collations */
+    struct payload payload; /* a compressed transaction */
+    struct buf scratch;     /* unpacked events */
+    struct buf text;        /* small texts */
+    struct arena arena;     /* one event */
+    struct arena static_;   /* collations */
     struct collations collations;
     name_filter *filter;
     void *filter_arg;
@@ -128,6 +136,11 @@ bool log_at(struct log *l, struct err *e);
 
 /* One event into l->writer.out. */
 bool log_event_in(struct log *l, struct view event, struct err *e) MUST_CHECK;
+/* GTID events of either server: a group begins. */
+bool log_gtid_in(struct log *l, const struct binlog_header *h, struct view body,
+                 struct err *e) MUST_CHECK;
+/* An origin of MySQL's whose transactions are known already. */
+void log_add_origin(struct log *l, const char *origin, uint32_t id, uint64_t last);
 /* Opens the record of the group if none is open. */
 void group_open_record(struct log *l);
 /* The group is over; without rows of followed tables only the position moves. */
@@ -136,6 +149,13 @@ bool group_rollback(struct log *l, struct err *e) MUST_CHECK;
 struct txn_head group_head(const struct log *l);
 /* The group is over and its own record is written (a DDL). */
 void group_done(struct log *l);
+/* The log goes on elsewhere: a group that is open never happened. */
+bool group_cut(struct log *l, struct err *e) MUST_CHECK;
+bool group_needed(struct log *l, const struct binlog_header *h, struct err *e) MUST_CHECK;
+bool group_rows_in(struct log *l, const struct binlog_header *h, struct view body,
+                   struct err *e) MUST_CHECK;
+bool group_xa_prepare_in(struct log *l, const struct binlog_header *h, struct view body,
+                         struct err *e) MUST_CHECK;
 
 bool log_query_in(struct log *l, const struct binlog_header *h, struct view body,
                   struct err *e) MUST_CHECK;

@@ -213,13 +213,14 @@ static bool forget_prepared(struct log *l, const struct asked *a)
 static bool xa_end_in(struct log *l, const struct asked *a, struct err *e)
 {
     bool known = forget_prepared(l, a);
+    bool completes = l->group.completed_xa || (l->group.is_mysql && l->group.standalone);
 
-    if (l->group.completed_xa && a->s.class == STATEMENT_XA_COMMIT && !known)
+    if (completes && a->s.class == STATEMENT_XA_COMMIT && !known)
         return err_set(e, ERR_LOG_XA,
                        "an XA transaction commits whose rows came before this log was opened");
     /* Without the flag it is COMMIT ONE PHASE: the rows are in this group. A prepared transaction
      * that is rolled back was never published. */
-    if (a->s.class == STATEMENT_XA_ROLLBACK && !l->group.completed_xa)
+    if (a->s.class == STATEMENT_XA_ROLLBACK && !completes)
         return group_rollback(l, e);
     group_commit(l);
     return true;
@@ -228,10 +229,24 @@ static bool xa_end_in(struct log *l, const struct asked *a, struct err *e)
 /* --- all statements -----------------------------------------------------------------------------
  */
 
+/* In MariaDB's log the GTID has said it all. */
+static bool begin_in(struct log *l, const struct asked *a)
+{
+    if (l->group.is_mysql) {
+        l->group.standalone = false;
+        l->group.prepared_xa = a->s.class == STATEMENT_XA_START;
+        return true;
+    }
+    return no_change(l);
+}
+
 static bool statement_in(struct log *l, struct asked *a, const struct binlog_header *h,
                          struct err *e)
 {
     switch (a->s.class) {
+    case STATEMENT_BEGIN:
+    case STATEMENT_XA_START:
+        return begin_in(l, a);
     case STATEMENT_COMMIT:
         group_commit(l);
         return true;
@@ -257,7 +272,7 @@ static bool statement_in(struct log *l, struct asked *a, const struct binlog_hea
     case STATEMENT_UNKNOWN:
         a->s.ddl = DDL_UNKNOWN;
         return ddl_in(l, a, h, e);
-    default: /* BEGIN, SAVEPOINT, XA START and END; and what changes no table */
+    default: /* SAVEPOINT, XA END; and what changes no table */
         return no_change(l);
     }
 }

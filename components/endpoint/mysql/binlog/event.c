@@ -209,28 +209,6 @@ bool binlog_gtid_list_next(struct binlog_gtid_list *l, struct binlog_gtid *g)
     return true;
 }
 
-bool binlog_read_mysql_gtid(const struct binlog_header *h, struct view body,
-                            struct binlog_mysql_gtid *g, struct err *e)
-{
-    struct cursor c = cursor_of(body.p, body.len);
-    struct binlog_mysql_gtid got = {.anonymous = h->type == BINLOG_ANONYMOUS_GTID};
-
-    cursor_skip(&c, 1);
-    struct view uuid = cursor_take(&c, 16);
-    got.seq = cursor_u64(&c);
-    if (c.failed)
-        return damaged(e, h->type);
-    memcpy(got.uuid, uuid.p, sizeof got.uuid);
-    /* 5.7 added the logical clock, 8.0 the commit's time in microseconds. */
-    if (cursor_left(&c) >= 17 && c.p[0] == 2) {
-        cursor_skip(&c, 17);
-        if (cursor_left(&c) >= 7)
-            got.commit_us = cursor_le(&c, 7) & ~((uint64_t)1 << 55);
-    }
-    *g = got;
-    return true;
-}
-
 bool binlog_read_xid(struct view body, uint64_t *xid, struct err *e)
 {
     struct cursor c = cursor_of(body.p, body.len);

@@ -58,10 +58,10 @@
     X(TRANSACTION_CONTEXT, 36, "TRANSACTION_CONTEXT", NO_DATA) \
     X(VIEW_CHANGE, 37, "VIEW_CHANGE", NO_DATA)                 \
     X(XA_PREPARE, 38, "XA_PREPARE", USE)                       \
-    X(PARTIAL_UPDATE_ROWS, 39, "PARTIAL_UPDATE_ROWS", REFUSE)  \
-    X(TRANSACTION_PAYLOAD, 40, "TRANSACTION_PAYLOAD", REFUSE)  \
+    X(PARTIAL_UPDATE_ROWS, 39, "PARTIAL_UPDATE_ROWS", USE)     \
+    X(TRANSACTION_PAYLOAD, 40, "TRANSACTION_PAYLOAD", USE)     \
     X(HEARTBEAT_V2, 41, "HEARTBEAT_V2", USE)                   \
-    X(GTID_TAGGED, 42, "GTID_TAGGED", REFUSE)                  \
+    X(GTID_TAGGED, 42, "GTID_TAGGED", USE)                     \
     X(ANNOTATE_ROWS, 160, "ANNOTATE_ROWS", NO_DATA)            \
     X(BINLOG_CHECKPOINT, 161, "BINLOG_CHECKPOINT", NO_DATA)    \
     X(MARIADB_GTID, 162, "MARIADB_GTID", USE)                  \
@@ -155,15 +155,6 @@ struct binlog_gtid_list {
 bool binlog_read_gtid_list(struct view body, struct binlog_gtid_list *l, struct err *e) MUST_CHECK;
 /* False at the end. */
 bool binlog_gtid_list_next(struct binlog_gtid_list *l, struct binlog_gtid *g);
-
-struct binlog_mysql_gtid {
-    bool anonymous;
-    uint8_t uuid[16];
-    uint64_t seq;
-    uint64_t commit_us; /* microseconds since the epoch; 0 = not told */
-};
-bool binlog_read_mysql_gtid(const struct binlog_header *h, struct view body,
-                            struct binlog_mysql_gtid *g, struct err *e) MUST_CHECK;
 
 bool binlog_read_xid(struct view body, uint64_t *xid, struct err *e) MUST_CHECK;
 bool binlog_read_xa_prepare(struct view body, bool *one_phase, struct binlog_xid *xid,

@@ -16,6 +16,9 @@ static const char *native_text(struct build *b, const struct shape *s, const str
 {
     static const char *const blobs[] = {"tinyblob", "blob", "mediumblob", "longblob"};
     static const char *const texts[] = {"tinytext", "text", "mediumtext", "longtext"};
+    static const char *const geometries[] = {
+        "geometry",   "point",           "linestring",   "polygon",
+        "multipoint", "multilinestring", "multipolygon", "geometrycollection"};
     struct arena *a = &b->b.arena;
     const char *name = s->native->name;
 
@@ -38,6 +41,10 @@ static const char *native_text(struct build *b, const struct shape *s, const str
         return s->scale ? arena_printf(a, "%s(%u)", name, s->scale) : name;
     case KIND_YEAR:
         return name;
+    case KIND_GEOMETRY:
+        return geometries[m->geometry];
+    case KIND_VECTOR:
+        return m->dimensions ? arena_printf(a, "vector(%u)", m->dimensions) : name;
     default:
         return m->is_unsigned ? arena_printf(a, "%s unsigned", name) : name;
     }
@@ -95,6 +102,7 @@ static bool build_column(struct build *b, uint16_t i, struct err *e)
     c->scale = s.scale;
     c->nullable = m->nullable;
     c->length = built_length(&s, c, model);
+    c->invisible = b->m->has_visibility ? m->is_invisible : c->invisible;
     c->fixed_char = m->type == NATIVE_STRING && s.kind == KIND_TEXT;
     c->charset = map_is_character(s.kind) ? s.collation->charset : "";
     c->collation = map_is_character(s.kind) ? s.collation->name : "";

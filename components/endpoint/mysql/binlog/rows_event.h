@@ -21,7 +21,8 @@ struct rows_event {
     uint64_t table_id;
     enum change_op op;
     bool statement_end;
-    uint8_t change_flags; /* CHANGE_F_NO_FK, CHANGE_F_RELAXED_UNIQUE */
+    bool partial;         /* after images may tell JSON columns by their changes */
+    uint8_t change_flags; /* CHANGE_F_NO_FK, _RELAXED_UNIQUE, _CASCADES_LOGGED */
     uint16_t n_columns;
     struct view present[2]; /* bits of the columns in the before (or only) and the after image */
     struct cursor rows;
@@ -43,6 +44,8 @@ struct rows_plan {
     size_t fixed_max;     /* room for a row without its texts */
     size_t map_bytes;     /* of the table's columns */
     uint16_t *present[2]; /* the columns of the images being read, when not all */
+    uint16_t n_json;
+    struct view *json; /* values before, of the row being read */
 };
 /* ERR_UNSUPPORTED: a type that cannot be read; ERR_LOG_METADATA: the map is not one of this table.
  */

@@ -53,6 +53,7 @@ static const struct pair pairs[] = {
     {NATIVE_BLOB, KIND_BYTES, OP_BYTES},
     {NATIVE_GEOMETRY, KIND_GEOMETRY, OP_BYTES},
     {NATIVE_VECTOR, KIND_VECTOR, OP_BYTES},
+    {NATIVE_JSON, KIND_JSON, OP_JSON},
     {NATIVE_VARCHAR_COMPRESSED, KIND_TEXT, OP_COMPRESSED},
     {NATIVE_VARCHAR_COMPRESSED, KIND_BYTES, OP_COMPRESSED},
     {NATIVE_BLOB_COMPRESSED, KIND_TEXT, OP_COMPRESSED},
@@ -89,8 +90,6 @@ static bool plan_step(struct rows_step *s, const struct map_column *m, const str
                       struct err *e)
 {
     s->op = op_of(m->type, c->kind);
-    if (m->type == NATIVE_JSON)
-        return err_set(e, ERR_UNSUPPORTED, "column '%s' is in MySQL's binary JSON form", c->name);
     if (s->op == OP_NONE || (s->op == OP_PADDED && m->max_len != kind_width[c->kind]))
         return err_set(e, ERR_LOG_METADATA, "column '%s' is %s and the log has type %u for it",
                        c->name, kind_name(c->kind), m->type);
@@ -108,7 +107,8 @@ static bool plan_step(struct rows_step *s, const struct map_column *m, const str
     if (s->op == OP_BIT)
         s->meta = (uint8_t)((m->max_len + 7) / 8);
     s->is_blob = m->type == NATIVE_BLOB || m->type == NATIVE_GEOMETRY ||
-                 m->type == NATIVE_BLOB_COMPRESSED || m->type == NATIVE_VECTOR;
+                 m->type == NATIVE_BLOB_COMPRESSED || m->type == NATIVE_VECTOR ||
+                 m->type == NATIVE_JSON;
     return true;
 }
 
@@ -139,12 +139,15 @@ bool rows_plan_init(struct rows_plan *p, const struct table_map *m, const struct
             rows_plan_fini(&got);
             return err_wrap(e, "table '%s.%s'", t->db, t->name);
         }
+        if (got.steps[i].op == OP_JSON)
+            got.steps[i].json = got.n_json++;
         got.fixed_max += room_of(&got.steps[i], &t->columns[i]);
     }
     got.map_bytes = ((size_t)t->n_columns + 7) / 8;
     got.fixed_max += 2 * got.map_bytes;
     for (int i = 0; i < 2; i++)
         got.present[i] = must_calloc(m->n_columns, sizeof *got.present[i]);
+    got.json = must_calloc(got.n_json + 1u, sizeof *got.json);
     *p = got;
     return true;
 }
@@ -154,5 +157,6 @@ void rows_plan_fini(struct rows_plan *p)
     free(p->steps);
     free(p->present[0]);
     free(p->present[1]);
+    free(p->json);
     *p = (struct rows_plan){.table = NULL};
 }

@@ -28,14 +28,18 @@ enum rows_op {
     OP_BINARY,     /* the same, padded with zeros to len */
     OP_PADDED,     /* the same into a kind of fixed width */
     OP_COMPRESSED, /* the same, unpacked */
+    OP_JSON,       /* the same, in MySQL's binary form */
 };
+#define VALUE_OPTION_PARTIAL_JSON 1
+
 struct rows_step {
     uint8_t op;     /* enum rows_op */
     uint8_t prefix; /* bytes of a length prefix */
     uint8_t meta;   /* precision; fraction digits; bytes of ENUM, SET, BIT */
     uint8_t scale;
-    uint16_t len; /* padded length */
-    bool is_blob; /* may be missing from a NOBLOB image */
+    uint16_t len;  /* padded length */
+    uint16_t json; /* number among the JSON columns */
+    bool is_blob;  /* may be missing from a NOBLOB image */
 };
 
 #endif

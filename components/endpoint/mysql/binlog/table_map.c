@@ -16,10 +16,13 @@ enum {
     META_NAMES = 4,
     META_SET_MEMBERS = 5,
     META_ENUM_MEMBERS = 6,
+    META_GEOMETRY = 7,
     META_KEY = 8,
     META_KEY_PREFIXES = 9,
     META_MEMBER_DEFAULT_COLLATION = 10,
     META_MEMBER_COLLATIONS = 11,
+    META_VISIBILITY = 12,
+    META_DIMENSIONS = 13,
 };
 
 static bool damaged(const struct table_map_head *h, struct err *e)
@@ -129,6 +132,18 @@ static bool read_type_meta(struct cursor *c, struct map_column *m)
         return m->meta >= 1 && m->meta <= 4;
     default:
         return false;
+    }
+}
+
+static bool is_known(uint8_t type)
+{
+    switch (type) {
+    case NATIVE_DECIMAL_OLD:
+    case NATIVE_TYPED_ARRAY:
+        return false;
+    default:
+        return (type <= NATIVE_TIME2 && type != 6) || type == NATIVE_BLOB_COMPRESSED ||
+               type == NATIVE_VARCHAR_COMPRESSED || type == NATIVE_VECTOR || type >= NATIVE_JSON;
     }
 }
 
@@ -275,6 +290,40 @@ static bool read_key(struct table_map *m, struct cursor *c, bool prefixes, struc
     return !c->failed;
 }
 
+static bool read_visibility(struct table_map *m, struct cursor *c)
+{
+    struct view bits = cursor_take(c, ((size_t)m->n_columns + 7) / 8);
+
+    if (c->failed)
+        return false;
+    for (uint16_t i = 0; i < m->n_columns; i++)
+        m->columns[i].is_invisible = !(bits.p[i / 8] >> (7 - i % 8) & 1);
+    m->has_visibility = true;
+    return true;
+}
+
+static bool read_geometries(struct table_map *m, struct cursor *c)
+{
+    for (uint16_t i = 0; i < m->n_columns; i++) {
+        if (m->columns[i].type != NATIVE_GEOMETRY)
+            continue;
+        uint64_t type = binlog_lenenc(c);
+        if (type > 7)
+            return false;
+        m->columns[i].geometry = (uint8_t)type;
+    }
+    m->has_geometry = true;
+    return !c->failed;
+}
+
+static bool read_dimensions(struct table_map *m, struct cursor *c)
+{
+    for (uint16_t i = 0; i < m->n_columns; i++)
+        if (m->columns[i].type == NATIVE_VECTOR)
+            m->columns[i].dimensions = (uint32_t)binlog_lenenc(c);
+    return !c->failed;
+}
+
 static bool read_one_meta(struct table_map *m, uint8_t type, struct cursor *c, struct arena *arena)
 {
     switch (type) {
@@ -302,6 +351,12 @@ static bool read_one_meta(struct table_map *m, uint8_t type, struct cursor *c, s
     case META_MEMBER_COLLATIONS:
         m->has_member_collations = true;
         return read_collations(m, c, test_members);
+    case META_VISIBILITY:
+        return read_visibility(m, c);
+    case META_GEOMETRY:
+        return read_geometries(m, c);
+    case META_DIMENSIONS:
+        return read_dimensions(m, c);
     default:
         return true;
     }
@@ -337,30 +392,42 @@ static uint16_t count_hidden(const struct table_map *m)
     return n;
 }
 
+/* ERR_UNSUPPORTED: a type whose bytes cannot be told apart from the next column's. */
+static bool refused(const struct map_column *c, unsigned at, const struct table_map_head *h,
+                    struct err *e)
+{
+    return err_set(
+        e, ERR_UNSUPPORTED, "column %u of table '%.*s.%.*s' has type %u%s, which is not read",
+        at + 1, (int)h->db.len, (const char *)h->db.p, (int)h->table.len, (const char *)h->table.p,
+        c->type, c->type == NATIVE_TYPED_ARRAY ? " (an array of an index over JSON)" : "");
+}
+
 static bool read_columns(const struct binlog_format *f, struct cursor *c, struct table_map *m,
-                         struct arena *arena)
+                         struct arena *arena, const struct table_map_head *h, struct err *e)
 {
     uint64_t n = binlog_lenenc(c);
 
     if (c->failed || n == 0 || n > COLUMNS_MAX)
-        return false;
+        return damaged(h, e);
     m->n_columns = (uint16_t)n;
     m->columns = arena_calloc(arena, (size_t)n, sizeof *m->columns);
     struct view types = cursor_take(c, (size_t)n);
     struct view metas = cursor_take(c, (size_t)binlog_lenenc(c));
     struct view nulls = cursor_take(c, (size_t)(n + 7) / 8);
     if (c->failed)
-        return false;
+        return damaged(h, e);
     struct cursor meta = cursor_of(metas.p, metas.len);
     for (uint16_t i = 0; i < m->n_columns; i++) {
         struct map_column *col = &m->columns[i];
         col->type = types.p[i];
         col->nullable = nulls.p[i / 8] >> (i % 8) & 1;
+        if (!is_known(col->type))
+            return refused(col, i, h, e);
         if (!read_type_meta(&meta, col) || meta.failed)
-            return false;
+            return damaged(h, e);
         col->is_text = is_text(col->type, f->is_mariadb);
     }
-    return cursor_left(&meta) == 0;
+    return cursor_left(&meta) == 0 || damaged(h, e);
 }
 
 bool table_map_read(const struct binlog_format *f, struct view body, struct arena *arena,
@@ -371,7 +438,11 @@ bool table_map_read(const struct binlog_format *f, struct view body, struct aren
     struct table_map got = {0};
 
     read_head(f, &c, &h);
-    if (c.failed || !read_columns(f, &c, &got, arena) || !read_optional(&got, &c, arena))
+    if (c.failed)
+        return damaged(&h, e);
+    if (!read_columns(f, &c, &got, arena, &h, e))
+        return false;
+    if (!read_optional(&got, &c, arena))
         return damaged(&h, e);
     got.n_hidden = count_hidden(&got);
     got.table_id = h.table_id;

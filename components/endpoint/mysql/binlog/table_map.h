@@ -29,6 +29,7 @@ enum native_type { /* the wire's numbers */
                    NATIVE_TIMESTAMP2 = 17,
                    NATIVE_DATETIME2 = 18,
                    NATIVE_TIME2 = 19,
+                   NATIVE_TYPED_ARRAY = 20, /* of indexes over JSON arrays: refused */
                    NATIVE_BLOB_COMPRESSED = 140,
                    NATIVE_VARCHAR_COMPRESSED = 141,
                    NATIVE_VECTOR = 242,
@@ -54,8 +55,11 @@ struct map_column {
     uint8_t scale;    /* DECIMAL */
     bool nullable;
     bool is_unsigned;
-    bool is_text;       /* has a place in the list of collations */
-    uint32_t collation; /* of text, ENUM, SET; 0 = not told */
+    bool is_text; /* has a place in the list of collations */
+    bool is_invisible;
+    uint8_t geometry;    /* GEOMETRY: 0 any, 1 POINT ... 7 GEOMETRYCOLLECTION */
+    uint32_t dimensions; /* VECTOR: at most; 0 = not told */
+    uint32_t collation;  /* of text, ENUM, SET; 0 = not told */
     struct view name;
     struct view members; /* ENUM, SET: n_members times packed length + bytes */
     uint32_t n_members;
@@ -73,6 +77,7 @@ struct table_map {
     bool has_names; /* FULL metadata */
     bool has_signs, has_collations, has_member_collations;
     bool has_members;
+    bool has_visibility, has_geometry;
     uint16_t n_hidden; /* last columns that have the form of MariaDB's own: hashes of long unique
                           keys, DB_ROW_HASH_n. They are in rows and not in the catalog. */
     uint16_t n_key;    /* primary key */

@@ -240,7 +240,7 @@ static void every_event_of_the_table_has_a_use(void **state)
     }
     assert_true(known > 40);
     assert_int_equal(binlog_use_of(BINLOG_INTVAR), BINLOG_STATEMENT);
-    assert_int_equal(binlog_use_of(BINLOG_TRANSACTION_PAYLOAD), BINLOG_REFUSE);
+    assert_int_equal(binlog_use_of(BINLOG_INCIDENT), BINLOG_REFUSE);
     assert_int_equal(binlog_use_of(200), BINLOG_UNKNOWN);
 }
 
