@@ -214,6 +214,13 @@ static bool do_job(struct worker *w, struct job *job, struct err *e)
     return true;
 }
 
+/* It reads a changed definition anew, and takes the task over from a server that was restarted:
+ * until then no slot of this generation can be opened. */
+static bool needs_another_process(const struct err *e)
+{
+    return e->code == ERR_SERVER_TABLE_CHANGED || e->code == ERR_TARGET_RESTARTED;
+}
+
 static void work(void *arg)
 {
     struct worker *w = arg;
@@ -232,8 +239,7 @@ static void work(void *arg)
         plan_give_back(im, &job);
         if (plan_is_stopping(im))
             break;
-        /* A changed definition is read anew by the next process. */
-        if (err_class_of(e.code) != ERR_CLASS_RETRY || e.code == ERR_SERVER_TABLE_CHANGED) {
+        if (err_class_of(e.code) != ERR_CLASS_RETRY || needs_another_process(&e)) {
             plan_fail(im, &e);
             break;
         }
