@@ -131,10 +131,10 @@ class Chaos:
         other.start()
         self.hand.parts.append(other)
         try:
-            self.hand.until(lambda: other.said("incr_sync.connected") or other.fenced, 60, "the second Incr-Sync to begin")
+            self.hand.until(lambda: other.said("incr_sync.connected") or other.fenced, 150, "the second Incr-Sync to begin")
             poll.pause(self.rnd.uniform(0, 1))
             first.kill(signal.SIGCONT)
-            self.hand.until(lambda: first.fenced or other.fenced or first.starts > 1, 60, "one of two to be fenced")
+            self.hand.until(lambda: first.fenced or other.fenced or first.starts > 1, 150, "one of two to be fenced")
             other.stop()
         finally:
             self.hand.parts.remove(other)
