@@ -111,6 +111,7 @@ ADMIN_HANDLER(data_source_list, Oms__Empty, Oms__DataSourceListReply);
 ADMIN_HANDLER(data_source_show, Oms__NameRequest, Oms__DataSourceView);
 ADMIN_HANDLER(project_list, Oms__Empty, Oms__ProjectListReply);
 ADMIN_HANDLER(project_show, Oms__NameRequest, Oms__ProjectView);
+ADMIN_HANDLER(lag_explain, Oms__NameRequest, Oms__LagExplanation);
 ADMIN_HANDLER(host_list, Oms__Empty, Oms__HostListReply);
 ADMIN_HANDLER(host_show, Oms__NameRequest, Oms__HostView);
 ADMIN_HANDLER(component_list, Oms__ComponentListRequest, Oms__ComponentListReply);

@@ -102,6 +102,18 @@ ADMIN_HANDLER(project_show, Oms__NameRequest, Oms__ProjectView)
         admin_not_found(r.call, "project", request->name);
 }
 
+ADMIN_HANDLER(lag_explain, Oms__NameRequest, Oms__LagExplanation)
+{
+    struct read r = read_of(service, closure_data);
+    const struct project *p = r.c ? cluster_project(r.c, request->name) : NULL;
+
+    (void)closure;
+    if (p)
+        rpc_reply(r.call, &lag_explain(r.c, p, clock_mono(), r.a)->base);
+    else if (r.c)
+        admin_not_found(r.call, "project", request->name);
+}
+
 ADMIN_HANDLER(host_list, Oms__Empty, Oms__HostListReply)
 {
     struct read r = read_of(service, closure_data);

@@ -156,9 +156,10 @@ const struct cli_command cli_commands[] = {
              {"count", 'n', "COUNT", "how many of the last ones (standard: 50)"},
              {"subject", 0, "NAME", "of this project, component or host alone"}),
      cli_events},
-    {"explain", NULL, "[CODE]", 0, 1, "Tell what an error code means and what to do.",
-     "oms explain SERVER_DENIED", OPTIONS({"markdown", 0, NULL, "all codes as a document"}),
-     cli_explain},
+    {"explain", NULL, "[CODE | lag PROJECT]", 0, 2,
+     "Tell what an error code means and what to do; or what limits a project, and what would help.",
+     "oms explain SERVER_DENIED\noms explain lag shop-move",
+     OPTIONS({"markdown", 0, NULL, "all codes as a document"}), cli_explain},
     {"help", NULL, "[NOUN [VERB]]", 0, 2, "Show the commands.", "oms help project watch",
      OPTIONS({"markdown", 0, NULL, "all commands as a document"}), cli_help},
 };

@@ -240,6 +240,9 @@ uint64_t sync_revision(const struct cluster *c, const struct host *h);
 
 /* --- views (view.c) ----------------------------------------------------------------------------
  */
+/* lag_explain.c: what limits a project now. */
+Oms__LagExplanation *lag_explain(const struct cluster *c, const struct project *p, struct mono now,
+                                 struct arena *a);
 Oms__ProjectView *view_project(const struct cluster *c, const struct project *p, bool whole,
                                struct mono now, struct arena *arena);
 Oms__DataSourceView *view_source(const struct cluster *c, const struct source *s,

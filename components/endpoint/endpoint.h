@@ -260,6 +260,7 @@ struct apply_result {
     size_t conflict_at; /* index of the write */
     int conflict_errno; /* 1062 ...; 0 = the count was wrong */
     char conflict_text[512];
+    uint32_t commit_us;    /* how long the COMMIT took */
     uint64_t rows_matched; /* operations that matched a row, for row accounting */
 };
 typedef bool skipped_take(void *arg, const struct skipped *x, const char *at);

@@ -83,6 +83,14 @@ static void put_position(struct sync *s, struct lag lag, bool caught_up, int64_t
     buf_fini(&text);
 }
 
+/* Everything is committed and has been for a while, and the Store keeps log only because no row
+ * says so. */
+bool report_position_is_late(const struct sync *s, struct mono now)
+{
+    return window_pending(s->window) == 0 && mono_ms_between(s->committed_at, now) >= SETTLE_MS &&
+           !txn_set_equal(window_saved(s->window), window_low(s->window));
+}
+
 void report_beat(struct sync *s, struct wall beat)
 {
     int64_t ms = (clock_wall().us - beat.us) / 1000;
@@ -152,6 +160,7 @@ void report_tick(struct sync *s)
     published(s, &heard, mono_ms_between(s->last_tick, clock_mono()));
     rates(s);
     put_lag(s, &lag, f.connected ? &heard : NULL);
+    meter_report(s);
 }
 
 /* What follows takes long and nothing is looked at meanwhile: no figure of before stays. */

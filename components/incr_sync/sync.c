@@ -234,6 +234,7 @@ static void sync_close(struct sync *s)
     queue_free(s->events);
     budget_free(s->budget);
     vec_fini(&s->planned);
+    meter_fini(s);
     vec_fini(&s->book.choices);
     start_fini(&s->start);
     arena_fini(&s->arena);
@@ -262,6 +263,7 @@ static void group_committed(struct sync *s, const struct worker *w, const struct
     s->counters.cancelled += w->cancelled;
     s->counters.txns += g->txns.n;
     s->counters.groups++;
+    meter_group(s, w);
     if (g->txns.n > 0)
         s->committed_at = clock_mono();
     s->pauses = 0;
@@ -368,6 +370,7 @@ static bool start_group(struct sync *s, struct worker *w, struct window_group *g
     if (!plans_for_group(s, g, e))
         return false;
     w->busy = true;
+    w->began = clock_mono();
     must(queue_push(w->queue, g, 0) == QUEUE_OK);
     return true;
 }
@@ -390,14 +393,6 @@ static bool dispatch(struct sync *s, struct err *e)
     return true;
 }
 
-/* Everything is committed and has been for a while, and the Store keeps log only because no row
- * says so. */
-static bool is_position_late(const struct sync *s, struct mono now)
-{
-    return window_pending(s->window) == 0 && mono_ms_between(s->committed_at, now) >= SETTLE_MS &&
-           !txn_set_equal(window_saved(s->window), window_low(s->window));
-}
-
 /* With nothing to write, the position is written by itself: others wait for it on the target. */
 static bool save_progress(struct sync *s, struct err *e)
 {
@@ -406,7 +401,7 @@ static bool save_progress(struct sync *s, struct err *e)
     if (window_in_flight(s->window) > 0 || mono_cmp(now, s->next_progress) < 0)
         return true;
     s->next_progress = mono_add_ms(now, PROGRESS_MS);
-    if (!window_progress_is_stale(s->window) && !is_position_late(s, now))
+    if (!window_progress_is_stale(s->window) && !report_position_is_late(s, now))
         return true;
     return start_group(s, &s->workers[0], window_progress(s->window, 0), e);
 }
@@ -447,6 +442,7 @@ static bool turn(struct sync *s, struct err *e)
     report_level(s);
     if (!holds_step(s, e) || !dispatch(s, e) || !save_progress(s, e))
         return false;
+    meter_look(s);
     if (mono_cmp(clock_mono(), s->next_tick) < 0)
         return s->draining ? make_indexes(s, e) : true;
     s->next_tick = mono_add_ms(clock_mono(), TICK_MS);

@@ -118,7 +118,8 @@ struct worker {
     struct queue *events; /* main's */
     const struct target_ops *target;
     struct slot *slot;
-    bool busy; /* main's */
+    bool busy;         /* main's */
+    struct mono began; /* main's: its group */
     struct net *net;
     uint64_t cancelled; /* changes of the last group that others took back or stand for */
     VEC(struct write) writes;
@@ -172,6 +173,32 @@ struct counters {
     uint64_t passed_at_tick; /* transactions in low */
     double passed_rate;
 };
+/* What main waits for, from one look to the next; see meter.c. */
+enum work_state {
+    WORK_IDLE,     /* nothing to do */
+    WORK_STREAM,   /* the Store has more, and it has not come */
+    WORK_KEYS,     /* a slot is free and what waits may not overtake */
+    WORK_TARGET,   /* the slots are busy */
+    WORK_HELD,     /* a DDL or a conflict waits for a person */
+    WORK_BACK_OFF, /* the target rolled back; a pause */
+    WORK_STATES
+};
+struct hot_row {
+    uint64_t key;
+    uint32_t seen;
+    char table[300], row[200];
+};
+struct meter {
+    struct mono since, sampled;
+    enum work_state state;
+    int64_t ns[WORK_STATES];
+    double part[WORK_STATES];
+    int64_t apply_ns, commit_ns;
+    uint32_t samples;
+    struct hot_row hot[8];
+    VEC(struct value) values;
+};
+
 struct hold { /* what a person is asked; key "" = nothing */
     char key[TXN_TEXT_MAX + 32];
     uint32_t round;       /* conflicts: how often a person said retry */
@@ -217,6 +244,7 @@ struct sync {
     struct wall unknown_since; /* 0 = the lag is known */
     bool closing;              /* what is released now was not committed */
     struct counters counters;
+    struct meter meter;
 };
 /* One claim: from takeover to a stop or to a copy that runs again (true), or an error. */
 bool sync_run(struct component *c, struct err *e) MUST_CHECK;
@@ -235,8 +263,16 @@ void holds_clear(struct sync *s); /* what was held is committed or passed */
 /* Creates the unique secondary indexes that the target lacks; nothing in flight (A10). */
 bool indexes_create(struct sync *s, struct err *e) MUST_CHECK;
 
+/* --- meter.c --- */
+void meter_look(struct sync *s);                          /* at the end of each turn */
+void meter_group(struct sync *s, const struct worker *w); /* a group was committed */
+void meter_report(struct sync *s);                        /* at each tick */
+void meter_fini(struct sync *s);
+
 /* --- report.c --- */
 void report_tick(struct sync *s);
+/* Everything is committed and rests, and no row on the target says so. */
+bool report_position_is_late(const struct sync *s, struct mono now);
 /* A heartbeat, and everything before it is committed. */
 void report_beat(struct sync *s, struct wall beat);
 void report_blind(struct sync *s); /* before what takes long: lag unknown */

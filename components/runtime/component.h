@@ -78,6 +78,8 @@ struct component_lag {
 void component_lag(struct component *c, const struct component_lag *l);
 /* Why there is no heartbeat; NULL: nothing to say. */
 void component_lag_note(struct component *c, const char *note);
+/* A figure in words ("hot_table"); NULL: none now. */
+void component_note(struct component *c, const char *name, const char *text);
 void component_metric(struct component *c, const char *name, double value);
 /* Where the component's own service listens (a Store's stream), "127.0.0.1:4321"; for its peers. */
 void component_listening(struct component *c, const char *address);

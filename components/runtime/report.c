@@ -114,6 +114,23 @@ void component_lag_note(struct component *c, const char *note)
     pthread_mutex_unlock(&c->lock);
 }
 
+void component_note(struct component *c, const char *name, const char *text)
+{
+    struct note_row fresh = {0}, *r = NULL;
+
+    pthread_mutex_lock(&c->lock);
+    for (size_t i = 0; i < c->notes.n && !r; i++)
+        if (strcmp(c->notes.at[i].name, name) == 0)
+            r = &c->notes.at[i];
+    if (!r) {
+        fresh.name = must_strdup(name);
+        vec_push(&c->notes, fresh);
+        r = &c->notes.at[c->notes.n - 1];
+    }
+    set_text(&r->text, text);
+    pthread_mutex_unlock(&c->lock);
+}
+
 void component_metric(struct component *c, const char *name, double value)
 {
     struct metric_row *r = NULL, fresh = {0};
@@ -329,6 +346,22 @@ static void build_metrics(struct component *c, struct arena *a, Oms__ComponentRe
     }
 }
 
+static void build_notes(struct component *c, struct arena *a, Oms__ComponentReport *out)
+{
+    out->notes = arena_calloc(a, c->notes.n + 1, sizeof *out->notes);
+    for (size_t i = 0; i < c->notes.n; i++) {
+        Oms__Note *p;
+
+        if (!c->notes.at[i].text)
+            continue;
+        p = arena_alloc(a, sizeof *p);
+        oms__note__init(p);
+        p->name = copy(a, c->notes.at[i].name);
+        p->text = copy(a, c->notes.at[i].text);
+        out->notes[out->n_notes++] = p;
+    }
+}
+
 static Oms__Error *build_error(const struct err *e, struct arena *a)
 {
     static const char *const classes[] = {"RETRY", "STOP", "FENCE", "BUG"};
@@ -398,6 +431,7 @@ Oms__ComponentReport *report_build(struct component *c, struct arena *a)
     build_tables(c, a, out);
     build_incidents(c, a, out);
     build_metrics(c, a, out);
+    build_notes(c, a, out);
     if (c->has_position)
         build_position(c, a, out);
     build_lag(c, a, out);
@@ -434,6 +468,11 @@ void report_fini(struct component *c)
     vec_fini(&c->steps);
     vec_fini(&c->tables);
     vec_fini(&c->metrics);
+    for (size_t i = 0; i < c->notes.n; i++) {
+        free(c->notes.at[i].name);
+        free(c->notes.at[i].text);
+    }
+    vec_fini(&c->notes);
     vec_fini(&c->incidents);
     free(c->position);
     free(c->address);

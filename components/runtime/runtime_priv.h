@@ -30,6 +30,9 @@ struct metric_row {
     char *name;
     double value;
 };
+struct note_row {
+    char *name, *text; /* text NULL: none now */
+};
 struct incident_row {
     char *key, *code, *summary, *evidence, *choices, *table, *transaction;
 };
@@ -61,6 +64,7 @@ struct component {
     VEC(struct step_row) steps;
     VEC(struct table_row) tables;
     VEC(struct metric_row) metrics;
+    VEC(struct note_row) notes;
     VEC(struct incident_row) incidents;
     char *position, *address, *result;
     int64_t lag_ms, backlog_bytes;

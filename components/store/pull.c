@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/log/log.h"
@@ -42,6 +43,8 @@ struct pull {
     uint64_t source_bytes, source_bytes_shown;
     int64_t source_heard_us, source_time_us;
     struct mono reported, purged;
+    int64_t disk_ns, decode_ns, source_ns; /* since the last report: where this thread was */
+    double disk_part, decode_part, source_part;
 };
 
 /* Unique per incarnation (B4): the operator's number the first time, then random ones above a base
@@ -163,6 +166,52 @@ static bool open_log(struct pull *p, uint32_t attempt, struct err *e)
     return ok;
 }
 
+static double part(double was, int64_t *ns, int64_t ms)
+{
+    double now = (double)*ns / 1e6 / (double)ms;
+
+    *ns = 0;
+    return 0.5 * was + 0.5 * (now < 1 ? now : 1);
+}
+
+/* Which part of the time went where, and how far behind its source's end the Store is. */
+static void report_parts(struct pull *p, int64_t ms)
+{
+    int64_t behind = (p->source_heard_us - p->source_time_us) / 1000;
+
+    p->disk_part = part(p->disk_part, &p->disk_ns, ms);
+    p->decode_part = part(p->decode_part, &p->decode_ns, ms);
+    p->source_part = part(p->source_part, &p->source_ns, ms);
+    component_metric(p->c, "pull.part.disk", p->disk_part);
+    component_metric(p->c, "pull.part.decode", p->decode_part);
+    component_metric(p->c, "pull.part.source", p->source_part);
+    component_metric(p->c, "pull.behind_ms", behind > 0 && p->source_time_us ? (double)behind : 0);
+    component_metric(p->c, "pull.silent_ms",
+                     p->source_heard_us ? (double)(clock_wall().us - p->source_heard_us) / 1000
+                                        : -1);
+}
+
+/* Processor time of this thread. */
+static int64_t thread_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* A read of the log: what it computes is decoding, the rest is waiting for the source. */
+static bool read_log(struct pull *p, struct batch *b, struct log_progress *g, struct err *e)
+{
+    int64_t cpu = thread_ns(), began = clock_mono().ns;
+    bool ok = p->source->log->read(p->log, &b->records, BLOCK_WANT, READ_MS, g, e);
+
+    cpu = thread_ns() - cpu;
+    p->decode_ns += cpu;
+    p->source_ns += clock_mono().ns - began - cpu;
+    return ok;
+}
+
 static void report(struct pull *p)
 {
     struct store_figures f;
@@ -182,6 +231,7 @@ static void report(struct pull *p)
     component_metric(p->c, "store.bytes", (double)f.bytes);
     component_metric(p->c, "store.segments", (double)f.segments);
     component_metric(p->c, "store.last_number", (double)f.last_number);
+    report_parts(p, ms);
     store_set(p->store, &set);
     buf_init(&text, 1u << 20);
     txn_set_format(&set, &text);
@@ -225,9 +275,11 @@ static void note_progress(struct pull *p, const struct log_progress *g)
 static bool pull_once(struct pull *p, struct err *e)
 {
     struct log_progress g = {0};
+    int64_t began = clock_mono().ns;
     struct batch *b = writer_empty(p->writer, READ_MS);
     bool ok;
 
+    p->disk_ns += clock_mono().ns - began;
     if (writer_failed(p->writer, e)) {
         if (b)
             writer_give_back(p->writer, b);
@@ -247,7 +299,7 @@ static bool pull_once(struct pull *p, struct err *e)
         p->full_told = false;
         component_error(p->c, NULL);
     }
-    ok = p->source->log->read(p->log, &b->records, BLOCK_WANT, READ_MS, &g, e);
+    ok = read_log(p, b, &g, e);
     if (ok && !buf_ok(&b->records))
         ok = err_set(e, ERR_LIMIT, "one record does not fit a block of %u bytes", BLOCK_RAW_MAX);
     if (!ok || b->records.len == 0) {

@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "common/base/must.h"
+#include "common/os/clock.h"
 #include "components/endpoint/mysql/target_priv.h"
 
 #define BULK_BYTES (512u << 10)
@@ -330,6 +331,7 @@ static enum step attempt(struct applying *a, const struct slot_commit *commit, s
                          bool careful, struct apply_result *r)
 {
     struct slot *s = a->s;
+    struct mono began;
     bool committed;
 
     if (!slot_ready(s, NULL, a->e))
@@ -350,8 +352,10 @@ static enum step attempt(struct applying *a, const struct slot_commit *commit, s
     }
     if (!slot_settle(s))
         return after_failure(s, careful, r, a->e);
+    began = clock_mono();
     if (!slot_commit(s, &committed, a->e))
         return STEP_ERROR;
+    r->commit_us = (uint32_t)((clock_mono().ns - began.ns) / 1000);
     if (!committed)
         return STEP_AGAIN;
     r->outcome = APPLY_COMMITTED;

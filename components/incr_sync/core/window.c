@@ -236,6 +236,19 @@ const struct source_txn *window_oldest(const struct window *w)
     return w->head < w->next ? window_at(w, w->head) : NULL;
 }
 
+const struct source_txn *window_waiting(const struct window *w)
+{
+    for (uint64_t o = w->waiting; o < w->next; o++)
+        if (window_at(w, o)->state == SOURCE_WAITING)
+            return window_at(w, o);
+    return NULL;
+}
+
+bool window_flies(const struct window *w, const uint64_t *keys, size_t n)
+{
+    return keyset_has_any(&w->flying, keys, n);
+}
+
 uint32_t window_in_flight(const struct window *w)
 {
     return w->n_flying;

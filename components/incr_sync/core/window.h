@@ -93,6 +93,10 @@ const struct txn_set *window_low(const struct window *w);
 void window_committed(const struct window *w, struct txn_set *out);
 /* The oldest transaction that is not committed; NULL: none. */
 const struct source_txn *window_oldest(const struct window *w);
+/* The oldest transaction that no slot works on; NULL: none. */
+const struct source_txn *window_waiting(const struct window *w);
+/* Is any of the keys in flight? */
+bool window_flies(const struct window *w, const uint64_t *keys, size_t n);
 uint32_t window_in_flight(const struct window *w); /* groups */
 uint64_t window_pending(const struct window *w);   /* transactions not committed, in flight too */
 uint64_t window_bytes(const struct window *w);     /* of those that low has not passed */

@@ -152,6 +152,10 @@ void component_lag(struct component *c, const struct component_lag *l)
 {
     (void)c, (void)l;
 }
+void component_note(struct component *c, const char *name, const char *text)
+{
+    (void)c, (void)name, (void)text;
+}
 void component_metric(struct component *c, const char *name, double value)
 {
     (void)c, (void)name, (void)value;

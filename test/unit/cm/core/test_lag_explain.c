@@ -1,0 +1,168 @@
+/* What limits a project: from fabricated reports to the one verdict. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cm/core/cycle.h"
+#include "test/lib/cluster_lab.h"
+
+#define FIGURES_MAX 8
+
+struct figure {
+    const char *name;
+    double value;
+};
+
+static struct lab lab;
+static struct lab_host host;
+
+static int open_lab(void **state)
+{
+    struct err e = ERR_INIT;
+
+    (void)state;
+    lab_open(&lab, 1);
+    lab_host_open(&host, "host-1", "west");
+    must(lab_sources(&lab, &e) && lab_project(&lab, "p", &e) &&
+         lab_named(&lab, COMMAND_PROJECT_START, "p", &e));
+    lab_run(&lab, &host, 25);
+    return 0;
+}
+
+static int close_lab(void **state)
+{
+    (void)state;
+    lab_host_close(&host);
+    lab_close(&lab);
+    return 0;
+}
+
+/* The step's component reports these figures and nothing else. */
+static void report(enum step_kind k, const struct figure *f, size_t n, const char *error)
+{
+    struct component *x = project_component(lab.c, cluster_project(lab.c, "p"), k);
+    Oms__ComponentStatus st = *(const Oms__ComponentStatus *)x->status.m;
+    Oms__ComponentReport r = *st.report;
+    Oms__Metric metrics[FIGURES_MAX], *at[FIGURES_MAX];
+    Oms__Note hot_table = OMS__NOTE__INIT, hot_row = OMS__NOTE__INIT;
+    Oms__Note *notes[] = {&hot_table, &hot_row};
+    Oms__Error why = OMS__ERROR__INIT;
+
+    for (size_t i = 0; i < n; i++) {
+        oms__metric__init(&metrics[i]);
+        metrics[i].name = (char *)f[i].name;
+        metrics[i].has_value = 1;
+        metrics[i].value = f[i].value;
+        at[i] = &metrics[i];
+    }
+    hot_table.name = (char *)"hot_table";
+    hot_table.text = (char *)"shop.stock";
+    hot_row.name = (char *)"hot_row";
+    hot_row.text = (char *)"id=7";
+    why.code = (char *)error;
+    why.message = (char *)"why";
+    r.metrics = at;
+    r.n_metrics = n;
+    r.notes = notes;
+    r.n_notes = 2;
+    r.error = error ? &why : NULL;
+    st.report = &r;
+    kept_set(&x->status, &st.base);
+}
+
+static void expect(const char *stage, const char *word)
+{
+    struct arena a;
+    Oms__LagExplanation *x;
+
+    arena_init(&a, 1u << 20);
+    x = lag_explain(lab.c, cluster_project(lab.c, "p"), lab.now, &a);
+    if (strcmp(x->stage, stage) != 0 || (word && !strstr(x->verdict, word)))
+        fail_msg("'%s' (%s), not '%s' (%s)", x->stage, x->verdict, stage, word ? word : "");
+    arena_fini(&a);
+}
+
+#define STORE(...) report(STEP_LOG_PULL, FIGURES(__VA_ARGS__), NULL)
+#define INCR(...) report(STEP_INCREMENTAL, FIGURES(__VA_ARGS__), NULL)
+#define FIGURES(...)                      \
+    (const struct figure[]){__VA_ARGS__}, \
+        sizeof((const struct figure[]){__VA_ARGS__}) / sizeof(struct figure)
+
+static void each_figure_gives_its_verdict(void **state)
+{
+    (void)state;
+    STORE({"pull.silent_ms", 10});
+    INCR({"incr.part.idle", 1});
+    expect("none", NULL);
+    INCR({"incr.part.keys", 0.6});
+    expect("dependency wait", "shop.stock id=7");
+    INCR({"incr.part.stream", 0.8});
+    expect("stream", NULL);
+    INCR({"incr.part.target", 0.9}, {"incr.commit_share", 0.7}, {"pending_trx", 50},
+         {"incr.slots", 4});
+    expect("target commit", "70 %");
+    INCR({"incr.part.target", 0.9}, {"incr.commit_share", 0.1}, {"pending_trx", 50},
+         {"incr.slots", 4});
+    expect("target execution", NULL);
+    INCR({"incr.part.target", 0.9}, {"pending_trx", 2}, {"incr.slots", 4});
+    expect("none", NULL); /* busy with what has just come */
+    INCR({"incr.part.back_off", 0.5});
+    expect("target execution", "rolls");
+    INCR({"incr.part.limited", 0.9}, {"incr.part.keys", 0.6});
+    expect("limit set", "90 %");
+    INCR({"incr.oldest_rows", 1e6}, {"incr.in_flight_ms", 9000});
+    expect("huge transaction", "1000000 rows");
+    INCR({"incr.in_flight_ms", 9000}, {"incr.part.keys", 0.9});
+    expect("target execution", "9.0 s");
+}
+
+static void what_is_nearer_to_the_source_is_said_first(void **state)
+{
+    (void)state;
+    INCR({"incr.part.stream", 1});
+    STORE({"pull.silent_ms", 10}, {"pull.behind_ms", 60000}, {"pull.part.disk", 0.9});
+    expect("store fsync", "60 s");
+    STORE({"pull.silent_ms", 10}, {"pull.behind_ms", 60000}, {"pull.part.decode", 0.9});
+    expect("decode", "90 %");
+    STORE({"pull.silent_ms", 10}, {"pull.behind_ms", 60000}, {"pull.part.source", 0.9});
+    expect("source log pull", NULL);
+    STORE({"pull.silent_ms", 7000});
+    expect("source log pull", "7 s");
+    STORE({"pull.silent_ms", -1});
+    expect("source log pull", "not heard");
+    report(STEP_LOG_PULL, NULL, 0, "NO_SPACE");
+    expect("store fsync", "NO_SPACE");
+    report(STEP_LOG_PULL, NULL, 0, "SERVER_UNREACHABLE");
+    expect("source log pull", "SERVER_UNREACHABLE");
+}
+
+static void what_does_not_report_is_where_it_stands(void **state)
+{
+    struct project *p = cluster_project(lab.c, "p");
+
+    (void)state;
+    STORE({"pull.silent_ms", 10});
+    INCR({"incr.part.idle", 1});
+    project_component(lab.c, p, STEP_LOG_PULL)->has_report = false;
+    expect("stream", "Store");
+    project_component(lab.c, p, STEP_INCREMENTAL)->has_report = false;
+    expect("target execution", "reported nothing");
+    p->steps[STEP_INCREMENTAL].state = STEP_PENDING;
+    expect("not following", NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(each_figure_gives_its_verdict, open_lab, close_lab),
+        cmocka_unit_test_setup_teardown(what_is_nearer_to_the_source_is_said_first, open_lab,
+                                        close_lab),
+        cmocka_unit_test_setup_teardown(what_does_not_report_is_where_it_stands, open_lab,
+                                        close_lab),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
