@@ -32,6 +32,7 @@ static bool scan_head(struct record *r, struct txn_set *complete, struct block_f
     if (r->type == RECORD_TXN_PART)
         return true;
     f->n_txns++;
+    f->last_id = h.id;
     txn_set_add(complete, h.id.origin, h.covers_from, h.id.seq);
     return true;
 }

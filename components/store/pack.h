@@ -19,6 +19,7 @@
 struct block_facts {
     uint32_t n_records, n_txns;
     int64_t first_commit_us, last_commit_us;
+    struct txn_id last_id; /* complete; origin NULL: none */
     bool txn_start;
 };
 struct table_list {

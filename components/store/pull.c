@@ -13,6 +13,7 @@
 #include "components/endpoint/endpoint.h"
 #include "components/store/ask.h"
 #include "components/store/heartbeat.h"
+#include "components/store/history.h"
 #include "components/store/serve.h"
 #include "components/store/writer.h"
 #include "components/transform/transform.h"
@@ -76,32 +77,6 @@ static bool find_begin(struct pull *p, struct session *s, struct err *e)
     return ok;
 }
 
-/* What the Store has must be inside what the source has executed (A13). */
-static bool check_history(struct pull *p, struct session *s, struct err *e)
-{
-    struct txn_set executed, ours;
-    struct buf text;
-    bool ok;
-
-    txn_set_init(&executed);
-    if (!p->source->log->executed(s, &executed, e))
-        return false;
-    store_set(p->store, &ours);
-    ok = txn_set_contains(&executed, &ours);
-    if (!ok) {
-        txn_set_subtract(&ours, &executed);
-        buf_init(&text, 4096);
-        txn_set_format(&ours, &text);
-        (void)err_set(e, ERR_SOURCE_DIVERGED,
-                      "the source lacks %" PRIu64 " transactions that were pulled from it: %s",
-                      txn_set_count(&ours), text.len ? buf_cstr(&text) : "(a long list)");
-        buf_fini(&text);
-    }
-    txn_set_fini(&ours);
-    txn_set_fini(&executed);
-    return ok;
-}
-
 static bool prepare(struct pull *p, struct err *e)
 {
     struct session *s = NULL;
@@ -109,7 +84,8 @@ static bool prepare(struct pull *p, struct err *e)
 
     if (!p->source->catalog->connect(&p->source_at, &s, e))
         return err_wrap(e, "connect to the source");
-    ok = (store_has_begin(p->store) || find_begin(p, s, e)) && check_history(p, s, e);
+    ok = (store_has_begin(p->store) || find_begin(p, s, e)) &&
+         history_contained(p->source, s, p->store, e);
     p->source->catalog->close(s);
     return ok;
 }
@@ -152,12 +128,16 @@ static bool open_log(struct pull *p, uint32_t attempt, struct err *e)
                                 .part_bytes = PART_BYTES};
     bool ok;
 
+    struct log_params check = params;
+
     store_set(p->store, &after);
     ok = prepare(p, e);
     if (ok) {
         txn_set_fini(&after); /* prepare may have set the begin */
         store_set(p->store, &after);
-        ok = p->source->log->open(&params, &p->log, e);
+        check.server_id = server_id(p, attempt + 1);
+        ok = history_same_last(p->source, &check, p->store, e) &&
+             p->source->log->open(&params, &p->log, e);
     }
     txn_set_fini(&after);
     if (ok)

@@ -62,6 +62,8 @@ bool store_cut_open(struct store *s, struct err *e) MUST_CHECK;
 const struct table_def *const *store_tables(const struct store *s, size_t *n);
 /* Everything stored: begin and published. Copies. */
 void store_set(struct store *s, struct txn_set *out);
+/* The transaction that was published last. False: no segment that is kept has one. Thread: any. */
+bool store_last_id(struct store *s, struct txn_id *id);
 struct store_figures {
     uint64_t first_number, last_number; /* published; 0, 0: nothing */
     uint64_t bytes, raw_bytes; /* stored on disk; of the published blocks of this run, raw */

@@ -186,9 +186,14 @@ static void note_block(struct store *s, struct store_packed *b)
     s->pending_raw += b->head.raw_len;
     if (b->facts.last_commit_us)
         s->pending_commit_us = b->facts.last_commit_us;
+    if (b->facts.last_id.origin)
+        s->open_id = b->facts.last_id;
     s->inside_txn = b->inside_txn;
     if (b->inside_txn)
         return;
+    if (s->open_id.origin)
+        s->pending_id = s->open_id;
+    s->open_id = (struct txn_id){.origin = NULL};
     s->whole_number = s->next_number - 1;
     s->whole_offset = s->offset;
     s->whole_crc = s->prev_crc;
@@ -228,6 +233,8 @@ static void publish(struct store *s)
 
     if (s->pending_commit_us)
         s->last_commit_us = g->last_commit_us = s->pending_commit_us;
+    if (s->pending_id.origin)
+        s->last_id = s->pending_id;
     g->bytes = s->offset;
     s->last_number = s->whole_number;
     s->end_offset = s->whole_offset;
@@ -278,6 +285,7 @@ bool store_cut_open(struct store *s, struct err *e)
     s->durable_number = s->whole_number;
     s->prev_crc = s->whole_crc;
     s->inside_txn = false;
+    s->open_id = (struct txn_id){.origin = NULL};
     txn_set_fini(&s->pending_open);
     store_forget_tables(s);
     pthread_mutex_lock(&s->lock);
@@ -298,6 +306,14 @@ void store_set(struct store *s, struct txn_set *out)
     pthread_mutex_lock(&s->lock);
     txn_set_copy(out, &s->set);
     pthread_mutex_unlock(&s->lock);
+}
+
+bool store_last_id(struct store *s, struct txn_id *id)
+{
+    pthread_mutex_lock(&s->lock);
+    *id = s->last_id;
+    pthread_mutex_unlock(&s->lock);
+    return id->origin != NULL;
 }
 
 void store_figures(struct store *s, struct store_figures *f)

@@ -131,6 +131,7 @@ struct scan {
     uint64_t whole_offset, whole_number;
     uint32_t whole_crc;
     struct txn_set whole_set, open_set;
+    struct txn_id whole_id, open_id;
     int64_t last_commit_us;
 };
 
@@ -149,9 +150,12 @@ static bool scan_block(struct store *s, const struct block_head *h, struct scan 
     sc->crc = h->crc;
     if (f.last_commit_us)
         sc->last_commit_us = f.last_commit_us;
+    if (f.last_id.origin)
+        sc->open_id = f.last_id;
     if (!(h->flags & BLOCK_F_OPEN_TAIL)) {
         txn_set_union(&sc->whole_set, &sc->open_set);
         txn_set_fini(&sc->open_set);
+        sc->whole_id = sc->open_id;
         store_settle_tables(s);
         sc->whole_offset = sc->offset;
         sc->whole_number = sc->number;
@@ -208,6 +212,7 @@ static void adopt_scan(struct store *s, struct store_segment *g, struct scan *sc
     store_forget_tables(s); /* those of the tail that is cut */
     if (sc->last_commit_us)
         s->last_commit_us = g->last_commit_us = sc->last_commit_us;
+    s->last_id = sc->whole_id;
     s->end_offset = sc->whole_offset;
     s->end_segment = g->head.first_number;
     g->bytes = sc->whole_offset;

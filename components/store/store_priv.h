@@ -36,6 +36,7 @@ struct store {
     uint64_t end_offset;      /* lock; of the published bytes in the last segment that has any */
     uint64_t end_segment;     /* lock; first_number of that segment */
     int64_t last_commit_us;   /* lock */
+    struct txn_id last_id;    /* lock; of the last published transaction; origin NULL: none here */
     uint64_t raw_bytes, txns; /* lock */
     VEC(struct registered) readers; /* lock */
     bool readers_dirty;             /* lock */
@@ -55,6 +56,7 @@ struct store {
     uint32_t whole_crc;
     uint64_t whole_number, whole_offset; /* end of the last block that ends outside a transaction */
     int64_t pending_commit_us;
+    struct txn_id pending_id, open_id; /* last ones of pending and of pending_open */
     uint64_t pending_txns, pending_raw;
     bool inside_txn;
     struct table_list tables;         /* newest version of each table, one reference each */

@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "components/transform/transform.h"
-
 static const char *verdict_name(const struct task *t, const struct check_item *item)
 {
     if (item->verdict == CHECK_OK)
@@ -104,7 +102,7 @@ bool task_need(const struct task *t, bool source, bool target, bool scope, struc
 
 const char *task_table_key(struct task *t, const char *db, const char *table)
 {
-    return transform_table_key(&t->arena, db, table);
+    return arena_printf(&t->arena, "%s.%s", db, table);
 }
 
 bool task_has_table(void *arg, const char *db, const char *table)

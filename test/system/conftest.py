@@ -29,8 +29,8 @@ class Lab:
 class Case:
     """One project: source database `srcN`, target database `dstN`, project `case-N`."""
 
-    def __init__(self, lab, number, objects=None, more=""):
-        self.lab, self.oms, self.source, self.target = lab, lab.oms, lab.source, lab.target
+    def __init__(self, lab, number, objects=None, more="", source=None, target=None):
+        self.lab, self.oms, self.source, self.target = lab, lab.oms, source or lab.source, target or lab.target
         self.db, self.to, self.project = f"src{number}", f"dst{number}", f"case-{number}"
         self.objects = objects
         self.more = more
@@ -44,7 +44,7 @@ class Case:
 
     def yaml(self):
         objects = self.objects or f'  include: ["{self.db}.*"]\n  rename:\n    - {{from: {self.db}, to: {self.to}}}\n'
-        return f"name: {self.project}\nsource: lab-source\ntarget: lab-target\nobjects:\n{objects}{self.more}"
+        return f"name: {self.project}\nsource: lab-{self.source.name}\ntarget: lab-{self.target.name}\nobjects:\n{objects}{self.more}"
 
     def create(self):
         self.oms.create_project(self.project, self.yaml())
@@ -110,6 +110,13 @@ def contains(position, gtid):
         origin, _, intervals = part.strip().partition("=")
         have[origin] = [tuple(int(x) for x in (i.split("-") * 2)[:2]) for i in intervals.split(",") if i]
     for g in filter(None, gtid.split(",")):
+        if ":" in g:  # MySQL's
+            uuid, *intervals = g.strip().split(":")
+            for i in intervals:
+                first, last = (int(x) for x in (i.split("-") * 2)[:2])
+                if not any(a <= first and b >= last for a, b in have.get(f"mysql:{uuid}", [])):
+                    return False
+            continue
         domain, _, seq = g.strip().split("-")
         if not any(a <= 1 and b >= int(seq) for a, b in have.get(f"mariadb:{domain}", [])):
             return False

@@ -79,9 +79,6 @@ static bool log_open(const struct log_params *p, struct log **out, struct err *e
     binlog_format_init(&l->format);
     add_domains(l, p->after);
     bool ok = session_open(p->address, SESSION_LOG, &l->s, e);
-    if (ok && !l->s->is_mariadb)
-        ok = err_set(e, ERR_UNSUPPORTED, "reading the log of %s: only MariaDB's log is read yet",
-                     l->s->where);
     if (!ok || !tables_init(l, p, e) || !log_start(l, p, e)) {
         log_close(l);
         return err_wrap(e, "open the source's log");

@@ -159,6 +159,7 @@ static const struct refusal refusals[] = {
     {"have diverged", ERR_SOURCE_DIVERGED},
     {"diverged from", ERR_SOURCE_DIVERGED},
     {"is missing the GTID", ERR_SOURCE_DIVERGED},
+    {"has more GTIDs than", ERR_SOURCE_DIVERGED},
     {"Could not find GTID state", ERR_LOG_LOST},
     {"purged", ERR_LOG_LOST},
     {"Could not find first log file", ERR_LOG_LOST},

@@ -131,6 +131,10 @@ struct log {
 
 /* Sets up the session, the connect state and sends the dump command. */
 bool log_start(struct log *l, const struct log_params *p, struct err *e) MUST_CHECK;
+/* Both of MySQL's parts of it. */
+bool log_mysql_settings(struct log *l, uint64_t heartbeat_ns, struct err *e) MUST_CHECK;
+bool log_mysql_dump(struct log *l, uint32_t server_id, const struct txn_set *after,
+                    struct err *e) MUST_CHECK;
 /* Adds "file:position" to an error. Always false. */
 bool log_at(struct log *l, struct err *e);
 

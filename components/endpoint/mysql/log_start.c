@@ -236,26 +236,40 @@ static bool send_dump(struct log *l, uint32_t server_id, struct err *e)
     if (l->s->my->methods->db_command(l->s->my, COM_BINLOG_DUMP, (const char *)b.p, b.len, 1,
                                       NULL) != 0)
         return session_fail(l->s, e, "cannot ask for the log");
-    packets_init(&l->packets, l->s);
     return true;
 }
 
-bool log_start(struct log *l, const struct log_params *p, struct err *e)
+static bool mariadb_settings(struct log *l, const struct txn_set *after, uint64_t heartbeat_ns,
+                             struct err *e)
 {
     struct buf sql CLEANUP(buf_fini), state CLEANUP(buf_fini);
-    uint64_t heartbeat_ms = p->heartbeat_ms ? p->heartbeat_ms : 1000;
 
     buf_init(&sql, STATE_MAX);
     buf_init(&state, STATE_MAX);
-    if (heartbeat_ms < HEARTBEAT_MIN_MS)
-        heartbeat_ms = HEARTBEAT_MIN_MS;
-    if (!connect_state(l->s, p->after, &state, e))
+    if (!connect_state(l->s, after, &state, e))
         return err_wrap(e, "find where the log goes on");
     buf_printf(&sql,
                "SET @master_binlog_checksum=@@global.binlog_checksum,"
                " @mariadb_slave_capability=4, @slave_gtid_strict_mode=1,"
                " @slave_gtid_ignore_duplicates=0, @master_heartbeat_period=%" PRIu64
                ", @slave_connect_state='%s'",
-               heartbeat_ms * 1000000, buf_cstr(&state));
-    return session_exec_buf(l->s, &sql, e) && learn_clock(l, e) && send_dump(l, p->server_id, e);
+               heartbeat_ns, buf_cstr(&state));
+    return session_exec_buf(l->s, &sql, e);
+}
+
+bool log_start(struct log *l, const struct log_params *p, struct err *e)
+{
+    uint64_t heartbeat_ms = p->heartbeat_ms ? p->heartbeat_ms : 1000;
+    bool mariadb = l->s->is_mariadb;
+    bool ok;
+
+    if (heartbeat_ms < HEARTBEAT_MIN_MS)
+        heartbeat_ms = HEARTBEAT_MIN_MS;
+    ok = mariadb ? mariadb_settings(l, p->after, heartbeat_ms * 1000000, e)
+                 : log_mysql_settings(l, heartbeat_ms * 1000000, e);
+    ok = ok && learn_clock(l, e) &&
+         (mariadb ? send_dump(l, p->server_id, e) : log_mysql_dump(l, p->server_id, p->after, e));
+    if (ok)
+        packets_init(&l->packets, l->s);
+    return ok;
 }

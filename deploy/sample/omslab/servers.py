@@ -30,6 +30,15 @@ def unprivileged():
     return "nobody"
 
 
+def exact_text(column, kind):
+    """An expression for the whole value, the same on both servers."""
+    if kind in ("float", "double"):
+        return f"CAST(CAST(`{column}` AS DOUBLE) AS CHAR)"
+    if kind.endswith(("char", "text", "blob", "binary")) or kind in ("json", "geometry", "point", "enum", "set"):
+        return f"HEX(CAST(`{column}` AS BINARY))"
+    return f"`{column}` + 0" if kind == "bit" else f"CAST(`{column}` AS CHAR)"
+
+
 class MariaDB:
     """One server. options: further mariadbd options, e.g. ["--innodb-buffer-pool-size=1G"]."""
 
@@ -165,8 +174,8 @@ class MariaDB:
         connection = self.connect()
         try:
             with connection.cursor() as c:
-                columns = ", ".join(f"HEX(`{r[0]}`)" for r in self.sql(
-                    "SELECT column_name FROM information_schema.columns WHERE table_schema="
+                columns = ", ".join(exact_text(*r) for r in self.sql(
+                    "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema="
                     f"'{db}' AND table_name='{name}' ORDER BY ordinal_position"))
                 c.execute(f"SELECT {columns} FROM `{db}`.`{name}` ORDER BY {order}")
                 for row in c:

@@ -1,0 +1,282 @@
+/* See history.h. Of a very large transaction the beginning is compared. */
+#include "components/store/history.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "common/base/vec.h"
+#include "common/log/log.h"
+#include "common/os/clock.h"
+#include "components/store/log_walk.h"
+
+#define COMPARED_BYTES (16u << 20)
+#define RECORDS_MAX (64u << 20)
+#define READ_BYTES (1u << 20)
+#define READ_MS 500
+#define GIVE_UP_MS 60000
+
+struct content { /* of one transaction, whatever server tells it */
+    struct txn_id id;
+    uint64_t covers_from, digest, bytes;
+    uint32_t server_id;
+    bool found, ended;
+};
+
+static void add(struct content *c, const void *p, size_t n)
+{
+    c->digest = XXH3_64bits_withSeed(p, n, c->digest + n);
+    c->bytes += n;
+}
+
+static bool enough(const struct content *c)
+{
+    return c->ended || c->bytes >= COMPARED_BYTES;
+}
+
+static void add_view(struct content *c, struct view v)
+{
+    if (v.p)
+        add(c, v.p, v.len);
+    else
+        add(c, "", 0);
+}
+
+static bool add_changes(struct content *c, struct view changes, table_resolver *resolve, void *arg,
+                        struct err *e)
+{
+    struct change_iter it;
+    struct change one;
+
+    change_iter_init(&it, changes, resolve, arg);
+    while (!enough(c) && change_next(&it, &one)) {
+        uint8_t op = (uint8_t)one.op;
+        add(c, &op, 1);
+        add(c, one.table->db, strlen(one.table->db));
+        add(c, one.table->name, strlen(one.table->name));
+        add_view(c, one.before);
+        add_view(c, one.after);
+    }
+    return !it.c.failed ||
+           err_set(e, ERR_CORRUPT, "the changes of a transaction do not have their form");
+}
+
+static bool is_it(const struct content *c, const struct txn_head *h)
+{
+    return h->id.origin == c->id.origin && h->id.seq == c->id.seq;
+}
+
+static void add_head(struct content *c, const struct txn_head *h)
+{
+    c->found = true;
+    c->covers_from = h->covers_from;
+    c->server_id = h->server_id;
+}
+
+/* --- as it was pulled ---------------------------------------------------------------------------
+ */
+
+struct stored {
+    struct content *c;
+};
+
+static enum walk_answer each(void *arg, const struct walk_record *r, struct err *e)
+{
+    struct content *c = ((struct stored *)arg)->c;
+
+    if (r->type == RECORD_HEARTBEAT || !is_it(c, &r->head))
+        return WALK_ON;
+    add_head(c, &r->head);
+    if (r->type == RECORD_DDL)
+        add_view(c, r->ddl.sql);
+    else if (!add_changes(c, r->changes, log_walk_table, r->walk, e))
+        return WALK_FAILED;
+    c->ended = c->ended || (r->head.flags & TXN_F_LAST);
+    return enough(c) ? WALK_ENOUGH : WALK_ON;
+}
+
+static enum walk_answer pause(void *arg, struct err *e)
+{
+    (void)arg, (void)e;
+    return WALK_ON;
+}
+
+static bool read_stored(struct store *s, struct content *c, struct err *e)
+{
+    struct stored stored = {c};
+    struct log_walk_params p = {.store = s,
+                                .from = {.given = true, .id = c->id},
+                                .each = each,
+                                .pause = pause,
+                                .arg = &stored};
+
+    return log_walk(&p, e);
+}
+
+/* --- as the source tells it now -----------------------------------------------------------------
+ */
+
+struct retold {
+    struct content *c;
+    const struct log_params *params;
+    VEC(const struct table_def *) tables; /* versions that came meanwhile */
+};
+
+static const struct table_def *table_of(void *arg, uint32_t id)
+{
+    struct retold *r = arg;
+
+    for (size_t i = 0; i < r->tables.n; i++)
+        if (r->tables.at[i]->id == id)
+            return r->tables.at[i];
+    for (size_t i = 0; i < r->params->n_known; i++)
+        if (r->params->known[i]->id == id)
+            return r->params->known[i];
+    return NULL;
+}
+
+static bool take_record(struct retold *r, const struct record *rec, struct err *e)
+{
+    struct cursor body = cursor_of(rec->body.p, rec->body.len);
+    const struct table_def *t;
+    struct ddl_record d;
+    struct txn_head h;
+
+    if (rec->type == RECORD_HEARTBEAT)
+        return true;
+    if (rec->type == RECORD_TABLE_VERSION) {
+        if (!table_def_decode(&body, &t, e))
+            return false;
+        vec_push(&r->tables, t);
+        return true;
+    }
+    if (!txn_head_read(&body, &h))
+        return err_set(e, ERR_CORRUPT, "a transaction's head does not have its form");
+    if (!is_it(r->c, &h))
+        return true;
+    add_head(r->c, &h);
+    if (rec->type == RECORD_DDL && ddl_record_read(&body, &d))
+        add_view(r->c, d.sql);
+    else if (rec->type != RECORD_DDL &&
+             !add_changes(r->c, (struct view){body.p, cursor_left(&body)}, table_of, r, e))
+        return false;
+    r->c->ended = r->c->ended || (h.flags & TXN_F_LAST);
+    return true;
+}
+
+static bool take_records(struct retold *r, const struct buf *out, struct err *e)
+{
+    struct cursor c = cursor_of(out->p, out->len);
+    struct record rec;
+
+    while (!enough(r->c) && record_next(&c, &rec))
+        if (!take_record(r, &rec, e))
+            return false;
+    return !c.failed || err_set(e, ERR_CORRUPT, "records do not have their form");
+}
+
+static bool hear(const struct endpoint *source, struct retold *r, struct log *log, struct err *e)
+{
+    struct mono until = mono_add_ms(clock_mono(), GIVE_UP_MS);
+    struct log_progress progress;
+    struct buf out CLEANUP(buf_fini) = {0};
+
+    buf_init(&out, RECORDS_MAX);
+    while (!enough(r->c)) {
+        buf_clear(&out);
+        if (!source->log->read(log, &out, READ_BYTES, READ_MS, &progress, e) ||
+            !take_records(r, &out, e))
+            return false;
+        if (mono_cmp(clock_mono(), until) > 0)
+            return err_set(e, ERR_SERVER_UNREACHABLE,
+                           "the source does not send the last transaction once more");
+    }
+    return true;
+}
+
+static bool read_retold(const struct endpoint *source, const struct log_params *params,
+                        struct content *c, struct err *e)
+{
+    struct retold r = {.c = c, .params = params};
+    struct log *log = NULL;
+
+    bool ok = source->log->open(params, &log, e) && hear(source, &r, log, e);
+    if (log)
+        source->log->close(log);
+    for (size_t i = 0; i < r.tables.n; i++)
+        table_def_unref(r.tables.at[i]);
+    vec_fini(&r.tables);
+    return ok;
+}
+
+/* --- both ---------------------------------------------------------------------------------------
+ */
+
+bool history_contained(const struct endpoint *source, struct session *session, struct store *s,
+                       struct err *e)
+{
+    struct txn_set executed, ours;
+    struct buf text;
+    bool ok;
+
+    txn_set_init(&executed);
+    if (!source->log->executed(session, &executed, e))
+        return false;
+    store_set(s, &ours);
+    ok = txn_set_contains(&executed, &ours);
+    if (!ok) {
+        txn_set_subtract(&ours, &executed);
+        buf_init(&text, 4096);
+        txn_set_format(&ours, &text);
+        (void)err_set(e, ERR_SOURCE_DIVERGED,
+                      "the source lacks %" PRIu64 " transactions that were pulled from it: %s",
+                      txn_set_count(&ours), text.len ? buf_cstr(&text) : "(a long list)");
+        buf_fini(&text);
+    }
+    txn_set_fini(&ours);
+    txn_set_fini(&executed);
+    return ok;
+}
+
+static bool differs(const struct content *mine, const struct content *theirs, struct err *e)
+{
+    if (mine->server_id != theirs->server_id)
+        return err_set(e, ERR_SOURCE_DIVERGED,
+                       "transaction %s=%" PRIu64 " was made by server %u when it was pulled, the "
+                       "source says it is of server %u: another history has the same number",
+                       mine->id.origin, mine->id.seq, mine->server_id, theirs->server_id);
+    return err_set(e, ERR_SOURCE_DIVERGED,
+                   "transaction %s=%" PRIu64 " has another content on the source than when it was "
+                   "pulled: another history has the same number",
+                   mine->id.origin, mine->id.seq);
+}
+
+bool history_same_last(const struct endpoint *source, const struct log_params *params,
+                       struct store *s, struct err *e)
+{
+    struct log_params again = *params;
+    struct content mine = {.bytes = 0}, theirs = {.bytes = 0};
+    struct txn_set after;
+
+    if (!store_last_id(s, &mine.id))
+        return true; /* nothing was pulled, or nothing of it is kept */
+    theirs.id = mine.id;
+    if (!read_stored(s, &mine, e))
+        return err_wrap(e, "read the last transaction in the store");
+    if (!mine.found)
+        return true;
+    store_set(s, &after);
+    txn_set_remove(&after, mine.id.origin, mine.covers_from, mine.id.seq);
+    again.after = &after;
+    bool ok = read_retold(source, &again, &theirs, e);
+    txn_set_fini(&after);
+    if (!ok && e->code == ERR_LOG_LOST) {
+        log_err(LOG_WARN, "store.history_unproven", e);
+        err_clear(e);
+        return true;
+    }
+    if (!ok)
+        return err_wrap(e, "compare the last transaction with the source's");
+    bool same = mine.server_id == theirs.server_id && mine.digest == theirs.digest;
+    return same || differs(&mine, &theirs, e);
+}

@@ -1,0 +1,22 @@
+/*
+ * Is the source's history still the one that was pulled (correctness A13)? Asked at every connect:
+ * everything that the Store holds must have been executed there, and the last transaction, read
+ * once more, must have the same content and the same origin. Thread: the puller.
+ */
+#ifndef OMS_COMPONENTS_STORE_HISTORY_H
+#define OMS_COMPONENTS_STORE_HISTORY_H
+
+#include "components/endpoint/endpoint.h"
+#include "components/store/store.h"
+
+/* The containment alone, on a session. ERR_SOURCE_DIVERGED with the transactions that are missing.
+ */
+bool history_contained(const struct endpoint *source, struct session *session, struct store *s,
+                       struct err *e) MUST_CHECK;
+/* The last transaction, over a connection of its own: `params` as for the log that will be opened,
+ * with a server_id that nobody else has; what it says about where to begin is not looked at. A
+ * source that does not keep it any more proves nothing, which is told in our log and no error. */
+bool history_same_last(const struct endpoint *source, const struct log_params *params,
+                       struct store *s, struct err *e) MUST_CHECK;
+
+#endif

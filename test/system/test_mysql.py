@@ -1,0 +1,104 @@
+"""MySQL of Debian's sid beside MariaDB: as the source of the whole main job. Skipped, and counted, where it cannot be fetched."""
+import os
+import random
+import signal
+
+import pytest
+from omslab import shop
+from omslab.servers import MySQL, mysql_absent
+
+
+@pytest.fixture(scope="module")
+def mysql(lab):
+    if mysql_absent():
+        pytest.skip("no MySQL server here: " + mysql_absent())
+    server = MySQL(lab.dir, "mysql", 31, ["--innodb-buffer-pool-size=128M"]).create().start()
+    print("MySQL", server.one("SELECT VERSION()"))
+    try:
+        server.add_user()
+        lab.oms.add_datasource("lab-mysql", server)
+        yield server
+    finally:
+        server.stop()
+
+
+def kill(lab, component):
+    pid = lab.oms.pid(component)
+    if pid:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+def assert_same(case, tables):
+    for t in tables:
+        order = {"items": "1, 2", "sessions": "1"}.get(t, "1")
+        if t == "audit":
+            order = "n"
+        a, b = case.source.contents(f"{case.db}.{t}", order), case.target.contents(f"{case.to}.{t}", order)
+        assert a == b, f"{t}: source {a}, target {b}"
+
+
+def test_a_live_mysql_moves_to_mariadb_under_kills(lab, make_case, mysql):
+    seed = int(os.environ.get("OMS_SEED", random.randrange(1 << 30)))
+    print(f"seed {seed}")
+    case = make_case(source=mysql)
+    mysql.sql(f"DROP DATABASE `{case.db}`")
+    shop.fill(mysql, case.db, rows=30_000)
+    load = shop.Load(mysql, case.db, per_second=80, seed=seed).start()
+    try:
+        case.start()
+        case.wait(lambda v: case.step("full", v).get("state") in ("running", "done"), 60, "the copy to begin")
+        for name in ("full", "store", "full"):
+            kill(lab, f"{case.project}.{name}")
+        case.wait_step("full", "done", 120)
+        case.wait_caught_up(90)
+        for name in ("incremental", "store"):
+            kill(lab, f"{case.project}.{name}")
+            case.wait_applied(90)
+            assert shop.money(lab.target, case.to) == shop.SUM
+    finally:
+        load.stop()
+    case.wait_applied(90)
+    assert_same(case, shop.TABLES)
+    assert case.verify() == {t: "equal" for t in shop.TABLES}
+
+
+def test_mysql_is_a_target_for_both_families(lab, make_case, mysql):
+    other = MySQL(lab.dir, "mysql2", 32, ["--innodb-buffer-pool-size=128M"]).create().start()
+    try:
+        other.add_user()
+        lab.oms.add_datasource("lab-mysql2", other)
+        for source in (mysql, lab.source):
+            case = make_case(source=source, target=other)
+            source.sql(f"DROP DATABASE `{case.db}`", f"CREATE DATABASE `{case.db}` CHARACTER SET utf8mb4", f"USE `{case.db}`",
+                       *[shop.for_mysql(s) for s in shop.SCHEMA.split(";\n") if s.strip()])
+            fill_small(source, case.db)
+            case.start()
+            case.wait_caught_up(90)
+            source.sql(f"USE `{case.db}`", "UPDATE customers SET balance = balance + 1, prefs = JSON_SET(prefs, '$.n', 7) WHERE id % 2",
+                       "UPDATE customers SET flags = 1, level = 'gold', tags = 'a,d' WHERE id % 3 = 0", "DELETE FROM items WHERE line_no = 1",
+                       "UPDATE sessions SET token = UNHEX(REPEAT('0a', 16)) WHERE customer_id = 3")
+            kill(lab, f"{case.project}.incremental")
+            source.sql(f"USE `{case.db}`", "INSERT INTO orders (id, customer_id, status, total, created) VALUES (999, 1, 'done', -0.01, NOW(6))")
+            case.wait_applied(60)
+            assert_same(case, shop.TABLES)
+            assert case.verify() == {t: "equal" for t in shop.TABLES}
+    finally:
+        other.stop()
+
+
+def fill_small(server, db):
+    for n in range(1, 31):
+        server.sql(
+            f"USE `{db}`",
+            f"INSERT INTO customers (email, name, nick, balance, exact, rating, score, born, joined, seen, alarm, since, vip, level, tags,"
+            f" flags, small, medium, prefs, photo, token, about) VALUES ('c{n}@x', 'Zoë ☃ 😀 {n}', 'é', {n}.25, {n}.0000000001, {n}/3, {n}/7,"
+            f" '1999-12-31', '2020-01-01 00:00:00.000{n:03d}', '2021-01-01 10:00:00.5', '-12:34:56.78', {1970 + n}, 1, 'silver', 'b,c', {n},"
+            f" -{n}, {n}, '{{\"n\": {n}, \"s\": \"ü\"}}', 0x00FF0A27{n:02d}, 0x{n:02d}000A0D, 'text {n}')",
+            f"INSERT INTO orders (id, customer_id, status, total, created) VALUES ({n}, {n}, 'new', {n}.5, '2024-02-29 23:59:59.999999')",
+            f"INSERT INTO items VALUES ({n}, 0, 'sku', {n}, 1.5, {n}/3), ({n}, 1, 'sku2', 1, 2, 0.1)",
+            f"INSERT INTO sessions VALUES (UNHEX(REPEAT('{n:02d}', 16)), {n}, '2024-01-01 00:00:00.125', 0x00{n:02d})",
+            "INSERT INTO audit VALUES ('2024-01-01', 'u', 'w', 0.5)")
+    server.sql(f"INSERT INTO `{db}`.accounts VALUES (1, 1000)", f"INSERT INTO `{db}`.ledger VALUES (1, 0)")
