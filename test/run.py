@@ -93,6 +93,7 @@ def c_tests(folders, variant, timeout_s, match=None, filter_re=None, jobs=JOBS):
         if not make(tally, f"BUILD={BUILD}", f"VARIANT={variant or 'release'}", *rel):
             return
         env = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "UBSAN_OPTIONS": "print_stacktrace=1",
+               **({"LSAN_OPTIONS": f"print_suppressions=0:suppressions={ROOT}/test/lib/lsan.supp"} if "contract" in folders else {}),
                "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1:suppressions=" + ROOT + "/test/lib/tsan.supp"}
         with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
             for b, res in zip(bins, pool.map(lambda b: run_tap(b, timeout_s, env), bins)):

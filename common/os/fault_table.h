@@ -19,6 +19,7 @@
     X(FULL_AGAIN_DROPPED, "a table to be copied again is dropped, not made yet")   \
     X(FULL_AGAIN_MADE, "a table to be copied again is made, its begin not taken")  \
     X(FULL_AFTER_PASS_PART, "a part of a table without key is committed")          \
+    X(FULL_AFTER_FAMILY_END, "one table of a family has its end, others have not") \
     X(FULL_AFTER_PASS, "a table without key is copied, and its end durable")       \
     X(CM_BEFORE_COMMIT, "a decision is written to MetaDB, COMMIT not yet sent")    \
     X(CM_AFTER_COMMIT, "a decision is committed, its answers not yet sent")

@@ -335,6 +335,22 @@ static bool put_foreign(struct buf *out, const struct foreign *f, const struct c
     return true;
 }
 
+/* ON DELETE or ON UPDATE with CASCADE, SET NULL or SET DEFAULT. */
+static bool foreign_cascades(const struct clause *c)
+{
+    struct lexer l = lexer_of(c->text);
+    struct token before = {0};
+
+    for (struct token t = lexer_next(&l); t.kind != TOKEN_END && t.kind != TOKEN_BAD;
+         t = lexer_next(&l)) {
+        if ((token_is(&before, "DELETE") || token_is(&before, "UPDATE")) &&
+            (token_is(&t, "CASCADE") || token_is(&t, "SET")))
+            return true;
+        before = t;
+    }
+    return false;
+}
+
 bool convert_foreign_keys(const struct table_def *t, const char *to_db, const char *to_table,
                           convert_map *map, convert_each *each, void *arg, struct err *e)
 {
@@ -354,7 +370,8 @@ bool convert_foreign_keys(const struct table_def *t, const char *to_db, const ch
         quote_table(&ddl, to_db, to_table);
         buf_str(&ddl, " ADD ");
         ok = put_foreign(&ddl, &f, &create.clauses[i], e) && check_out(&ddl, t, e) &&
-             each(arg, create.clauses[i].name, buf_cstr(&ddl), e);
+             each(arg, create.clauses[i].name, foreign_cascades(&create.clauses[i]), buf_cstr(&ddl),
+                  e);
     }
     buf_fini(&ddl);
     arena_fini(&arena);

@@ -27,10 +27,11 @@ bool convert_add_indexes(const struct table_def *t, const struct table_def *exis
                          struct buf *ddl, bool *any, struct err *e) MUST_CHECK;
 
 /* ALTER TABLE ... ADD CONSTRAINT for each foreign key of the source table, with referenced names
- * mapped by `map`; one statement each through `each`. */
+ * mapped by `map`; one statement each through `each`. cascades: it changes rows by itself. */
 typedef void convert_map(void *arg, const char *db, const char *table, const char **to_db,
                          const char **to_table);
-typedef bool convert_each(void *arg, const char *name, const char *ddl, struct err *e);
+typedef bool convert_each(void *arg, const char *name, bool cascades, const char *ddl,
+                          struct err *e);
 bool convert_foreign_keys(const struct table_def *t, const char *to_db, const char *to_table,
                           convert_map *map, convert_each *each, void *arg,
                           struct err *e) MUST_CHECK;

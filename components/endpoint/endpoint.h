@@ -50,6 +50,9 @@ struct server_identity {
 struct table_name {
     const char *db, *name; /* arena of the caller */
 };
+struct family_member { /* a table that cascading foreign keys join to others; table_def.family */
+    const char *db, *name, *family;
+};
 
 /* ---- catalog: what exists ----------------------------------------------------------------------
  */
@@ -63,6 +66,9 @@ struct catalog_ops {
                         struct table_name **names, size_t *n, struct err *e);
     bool (*load_table)(struct session *s, const char *db, const char *name,
                        const struct table_def **out, struct err *e);
+    /* The tables of all families on the server, ordered by db, name; in arena. */
+    bool (*list_families)(struct session *s, struct arena *arena, struct family_member **members,
+                          size_t *n, struct err *e);
     /* Rough rows and bytes from the server's statistics, for estimates only. */
     bool (*estimate)(struct session *s, const char *db, const char *name, uint64_t *rows,
                      uint64_t *bytes, struct err *e);
@@ -210,6 +216,7 @@ struct write { /* one change for the target */
                      zero rows for a DELETE are right. Outside: every count must be exact */
     enum rows_encoding encoding; /* CANONICAL in incremental */
     bool has_absent;
+    bool no_checks; /* foreign key checks were off: nothing cascaded on the source */
     struct view before, after;
 };
 /* A write that the target does not take, met while everything before it is committed. */

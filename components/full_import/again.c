@@ -46,6 +46,10 @@ static bool make_anew(struct import *im, struct import_table *t, struct err *e)
     const struct table_def *wanted;
 
     buf_init(&sql, 16u << 20);
+    if (t->def->family[0] != '\0')
+        return err_set(e, ERR_UNSUPPORTED,
+                       "foreign keys with CASCADE or SET NULL join it to other tables, and such "
+                       "tables cannot be copied one by one");
     log_event(LOG_WARN, "full.again",
               "table '%s' is dropped on the target as '%s.%s' and made anew", t->key, t->to_db,
               t->to_name);

@@ -40,8 +40,10 @@ struct import_table {
     struct position begin;  /* set once before COPYING */
     uint64_t rows_total;    /* estimate */
     atomic_uint_fast64_t rows_done;
-    bool anew;    /* made again in this run: what is recorded of it is of the older copy */
-    bool keyless; /* one consistent pass, strictly before the log (A11) */
+    bool anew;          /* made again in this run: what is recorded of it is of the older copy */
+    bool recorded_done; /* an earlier run recorded its end */
+    bool family_begun;  /* rows of an unfinished pass may be there; its leader's worker */
+    bool keyless;       /* one consistent pass, strictly before the log (A11) */
 };
 
 struct import {
@@ -109,6 +111,15 @@ void workers_stop(struct import *im); /* waits */
 /* --- keyless.c: a table without any key, in one consistent pass (A11)
  * ----------------------------- */
 bool keyless_copy(struct worker *w, struct import_table *t, struct err *e) MUST_CHECK;
+/* ERR_TARGET_NOT_EMPTY names the table; target_empty makes it so. */
+bool target_is_empty(struct import *im, struct import_table *t, struct err *e) MUST_CHECK;
+bool target_empty(struct import *im, struct import_table *t, struct err *e) MUST_CHECK;
+/* --- family.c: tables joined by foreign keys that act, in one snapshot (A8)
+ * -----------------------
+ */
+/* After what an earlier run did is known: one leader a family, the others wait for it. */
+void family_settle(struct import *im);
+bool family_copy(struct worker *w, struct import_table *leader, struct err *e) MUST_CHECK;
 /* What one chunk's rows go through on their way: pacing, figures, target. */
 struct pump {
     struct worker *w;
@@ -117,6 +128,9 @@ struct pump {
     uint64_t rows_since_commit;
 };
 bool pump_take(void *arg, struct rows *batch, struct err *e);
+/* The whole table inside the reader's open snapshot; the last commit has the root chunk, and with
+ * `end` the table's position, begin = end. */
+bool pass_table(struct pump *p, bool end, struct err *e) MUST_CHECK;
 /* After the begin was taken: is the definition still the one that was loaded, so that no change of
  * it lies in what the log will skip? ERR_SERVER_TABLE_CHANGED. */
 bool definition_holds(struct worker *w, struct import_table *t, struct err *e) MUST_CHECK;

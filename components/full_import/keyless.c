@@ -12,7 +12,7 @@
 
 #define ROWS_A_COMMIT 50000
 
-static bool target_is_empty(struct import *im, struct import_table *t, struct err *e)
+bool target_is_empty(struct import *im, struct import_table *t, struct err *e)
 {
     const struct reader_ops *ro = im->target->reader;
     struct reader *r = NULL;
@@ -34,7 +34,7 @@ static bool target_is_empty(struct import *im, struct import_table *t, struct er
     return ok;
 }
 
-static bool empty_target(struct import *im, struct import_table *t, struct err *e)
+bool target_empty(struct import *im, struct import_table *t, struct err *e)
 {
     struct buf sql;
     bool ok;
@@ -76,8 +76,10 @@ static bool take_rows(void *arg, struct rows *batch, struct err *e)
     return to->load_begin(p->w->slot, e);
 }
 
-static bool pass(struct worker *w, struct import_table *t, struct pump *p, struct err *e)
+bool pass_table(struct pump *p, bool end, struct err *e)
 {
+    struct worker *w = p->w;
+    struct import_table *t = p->t;
     struct import *im = w->im;
     const struct target_ops *to = im->target->target;
     struct node root = {.id = 1, .state = NODE_DONE};
@@ -88,7 +90,7 @@ static bool pass(struct worker *w, struct import_table *t, struct pump *p, struc
                             .end = t->begin.set,
                             .mode = TABLE_MODE_EXACT,
                             .done = true};
-    struct slot_commit commit = {.chunk = &chunk, .pos = &pos};
+    struct slot_commit commit = {.chunk = &chunk, .pos = end ? &pos : NULL};
     struct key_range all = {{NULL, 0}, {NULL, 0}};
     struct apply_result r = {.outcome = APPLY_RETRY};
 
@@ -112,7 +114,7 @@ bool keyless_copy(struct worker *w, struct import_table *t, struct err *e)
     pthread_mutex_lock(&im->lock);
     begun = !tree_is_empty(&t->tree);
     pthread_mutex_unlock(&im->lock);
-    if (begun ? !empty_target(im, t, e) : !target_is_empty(im, t, e))
+    if (begun ? !target_empty(im, t, e) : !target_is_empty(im, t, e))
         return err_wrap(e, "prepare '%s'", t->key);
     atomic_store(&t->rows_done, 0);
     txn_set_fini(&t->begin.set);
@@ -130,7 +132,7 @@ bool keyless_copy(struct worker *w, struct import_table *t, struct err *e)
     }
     if (!begun && !plan_plant(im, t, (struct view){NULL, 0}, TABLE_PLANTING, e))
         return false;
-    if (!pass(w, t, &p, e)) {
+    if (!pass_table(&p, true, e)) {
         if (!im->target->target->load_rollback(w->slot, &ignored))
             log_err(LOG_DEBUG, "full.rollback", &ignored);
         if (!im->source->reader->end_snapshot(w->reader, &ignored))

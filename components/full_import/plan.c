@@ -174,7 +174,8 @@ static struct table_pos pos_of(const struct import_table *t)
     return (struct table_pos){.db = t->def->db,
                               .name = t->def->name,
                               .begin = t->begin.set,
-                              .mode = t->keyless ? TABLE_MODE_EXACT : TABLE_MODE_OVERLAP};
+                              .mode = t->keyless || t->def->family[0] != '\0' ? TABLE_MODE_EXACT
+                                                                              : TABLE_MODE_OVERLAP};
 }
 
 bool plan_plant(struct import *im, struct import_table *t, struct view hi, enum table_state then,

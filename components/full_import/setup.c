@@ -183,6 +183,7 @@ static bool resume(struct import *im, struct err *e)
         txn_set_fini(&t->begin.set);
         txn_set_copy(&t->begin.set, &pos[i].begin);
         ok = resume_chunks(im, t, e);
+        t->recorded_done = pos[i].done;
         if (pos[i].done)
             t->state = TABLE_COPIED;
         if (ok && !tree_is_empty(&t->tree))
@@ -193,6 +194,7 @@ static bool resume(struct import *im, struct err *e)
         txn_set_fini(&pos[i].end);
     }
     arena_fini(&scratch);
+    family_settle(im);
     return ok;
 }
 

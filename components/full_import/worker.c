@@ -6,6 +6,7 @@
  */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/log/log.h"
 #include "common/os/clock.h"
@@ -53,7 +54,7 @@ bool definition_holds(struct worker *w, struct import_table *t, struct err *e)
         return err_wrap(e, "connect to the source");
     ok = cat->load_table(s, t->def->db, t->def->name, &now, e);
     cat->close(s);
-    if (ok && !table_def_same_rows(t->def, now))
+    if (ok && (!table_def_same_rows(t->def, now) || strcmp(t->def->family, now->family) != 0))
         ok = err_set(e, ERR_SERVER_TABLE_CHANGED,
                      "the definition of '%s' changed before its copy began", t->key);
     table_def_unref(now);
@@ -195,6 +196,8 @@ static bool do_job(struct worker *w, struct job *job, struct err *e)
 {
     if (!connect_both(w, e))
         return false;
+    if (job->table->def->family[0] != '\0')
+        return family_copy(w, job->table, e);
     if (job->table->keyless)
         return keyless_copy(w, job->table, e);
     switch (job->kind) {
@@ -209,6 +212,13 @@ static bool do_job(struct worker *w, struct job *job, struct err *e)
         break;
     }
     return true;
+}
+
+/* It reads a changed definition anew, and takes the task over from a server that was restarted:
+ * until then no slot of this generation can be opened. */
+static bool needs_another_process(const struct err *e)
+{
+    return e->code == ERR_SERVER_TABLE_CHANGED || e->code == ERR_TARGET_RESTARTED;
 }
 
 static void work(void *arg)
@@ -229,8 +239,7 @@ static void work(void *arg)
         plan_give_back(im, &job);
         if (plan_is_stopping(im))
             break;
-        /* A changed definition is read anew by the next process. */
-        if (err_class_of(e.code) != ERR_CLASS_RETRY || e.code == ERR_SERVER_TABLE_CHANGED) {
+        if (err_class_of(e.code) != ERR_CLASS_RETRY || needs_another_process(&e)) {
             plan_fail(im, &e);
             break;
         }

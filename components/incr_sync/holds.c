@@ -32,6 +32,30 @@ static bool table_to_copy(const struct ddl_record *d, char out[COPY_TABLE_MAX])
                     (int)d->table.len, (const char *)d->table.p) < COPY_TABLE_MAX;
 }
 
+/* Tables that foreign keys join are copied together or not at all. A source that does not answer
+ * now leaves the choice out: it comes with the next claim. */
+static bool is_of_family(struct sync *s, const struct ddl_record *d)
+{
+    const struct catalog_ops *cat = s->source_endpoint->catalog;
+    const struct table_def *def = NULL;
+    struct session *session = NULL;
+    struct err e = ERR_INIT;
+    char db[260], name[260];
+    bool joined;
+
+    snprintf(db, sizeof db, "%.*s", (int)d->db.len, (const char *)d->db.p);
+    snprintf(name, sizeof name, "%.*s", (int)d->table.len, (const char *)d->table.p);
+    joined = !cat->connect(&s->source_address, &session, &e) ||
+             (!cat->load_table(session, db, name, &def, &e) && e.code != ERR_SERVER_NO_OBJECT &&
+              e.code != ERR_NOT_FOUND) ||
+             (def && def->family[0] != '\0');
+    if (e.code != ERR_NONE)
+        log_err(LOG_INFO, "incr_sync.ddl_table", &e);
+    cat->close(session);
+    table_def_unref(def);
+    return joined;
+}
+
 /* In the form that sets are written in; lives in b. */
 static const char *id_as_set(struct txn_id id, struct buf *b)
 {
@@ -50,7 +74,7 @@ static void ask_about_ddl(struct sync *s, const struct source_txn *t)
     const struct ddl_record *d = t->ddl;
     char id[TXN_TEXT_MAX];
     char table[COPY_TABLE_MAX];
-    bool one_table = table_to_copy(d, table);
+    bool one_table = table_to_copy(d, table) && !is_of_family(s, d);
     struct buf summary, evidence, set;
 
     snprintf(s->hold.key, sizeof s->hold.key, "ddl:%s", txn_text(t->id, id));

@@ -51,6 +51,18 @@ static bool take_pos(struct sync *s, const struct table_pos *p, struct err *e)
     return true;
 }
 
+static bool load_families(struct sync *s, struct err *e)
+{
+    const struct catalog_ops *cat = s->endpoint->catalog;
+    struct session *session = NULL;
+    bool ok;
+
+    ok = cat->connect(&s->address, &session, e) &&
+         cat->list_families(session, &s->arena, &s->start.families, &s->start.n_families, e);
+    cat->close(session);
+    return ok ? true : err_wrap(e, "read the foreign keys of the target");
+}
+
 bool start_load(struct sync *s, struct err *e)
 {
     const char *task = s->spec->fixed->full_task;
@@ -67,7 +79,7 @@ bool start_load(struct sync *s, struct err *e)
         qsort(f->tables.at, f->tables.n, sizeof *f->tables.at, by_name);
     if (!f->any)
         return err_set(e, ERR_NO_START, "the target has no record of the copy '%s'", task);
-    return true;
+    return load_families(s, e);
 }
 
 void start_fini(struct start_facts *f)
@@ -79,6 +91,24 @@ void start_fini(struct start_facts *f)
     vec_fini(&f->tables);
     txn_set_fini(&f->begin);
     txn_set_fini(&f->end);
+}
+
+static int member_cmp(const void *a, const void *b)
+{
+    const struct family_member *x = a, *y = b;
+    int c = strcmp(x->db, y->db);
+
+    return c ? c : strcmp(x->name, y->name);
+}
+
+const char *start_family(const struct start_facts *f, const char *to_db, const char *to_name)
+{
+    struct family_member want = {.db = to_db, .name = to_name}, *found;
+
+    if (f->n_families == 0)
+        return NULL;
+    found = bsearch(&want, f->families, f->n_families, sizeof want, member_cmp);
+    return found ? found->family : NULL;
 }
 
 const struct table_pos *start_find(const struct start_facts *f, const char *db, const char *table)

@@ -34,6 +34,7 @@ static void table_scope(void *arg, const struct table_def *t, struct intake_scop
     if (!out->in_scope)
         return;
     scope_map(s->scope, t->db, t->name, &out->to_db, &out->to_name);
+    out->family = start_family(&s->start, out->to_db, out->to_name);
     pos = start_find(&s->start, t->db, t->name);
     if (!pos)
         return; /* made after the copy began: exact from its first row */

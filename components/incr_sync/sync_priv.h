@@ -152,12 +152,16 @@ struct start_facts {                 /* immutable once loaded: read by reader an
     struct txn_set begin;            /* the intersection of all begins */
     struct txn_set end;              /* the union of all ends */
     bool any;
+    struct family_member *families; /* of the target, by name; in the arena */
+    size_t n_families;
     struct table_pos *pos; /* n_pos of them, in the arena; their sets are not */
     size_t n_pos;
 };
 struct sync;
 bool start_load(struct sync *s, struct err *e) MUST_CHECK;
 void start_fini(struct start_facts *f);
+/* The family of a target's table as the claim found it; NULL: none. */
+const char *start_family(const struct start_facts *f, const char *to_db, const char *to_name);
 const struct table_pos *start_find(const struct start_facts *f, const char *db, const char *name);
 
 /* --- sync.c --- */

@@ -78,6 +78,7 @@ static void make_writes(struct worker *w)
                                              .overlap = c->overlap,
                                              .encoding = ROWS_CANONICAL,
                                              .has_absent = c->has_absent,
+                                             .no_checks = c->no_checks,
                                              .before = c->before,
                                              .after = c->after}));
     }

@@ -96,6 +96,7 @@ bool table_def_seal(struct table_def_builder *b, const struct table_def **out, s
     s->def.engine = copy_text(&s->arena, d->engine);
     s->def.charset = copy_text(&s->arena, d->charset);
     s->def.collation = copy_text(&s->arena, d->collation);
+    s->def.family = copy_text(&s->arena, d->family);
     s->def.create_text = copy_text(&s->arena, d->create_text);
     columns = arena_calloc(&s->arena, d->n_columns, sizeof *columns);
     for (uint16_t i = 0; i < d->n_columns; i++)

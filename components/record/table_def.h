@@ -66,9 +66,11 @@ struct table_def {
     const struct column_def *columns;
     uint16_t n_keys;
     const struct key_def *keys; /* primary first if there is one */
-    int row_key;       /* index into keys of the key rows are found by: primary, else the first
-                          unique key whose columns are all NOT NULL; -1 = none */
-    bool has_cascades; /* a child of a cascading foreign key, or a parent of one */
+    int row_key; /* index into keys of the key rows are found by: primary, else the first
+                    unique key whose columns are all NOT NULL; -1 = none */
+    /* All tables that cascading foreign keys join, whichever way: the least of their names,
+     * "db.table" on the server it comes from; "" = none. */
+    const char *family;
     const char *create_text; /* the source's own CREATE statement, verbatim; "" if unknown */
 };
 

@@ -3,7 +3,7 @@
 
 #include "components/record/table_def.h"
 
-#define CODEC_VERSION 1
+#define CODEC_VERSION 2
 #define COLUMNS_MAX 4096
 #define KEYS_MAX 1024
 
@@ -65,7 +65,7 @@ void table_def_encode(const struct table_def *t, struct buf *out)
     put_text(out, t->engine);
     put_text(out, t->charset);
     put_text(out, t->collation);
-    buf_u8(out, t->has_cascades);
+    put_text(out, t->family);
     put_text(out, t->create_text);
     buf_varint(out, t->n_columns);
     for (uint16_t i = 0; i < t->n_columns; i++)
@@ -181,7 +181,7 @@ bool table_def_decode(struct cursor *c, const struct table_def **out, struct err
     b.def.engine = take_text(c, &b.arena);
     b.def.charset = take_text(c, &b.arena);
     b.def.collation = take_text(c, &b.arena);
-    b.def.has_cascades = cursor_u8(c);
+    b.def.family = take_text(c, &b.arena);
     b.def.create_text = take_text(c, &b.arena);
     take_lists(c, &b);
     ok = c->failed

@@ -20,11 +20,13 @@ static void map_names(void *arg, const char *db, const char *table, const char *
     scope_map(c->t->scope, db, table, to_db, to_table);
 }
 
-static bool add_foreign_key(void *arg, const char *name, const char *ddl, struct err *e)
+static bool add_foreign_key(void *arg, const char *name, bool cascades, const char *ddl,
+                            struct err *e)
 {
     struct collect *c = arg;
     struct arena *a = &c->t->arena;
-    struct held_object o = {.type = "foreign key", .to_db = c->to_db, .to_table = c->to_table};
+    struct held_object o = {
+        .type = "foreign key", .to_db = c->to_db, .to_table = c->to_table, .cascades = cascades};
 
     (void)e;
     o.to_name = arena_strdup(a, name);

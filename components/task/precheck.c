@@ -96,6 +96,7 @@ static void check_translation(struct precheck *p, const struct table_def *def,
 static bool check_loaded_table(struct precheck *p, const struct table_name *name,
                                const struct table_def *def, struct err *e)
 {
+    struct check_scope scope = {task_has_table, task_has_db, p->t};
     const struct table_def *wanted;
     const char *to_db, *to_table;
     bool exists, ok;
@@ -103,7 +104,7 @@ static bool check_loaded_table(struct precheck *p, const struct table_name *name
     /* The names' arena outlives the definition: mapped names may be the names themselves. */
     scope_map(p->t->scope, name->db, name->name, &to_db, &to_table);
     note_target_db(p, to_db);
-    if (!checks_table(p->source, def, task_check_sink, p->t, e))
+    if (!checks_table(p->source, def, &scope, task_check_sink, p->t, e))
         return false;
     check_translation(p, def, &wanted);
     if (!wanted)

@@ -92,6 +92,28 @@ static bool tell_held_indexes(struct schema *s, const struct table_def *def,
     return true;
 }
 
+/* Foreign keys that act need their indexes; tables of a family are copied without overlap, so that
+ * nothing speaks against having them from the start. */
+static bool make_indexes(struct schema *s, const struct table_def *def,
+                         const struct table_def *there, const char *key, struct err *e)
+{
+    static const enum index_set sets[] = {INDEX_UNIQUE, INDEX_PLAIN};
+    bool any;
+
+    for (size_t i = 0; i < ARRAY_LEN(sets); i++) {
+        buf_clear(&s->text);
+        if (!convert_add_indexes(def, there, there->db, there->name, sets[i], &s->text, &any, e))
+            return false;
+        if (!any)
+            continue;
+        if (!objects_run(s->ddl, buf_cstr(&s->text), e))
+            return false;
+        task_object(s->t, sets[i] == INDEX_PLAIN ? "indexes" : "unique indexes", key, "created",
+                    buf_cstr(&s->text), "foreign keys that act join the table to others");
+    }
+    return true;
+}
+
 static bool create_table(struct schema *s, const struct table_def *def, const char *key,
                          struct err *e)
 {
@@ -110,7 +132,8 @@ static bool create_table(struct schema *s, const struct table_def *def, const ch
         return false;
     task_object(s->t, "table", key, "created", buf_cstr(&s->text),
                 had ? "it was there with the same shape" : "");
-    bool ok = tell_held_indexes(s, def, there, key, e);
+    bool ok = def->family[0] != '\0' ? make_indexes(s, def, there, key, e)
+                                     : tell_held_indexes(s, def, there, key, e);
     table_def_unref(there);
     return ok;
 }
@@ -161,14 +184,32 @@ static bool make_tables(struct schema *s, struct err *e)
     return true;
 }
 
-static bool tell_held_objects(struct schema *s, struct err *e)
+/* Cascades are not in the log: the target's own foreign keys do what the source's do (A8). */
+static bool make_foreign_key(struct schema *s, const struct held_object *o, struct err *e)
+{
+    bool there;
+
+    if (!objects_has_foreign_key(s->ddl, o->to_db, o->to_table, o->to_name, &there, e))
+        return false;
+    if (!there && !objects_run(s->ddl, o->ddl, e))
+        return err_wrap(e, "create foreign key '%s'", o->name);
+    task_object(s->t, o->type, o->name, "created", o->ddl, there ? "it was there before" : "");
+    return true;
+}
+
+static bool make_or_tell_held(struct schema *s, struct err *e)
 {
     struct held_list held = {0};
 
     bool ok = task_held(s->t, s->source, &held, e);
-    for (size_t i = 0; ok && i < held.list.n; i++)
-        task_object(s->t, held.list.at[i].type, held.list.at[i].name, "held back",
-                    held.list.at[i].ddl, "held back until release");
+    for (size_t i = 0; ok && i < held.list.n; i++) {
+        const struct held_object *o = &held.list.at[i];
+
+        if (o->cascades)
+            ok = make_foreign_key(s, o, e);
+        else
+            task_object(s->t, o->type, o->name, "held back", o->ddl, "held back until release");
+    }
     vec_fini(&held.list);
     return ok;
 }
@@ -187,7 +228,7 @@ static bool run_schema(struct schema *s, struct err *e)
         *e = s->first;
         return false;
     }
-    return tell_held_objects(s, e);
+    return make_or_tell_held(s, e);
 }
 
 bool task_schema(struct task *t, struct err *e)

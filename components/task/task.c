@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "components/transform/transform.h"
+
 static const char *verdict_name(const struct task *t, const struct check_item *item)
 {
     if (item->verdict == CHECK_OK)
@@ -102,7 +104,7 @@ bool task_need(const struct task *t, bool source, bool target, bool scope, struc
 
 const char *task_table_key(struct task *t, const char *db, const char *table)
 {
-    return arena_printf(&t->arena, "%s.%s", db, table);
+    return transform_table_key(&t->arena, db, table);
 }
 
 bool task_has_table(void *arg, const char *db, const char *table)

@@ -80,6 +80,7 @@ struct held_object {
     const char *to_db, *to_table, *to_name;
     const char *ddl;
     const char *sql_mode; /* triggers */
+    bool cascades;        /* a foreign key that changes rows: the schema step creates it (A8) */
     const char *warning;  /* why it cannot be created by us; NULL: it can */
 };
 struct held_list {

@@ -18,9 +18,10 @@ static void map(void *arg, const char *db, const char *table, const char **to_db
     *to_table = table;
 }
 
-static bool each(void *arg, const char *name, const char *ddl, struct err *e)
+static bool each(void *arg, const char *name, bool cascades, const char *ddl, struct err *e)
 {
     (void)arg;
+    (void)cascades;
     (void)e;
     must(name && strncmp(ddl, "ALTER TABLE ", 12) == 0);
     return true;

@@ -125,24 +125,36 @@ class Chaos:
         if not self.hand.incremental.wanted:
             return
         first, asleep = self.hand.incremental, self.rnd.random() < 0.5
-        other = self.hand.reader("second")
+        other = self.hand.reader("second", incremental=first.fixed["incremental"])
         if asleep:
             first.kill(signal.SIGSTOP)
         other.start()
         self.hand.parts.append(other)
         try:
-            self.hand.until(lambda: other.said("incr_sync.connected") or other.fenced, 60, "the second Incr-Sync to begin")
+            self.hand.until(lambda: other.said("incr_sync.connected") or other.fenced, 150, "the second Incr-Sync to begin")
             poll.pause(self.rnd.uniform(0, 1))
             first.kill(signal.SIGCONT)
-            self.hand.until(lambda: first.fenced or other.fenced or first.starts > 1, 60, "one of two to be fenced")
+            self.hand.until(lambda: first.fenced or other.fenced or first.starts > 1, 150, "one of two to be fenced")
             other.stop()
         finally:
             self.hand.parts.remove(other)
             other.kill()
         first.fenced = 0
 
+    def at_point(self):
+        """A component begins anew and dies at a named place of its work, one of the next times it comes there."""
+        part, points = self.rnd.choice([
+            (self.hand.store, ["STORE_BEFORE_WRITE", "STORE_AFTER_WRITE", "STORE_AFTER_SYNC"]),
+            (self.hand.incremental if self.hand.incremental.wanted else self.hand.full, ["TARGET_BEFORE_COMMIT", "TARGET_AFTER_COMMIT"])])
+        point = f"{self.rnd.choice(points)}:{self.rnd.randint(1, 12)}"
+        if part.wanted and part.process.poll() is None:
+            part.kill()
+            part.process.wait()
+            part.start(fault=point)
+
     FAULTS = {"kill_store": kill_store, "kill_incremental": kill_incremental, "kill_both": kill_both, "kill_target": kill_target,
-              "kill_source": kill_source, "cut": cut, "freeze": freeze, "lose_commits": lose_commits, "zombie": zombie, "second": second}
+              "kill_source": kill_source, "cut": cut, "freeze": freeze, "lose_commits": lose_commits, "zombie": zombie,
+              "second": second, "at_point": at_point}
 
     def fault(self, name):
         self.counts[name] = self.counts.get(name, 0) + 1
@@ -178,6 +190,8 @@ class Chaos:
         self.target.sql("DROP DATABASE IF EXISTS oms_meta")
         self.work.create()
         self.hand = Hand(self.dir, self.source, self.target, self.db, self.to, wires)
+        self.hand.incremental.fixed["incremental"] = {"slots": self.rnd.choice([1, 2, 4, 8]), "group": self.rnd.choice([1, 3, 50, 200])}
+        self.hand.full.fixed["full"] = {"workers": self.rnd.choice([1, 2, 4]), "chunk_target_ms": self.rnd.choice([50, 500])}
         self.hand.task("schema")
         self.hand.store.start()
         self.hand.until(lambda: self.hand.store.said("store.connected"), 60, "the Store to connect")

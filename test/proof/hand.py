@@ -47,11 +47,15 @@ class Part:
         return self
 
     def said(self, text):
+        if not os.path.exists(self.out):
+            return False
         with open(self.out, errors="replace") as f:
             f.seek(self.at)
             return text in f.read()
 
     def tail(self):
+        if not os.path.exists(self.out):
+            return "never started"
         with open(self.out, errors="replace") as f:
             return f.read()[-3000:]
 
@@ -143,6 +147,8 @@ class Hand:
     def keep(self):
         for p in self.parts:
             p.keep()
+            if p.program == "incr-sync" and p.said("incr_sync.conflict"):
+                raise Broken(f"{p.name} takes a change for a conflict:\n{p.tail()}")
         self.find_store()
 
     def until(self, condition, timeout_s, what):

@@ -81,3 +81,16 @@ def test_a_table_whose_name_needs_quotes_is_followed_from_its_own_begin(servers,
     servers.source.sql("USE odd", "INSERT INTO `a.b``c` VALUES (3,3)")
     hand.until(lambda: servers.target.count("even.a.b``c") == 2, 60, "the row that came last")
     assert not differences(servers.source, "odd", servers.target, "even", ["a.b`c"])
+
+
+def test_a_copy_whose_target_restarts_is_taken_over_and_ends(servers, by_hand):
+    hand = by_hand("CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(40))", "INSERT INTO t SELECT seq, MD5(seq) FROM seq_1_to_20000")
+    hand.task("schema")
+    hand.store.start()
+    hand.until(lambda: hand.store.said("store.connected"), 60, "the Store to connect")
+    hand.full.live = {"max_rows_per_second": 4000}
+    full = hand.full.start()
+    hand.until(lambda: servers.target.count("even.t") > 0, 60, "the first rows")
+    servers.restart(servers.target)
+    hand.until(lambda: not full.wanted, 60, "the copy to be done")
+    assert not differences(servers.source, "odd", servers.target, "even", ["t"])

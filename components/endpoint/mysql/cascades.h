@@ -1,20 +1,27 @@
 /*
- * Which tables are at either end of a foreign key whose action changes rows of the child without a
- * word in the log (correctness A8). The server answers such a question by opening every table, so
- * the answer for all of them is kept in the session for a moment. Thread: the session's.
+ * Families: tables that foreign keys join whose action changes rows of the child without a word in
+ * the log (correctness A8). The server answers such a question by opening every table, so the
+ * answer for all of them is kept in the session for a moment. A server that logs what its foreign
+ * keys do (MySQL 9.6 and later) has none. Thread: the session's.
  */
 #ifndef OMS_COMPONENTS_ENDPOINT_MYSQL_CASCADES_H
 #define OMS_COMPONENTS_ENDPOINT_MYSQL_CASCADES_H
 
 #include <stdbool.h>
 
+#include "common/base/arena.h"
 #include "common/base/err.h"
+#include "components/endpoint/endpoint.h"
 
 struct session;
 struct cascades;
 
-bool cascades_has(struct session *s, const char *db, const char *table, bool *has,
-                  struct err *e) MUST_CHECK;
+/* *family "": none. It lives as long as the answer is kept: until the session's next question. */
+bool cascades_family(struct session *s, const char *db, const char *table, const char **family,
+                     struct err *e) MUST_CHECK;
+/* Every table that is in a family, by name; in arena. */
+bool cascades_list(struct session *s, struct arena *arena, struct family_member **out, size_t *n,
+                   struct err *e) MUST_CHECK;
 void cascades_free(struct cascades *c); /* NULL is fine */
 
 #endif

@@ -379,7 +379,7 @@ static bool load_all(struct load *l, const struct table_def **out, struct err *e
     l->b.def.db = keep(l, l->db);
     l->b.def.name = keep(l, l->name);
     return load_table_row(l, e) && load_create_text(l, e) && load_columns(l, e) &&
-           load_keys(l, e) && cascades_has(l->s, l->db, l->name, &l->b.def.has_cascades, e) &&
+           load_keys(l, e) && cascades_family(l->s, l->db, l->name, &l->b.def.family, e) &&
            table_def_seal(&l->b, out, e);
 }
 
@@ -421,5 +421,6 @@ const struct catalog_ops mysql_catalog_ops = {
     .identify = session_identify,
     .list_tables = catalog_list,
     .load_table = catalog_load,
+    .list_families = cascades_list,
     .estimate = catalog_estimate,
 };

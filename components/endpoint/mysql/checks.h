@@ -38,9 +38,9 @@ bool checks_source(struct session *s, check_sink *sink, void *arg, struct err *e
  * system-versioned tables; triggers and foreign keys are told as held back. */
 bool checks_objects(struct session *s, const struct check_scope *scope, check_sink *sink, void *arg,
                     struct err *e) MUST_CHECK;
-/* One table of the source: key, engine, cascades, periods. */
-bool checks_table(struct session *s, const struct table_def *t, check_sink *sink, void *arg,
-                  struct err *e) MUST_CHECK;
+/* One table of the source: key, engine, cascades (its whole family must be in scope), periods. */
+bool checks_table(struct session *s, const struct table_def *t, const struct check_scope *scope,
+                  check_sink *sink, void *arg, struct err *e) MUST_CHECK;
 /* Version, writability, privileges, KILL of an own session. `dbs`: databases on the target. */
 bool checks_target(const struct endpoint_address *a, struct session *s, const char *const *dbs,
                    size_t n, check_sink *sink, void *arg, struct err *e) MUST_CHECK;

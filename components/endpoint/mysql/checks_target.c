@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "components/endpoint/mysql/cascades.h"
 #include "components/endpoint/mysql/checks_priv.h"
 #include "components/endpoint/mysql/endpoint.h"
 
@@ -276,6 +277,18 @@ bool checks_target_table(struct session *s, const struct table_def *source, cons
     if (!probe(&c, "SELECT 1 FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA=", db, name,
                " AND EVENT_OBJECT_TABLE=", &triggers, e))
         return false;
+    if (source->family[0] == '\0') {
+        const char *family;
+
+        if (!cascades_family(s, db, name, &family, e))
+            return false;
+        if (family[0] != '\0')
+            check_tell(&c, "target.cascades", label, CHECK_FAILED, false,
+                       "drop the table's foreign keys on the target until the handover",
+                       "foreign keys with CASCADE or SET NULL join table '%s.%s' on the target to "
+                       "others, and not so on the source",
+                       db, name);
+    }
     if (triggers)
         check_tell(&c, "target.triggers", label, CHECK_FAILED, false,
                    "drop the table's triggers on the target until the handover",

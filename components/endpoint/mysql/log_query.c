@@ -127,9 +127,22 @@ static bool in_scope(struct log *l, const struct statement *s)
     return false;
 }
 
-static void mark_stale(struct log *l, const struct statement *s)
+/* A foreign key joins tables that the statement does not change. */
+static bool has_foreign_key(const struct asked *a)
 {
-    if (s->ddl == DDL_UNKNOWN)
+    struct sql_lexer lexer = sql_lexer_of(a->sql, a->q.sql_mode);
+
+    for (struct sql_token t = sql_next(&lexer); t.kind != SQL_END; t = sql_next(&lexer))
+        if (sql_is(&t, "FOREIGN") || sql_is(&t, "REFERENCES") || sql_is(&t, "CONSTRAINT"))
+            return true;
+    return false;
+}
+
+static void mark_stale(struct log *l, const struct asked *a)
+{
+    const struct statement *s = &a->s;
+
+    if (s->ddl == DDL_UNKNOWN || has_foreign_key(a))
         tables_stale(l, NULL, NULL);
     else if (s->ddl == DDL_DATABASE)
         tables_stale(l, s->database, NULL);
@@ -149,7 +162,7 @@ static bool ddl_in(struct log *l, struct asked *a, const struct binlog_header *h
 {
     struct statement *s = &a->s;
 
-    mark_stale(l, s);
+    mark_stale(l, a);
     if (!in_scope(l, s))
         return no_change(l);
     if (!l->group.standalone)

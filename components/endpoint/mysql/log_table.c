@@ -236,15 +236,18 @@ static bool load_now(struct log *l, const struct tracked *t, const struct table_
     return true;
 }
 
-/* The same definition under a number of ours. */
-static bool with_id(const struct table_def *from, uint32_t id, const struct table_def **out,
-                    struct err *e)
+/* The same definition under a number of ours. Once of a family, always: a foreign key may be gone
+ * from the catalog and not yet from the log. */
+static bool with_id(const struct table_def *from, const struct table_def *before, uint32_t id,
+                    const struct table_def **out, struct err *e)
 {
     struct table_def_builder b;
 
     table_def_builder_init(&b);
     b.def = *from;
     b.def.id = id;
+    if (from->family[0] == '\0' && before)
+        b.def.family = before->family;
     bool ok = table_def_seal(&b, out, e);
     table_def_builder_fini(&b);
     return ok;
@@ -303,7 +306,7 @@ static bool find_version(struct log *l, struct tracked *t, const struct table_ma
         ok = err_set(e, ERR_UNSUPPORTED,
                      "a system-versioned table cannot be carried yet: leave it out of the scope");
     } else if (now && map_matches(m, &l->collations, now, &l->text)) {
-        ok = with_id(now, l->next_table_id, out, e);
+        ok = with_id(now, t->def, l->next_table_id, out, e);
     } else {
         const struct table_def *models[2] = {t->def, now};
         log_event(LOG_INFO, "log.table_from_map", "table=%s.%s why=\"%s\"", t->db, t->name,

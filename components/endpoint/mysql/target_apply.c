@@ -8,6 +8,10 @@
  * In the overlap of copy and log (A9) an UPDATE deletes the old key and writes the full new image,
  * an INSERT writes its image over whatever the copy brought, a DELETE may find nothing: applying
  * the same changes again leads to the same rows.
+ *
+ * Families (A8): where cascading foreign keys join tables on the target, their changes are sent in
+ * the source's order with foreign key checks on, so the target's own keys change what the source's
+ * changed without a word in the log; a change whose session had no checks is sent without.
  * Thread: one per slot.
  */
 #include <inttypes.h>
@@ -173,6 +177,41 @@ static bool send_fast(struct applying *a)
     return true;
 }
 
+/* --- families -----------------------------------------------------------------------------------
+ */
+
+static bool wants_checks(const struct write *w)
+{
+    return w->table->cascades && !w->no_checks;
+}
+
+static bool has_family(const struct write *w, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (wants_checks(&w[i]))
+            return true;
+    return false;
+}
+
+static bool set_checks(struct applying *a, bool on)
+{
+    struct slot *s = a->s;
+
+    if (s->checks == on)
+        return true;
+    s->checks = on; /* whatever becomes of it: the next one says it anew, or the session is lost */
+    return pipe_send_text(&s->pipe, slot_expect(s, 0, 0, SLOT_NO_WRITE, false),
+                          on ? "SET foreign_key_checks=1" : "SET foreign_key_checks=0", a->e);
+}
+
+static bool send_in_order(struct applying *a, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!set_checks(a, wants_checks(&a->writes[i])) || !send_write(a, (uint32_t)i))
+            return false;
+    return set_checks(a, false);
+}
+
 /* --- one by one ---------------------------------------------------------------------------------
  */
 
@@ -197,6 +236,8 @@ bool apply_one(struct applying *a, uint32_t i)
     const struct write *w = &a->writes[i];
 
     s->warned = 0;
+    if (!set_checks(a, wants_checks(w)))
+        return false;
     if (!write_order_read(&s->order, w, a->e))
         return false;
     if (w->op != CHANGE_DELETE && write_has_enum_zero(w->table, w->encoding, s->order.after.at))
@@ -212,7 +253,7 @@ static bool send_careful(struct applying *a, const struct slot_commit *c, size_t
     for (size_t i = 0; i < n && slot_settle(a->s); i++)
         if (!(c->decide ? apply_resolved(a, c, (uint32_t)i) : apply_one(a, (uint32_t)i)))
             return false;
-    return true;
+    return set_checks(a, false);
 }
 
 /* --- a transaction ------------------------------------------------------------------------------
@@ -229,6 +270,13 @@ static bool check_writes(const struct write *w, size_t n, struct err *e)
             return err_set(e, ERR_UNSUPPORTED,
                            "table %s has no key: its copy and its changes cannot overlap",
                            w[i].table->quoted);
+        if (wants_checks(&w[i]))
+            return err_set(
+                e, ERR_UNSUPPORTED,
+                "foreign keys with CASCADE or SET NULL were given to table %s before its "
+                "copy's end: what they change is not in the log, the table must be copied "
+                "again",
+                w[i].table->quoted);
         if (w[i].has_absent)
             return err_set(e, ERR_UNSUPPORTED,
                            "a change of table %s before its copy's end lacks columns: the source"
@@ -241,8 +289,10 @@ static bool check_writes(const struct write *w, size_t n, struct err *e)
 static bool send_all(struct applying *a, const struct slot_commit *commit, size_t n, bool careful)
 {
     a->s->careful = false;
-    return slot_begin(a->s, commit->low, commit->done, a->e) &&
-           (careful ? send_careful(a, commit, n) : send_fast(a)) &&
+    return slot_begin(a->s, commit->low, commit->done, a->e) && set_checks(a, false) &&
+           (careful                    ? send_careful(a, commit, n)
+            : has_family(a->writes, n) ? send_in_order(a, n)
+                                       : send_fast(a)) &&
            slot_meta(a->s, commit, false, a->e);
 }
 

@@ -112,6 +112,7 @@ struct target_table {
     bool ordered;     /* writes of this table keep their order among themselves */
     bool is_mariadb;
     bool has_enum;
+    bool cascades; /* of a family: the target's foreign keys do what the source's did (A8) */
 };
 #define NO_COLUMN 0xffff
 
@@ -306,6 +307,7 @@ struct slot {
     struct pipe pipe;
     struct stmt_cache stmts;
     struct write_order order;
+    bool checks;     /* the session checks foreign keys now */
     bool careful;    /* one statement at a time; warnings are judged by their numbers */
     uint32_t warned; /* careful: warnings of the last statement */
     struct slot_failure failure;

@@ -38,6 +38,8 @@ static bool can_win(const struct write *w, const struct slot_failure *f)
 {
     if (w->table->source->row_key < 0 || w->overlap || w->has_absent)
         return false;
+    if (w->table->cascades && w->op != CHANGE_DELETE)
+        return false; /* replacing is deleting, and that would cascade */
     switch (w->op) {
     case CHANGE_INSERT:
         return is_duplicate(f->error);

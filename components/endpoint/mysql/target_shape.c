@@ -261,6 +261,7 @@ static struct target_table *plan_new(struct claim *c, const struct table_def *so
     t->source = table_def_ref(source);
     t->def = def;
     t->is_mariadb = c->catalog->is_mariadb;
+    t->cascades = def->family[0] != '\0';
     t->quoted = quote(db, name);
     t->column = must_calloc(source->n_columns, sizeof *t->column);
     t->found = must_calloc(source->n_columns, sizeof *t->found);

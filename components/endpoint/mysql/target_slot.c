@@ -169,6 +169,7 @@ static bool open_session(struct slot *s, uint64_t *ver, struct err *e)
         return false;
     }
     s->s = n;
+    s->checks = false;
     pipe_attach(&s->pipe, n, s->max_packet);
     return true;
 }

@@ -47,13 +47,17 @@ static bool key_is_plain(const struct table_def *t, const struct key_def *k, dep
 }
 
 void table_deps_init(struct table_deps *d, const struct table_def *t, const char *to_db,
-                     const char *to_name, dep_fold_exact *exact, void *arg)
+                     const char *to_name, const char *family, dep_fold_exact *exact, void *arg)
 {
     uint64_t table = hash_text(to_name, hash_text(to_db, 0x6f6d73));
 
-    *d = (struct table_deps){.table_key = hash_text("table", table)};
+    *d = (struct table_deps){.n_table_keys = 1, .table_keys = {hash_text("table", table)}};
     d->keys = must_calloc(t->n_keys ? t->n_keys : 1, sizeof *d->keys);
-    d->exclusive = t->row_key < 0 || t->has_cascades;
+    if (t->family && t->family[0] != '\0')
+        d->table_keys[d->n_table_keys++] = hash_text(t->family, hash_text("family", 1));
+    if (family && family[0] != '\0')
+        d->table_keys[d->n_table_keys++] = hash_text(family, hash_text("family", 2));
+    d->exclusive = t->row_key < 0 || d->n_table_keys > 1;
     for (uint16_t i = 0; i < t->n_keys && !d->exclusive; i++) {
         const struct key_def *k = &t->keys[i];
 
@@ -101,8 +105,11 @@ static bool key_hash(const struct dep_key_def *k, const struct value *values, ui
 bool table_deps_add(const struct table_deps *d, const struct value *values, struct dep_keys *out)
 {
     if (d->exclusive) {
-        if (out->n == 0 || out->at[out->n - 1] != d->table_key)
-            vec_push(out, d->table_key);
+        uint8_t n = d->n_table_keys;
+
+        if (out->n < n || memcmp(out->at + out->n - n, d->table_keys, n * sizeof *out->at) != 0)
+            for (uint8_t i = 0; i < n; i++)
+                vec_push(out, d->table_keys[i]);
         return true;
     }
     for (uint16_t i = 0; i < d->n_keys; i++) {

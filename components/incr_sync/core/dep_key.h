@@ -28,15 +28,18 @@ struct dep_key_def {
     const struct key_def *key;
 };
 struct table_deps {
-    bool exclusive;     /* the table is one key */
-    uint64_t table_key; /* the key of an exclusive table */
+    bool exclusive; /* the table is one key, or one with all of its family */
+    uint8_t n_table_keys;
+    uint64_t table_keys[3]; /* of an exclusive table: its own, its families' */
     uint16_t n_keys;
     struct dep_key_def *keys;
 };
 
-/* Borrows t. The target's names are hashed: source tables that meet on the target share keys. */
+/* Borrows t. The target's names are hashed: source tables that meet on the target share keys.
+ * family: of the target's table, or NULL; foreign keys come and go at different times on both
+ * sides, so a table is ordered with what either side joins it to. */
 void table_deps_init(struct table_deps *d, const struct table_def *t, const char *to_db,
-                     const char *to_name, dep_fold_exact *exact, void *arg);
+                     const char *to_name, const char *family, dep_fold_exact *exact, void *arg);
 void table_deps_fini(struct table_deps *d);
 /* Adds the keys of one row image. A NULL in a key: no key. False: a key's value is absent from the
  * image, nothing of it can be told. */

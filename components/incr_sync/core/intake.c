@@ -144,7 +144,7 @@ static struct sync_table *table_make(struct intake *in, const struct table_def *
     t->to_name = must_strdup(scope.to_name);
     t->begin = scope.begin;
     t->end = scope.end;
-    table_deps_init(&t->deps, def, t->to_db, t->to_name, in->p.fold_exact, in->p.arg);
+    table_deps_init(&t->deps, def, t->to_db, t->to_name, scope.family, in->p.fold_exact, in->p.arg);
     return t;
 }
 

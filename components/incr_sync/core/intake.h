@@ -21,6 +21,7 @@
 struct intake_scope { /* what the project says of a source table */
     bool in_scope;
     const char *to_db, *to_name;       /* copied */
+    const char *family;                /* of the target's table; NULL: none */
     const struct txn_set *begin, *end; /* outlive the intake */
     bool heartbeat;                    /* the table of heartbeats: read, never written */
 };

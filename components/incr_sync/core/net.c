@@ -183,10 +183,10 @@ static bool leaves_keys_alone(const struct net *n, const struct sync_table *t,
 static struct entry *append(struct net *n, const struct txn_table *t, const struct change *ch)
 {
     struct entry x = {.c = {.table = t->table,
-
                             .op = ch->op,
                             .overlap = t->use == USE_OVERLAP,
                             .has_absent = ch->flags & CHANGE_F_ABSENT,
+                            .no_checks = ch->flags & CHANGE_F_NO_FK,
                             .before = ch->before,
                             .after = ch->after,
                             .stands_for = 1},

@@ -36,6 +36,7 @@ struct net_change { /* views are those of the source's changes */
     const struct sync_table *table;
     enum change_op op;
     bool overlap, has_absent;
+    bool no_checks; /* foreign key checks were off; of tables of a family, which are never joined */
     struct view before, after;
     uint32_t stands_for; /* source changes */
 };

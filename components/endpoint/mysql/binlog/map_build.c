@@ -216,7 +216,12 @@ static bool build_all(struct build *b, uint32_t id, const struct table_def **out
     d->engine = model ? model->engine : "";
     d->charset = model ? model->charset : "";
     d->collation = model ? model->collation : "";
-    d->has_cascades = model && model->has_cascades;
+    /* Once joined, always joined: a foreign key may be gone from the catalog and not yet from the
+     * log. Too coarse is right. */
+    d->family = "";
+    for (size_t k = 0; k < ARRAY_LEN(b->models); k++)
+        if (b->models[k] && b->models[k]->family[0] != '\0')
+            d->family = b->models[k]->family;
     d->create_text = "";
     b->columns = arena_calloc(a, m->n_columns, sizeof *b->columns);
     d->columns = b->columns;

@@ -223,7 +223,9 @@ static void precheck_names_what_is_wrong_and_skips_what_may_be(void **state)
     struct bench b;
 
     (void)state;
-    run("CREATE TABLE shop.casc (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES shop.casc"
+    run("CREATE DATABASE aside");
+    run("CREATE TABLE aside.p (id INT PRIMARY KEY)");
+    run("CREATE TABLE shop.casc (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES aside.p"
         " (id) ON DELETE SET NULL)");
     run_target("SET GLOBAL read_only=ON");
     bench_init(&b, true);

@@ -60,7 +60,7 @@ static void begin(struct parts *p)
                                   .columns = p->columns,
                                   .n_keys = 2,
                                   .keys = p->keys,
-                                  .has_cascades = true,
+                                  .family = "a.b",
                                   .create_text = "CREATE TABLE t (...)"};
 }
 
@@ -93,7 +93,7 @@ static void bytes_give_the_definition_back(void **state)
     assert_int_equal(cursor_left(&c), 0);
     assert_true(table_def_same_rows(t, back));
     assert_int_equal(back->id, 7);
-    assert_true(back->has_cascades);
+    assert_string_equal(back->family, "a.b");
     assert_true(back->columns[2].on_update_now && back->columns[2].invisible);
     assert_memory_equal(back->columns[1].members, "\1x\2yy", 5);
     assert_true(back->keys[0].parts[0].descending);

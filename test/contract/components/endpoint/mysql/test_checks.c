@@ -191,6 +191,10 @@ static void tables_with_problems_are_named(void **state)
         {"p3",
          "CREATE TABLE shop.p3 (i INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES"
          " shop.p3 (i) ON DELETE CASCADE)",
+         "table.cascades", CHECK_OK},
+        {"p7",
+         "CREATE TABLE shop.p7 (i INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES"
+         " shop.skipped (i) ON UPDATE CASCADE)",
          "table.cascades", CHECK_FAILED},
         {"p4", "CREATE TABLE shop.p4 (i INT PRIMARY KEY, s DATE, z DATE, PERIOD FOR p (s, z))",
          "table.period", CHECK_FAILED},
@@ -199,14 +203,17 @@ static void tables_with_problems_are_named(void **state)
         {"p5", "CREATE TABLE shop.p5 (i INT PRIMARY KEY)", "table.key", -1},
     };
 
+    struct check_scope scope = {only_shop, only_shop_db, NULL};
+
     (void)state;
+    run("CREATE TABLE shop.skipped (i INT PRIMARY KEY)");
     for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
         struct seen s = {0};
         const struct table_def *t;
         char object[64];
         run(tables[i].create);
         check(mysql_catalog_ops.load_table(root, "shop", tables[i].name, &t, e));
-        check(checks_table(root, t, note, &s, e));
+        check(checks_table(root, t, &scope, note, &s, e));
         snprintf(object, sizeof object, "shop.%s", tables[i].name);
         assert_int_equal(verdict_of(&s, tables[i].id, object), tables[i].verdict);
         table_def_unref(t);

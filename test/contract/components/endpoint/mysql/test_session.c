@@ -199,7 +199,7 @@ static void a_definition_says_what_rows_mean(void **state)
     assert_true(t->row_key >= 0);
     assert_string_equal(t->keys[t->row_key].name, "u");
     assert_true(t->keys[t->row_key].parts[1].descending);
-    assert_false(t->has_cascades);
+    assert_string_equal(t->family, "");
     table_def_unref(t);
 }
 

@@ -106,7 +106,7 @@ static void setup(struct fixture *f, uint64_t seed, bool keyed)
     f->def = make_def(keyed);
     f->table.def = f->def;
     f->table.in_scope = true;
-    table_deps_init(&f->table.deps, f->def, "t", "t", exact, NULL);
+    table_deps_init(&f->table.deps, f->def, "t", "t", NULL, exact, NULL);
     f->entry = (struct txn_table){1, USE_EXACT, &f->table};
     f->net = net_new();
     f->options = (struct net_options){.merge = true, .may_replace = always};
