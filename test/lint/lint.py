@@ -275,23 +275,28 @@ RULES = {"F": 7, "A": 21, "B": 6, "C": 10, "E": 5}
 
 
 def correctness_findings():
-    """Every rule has its line, and every test that a line names is in its file."""
-    doc = "docs/correctness.md"
-    rows = dict(re.findall(r"^\| ([FABCE]\d+) \|(.*)\|\s*$", read(doc), flags=re.M))
+    """Every rule and every trap has its line, and every test that a line names is in its file."""
+    rows = dict(re.findall(r"^\| ([FABCE]\d+) \|(.*)\|\s*$", read("docs/correctness.md"), flags=re.M))
+    traps = dict(re.findall(r"^\| (T\d+) \|(.*)\|\s*$", read("docs/traps.md"), flags=re.M))
     for letter, n in RULES.items():
         for name in (f"{letter}{i}" for i in range(1, n + 1)):
             if name not in rows:
-                yield f"{doc}: rule {name} has no line"
+                yield f"docs/correctness.md: rule {name} has no line"
+    yield from named_tests("docs/correctness.md", rows)
+    yield from named_tests("docs/traps.md", traps)
+
+
+def named_tests(doc, rows):
     for name, row in rows.items():
         path = None
         for word in re.findall(r"`([^`]+)`", row.split("|")[-1]):
             if word.startswith("test/"):
                 path = word
                 if not os.path.exists(os.path.join(ROOT, path)):
-                    yield f"{doc}: rule {name} names '{path}', which does not exist"
+                    yield f"{doc}: {name} names '{path}', which does not exist"
                     path = None
             elif path and not re.search(rf"\b{re.escape(word)}\b", read(path)):
-                yield f"{doc}: rule {name} names '{word}', which is not in {path}"
+                yield f"{doc}: {name} names '{word}', which is not in {path}"
 
 
 def link_findings():

@@ -20,6 +20,7 @@ def main():
     ap.add_argument("--faults", type=int, default=20)
     ap.add_argument("--only", default="")
     ap.add_argument("--rate", type=int, default=60)
+    ap.add_argument("--switches", default="cascade", help="cascade, xa")
     ap.add_argument("--keep", action="store_true", help="go on after a failure")
     a = ap.parse_args()
     directory = tempfile.mkdtemp(prefix="oms-chaos-")
@@ -30,7 +31,7 @@ def main():
         for _ in range(a.rounds):
             seed = a.seed or random.randrange(1, 1 << 30)
             try:
-                Chaos(servers, seed, {"per_second": a.rate}, list(filter(None, a.only.split(","))),
+                Chaos(servers, seed, {"per_second": a.rate, "switches": a.switches.split(",")}, list(filter(None, a.only.split(","))),
                       lambda t: print(t, flush=True)).run(faults=a.faults)
                 shutil.rmtree(os.path.join(directory, f"run-{seed}"), ignore_errors=True)
             except AssertionError as e:

@@ -120,6 +120,20 @@ KNOWN = [
     "CREATE TABLE bulk (id INT PRIMARY KEY, w INT, pad VARBINARY(300), KEY (w))",
 ]
 
+# A family of foreign keys that act: with the switch "cascade".
+FAMILY = [
+    "CREATE TABLE f_root (id INT PRIMARY KEY, code VARCHAR(20) COLLATE utf8mb4_general_ci NOT NULL, v INT, UNIQUE KEY (code))",
+    "CREATE TABLE f_kid (root INT NOT NULL, n INT NOT NULL, code VARCHAR(20) COLLATE utf8mb4_general_ci, PRIMARY KEY (root, n), KEY (code), "
+    "CONSTRAINT f1 FOREIGN KEY (root) REFERENCES f_root (id) ON DELETE CASCADE ON UPDATE CASCADE, "
+    "CONSTRAINT f2 FOREIGN KEY (code) REFERENCES f_root (code) ON DELETE SET NULL ON UPDATE CASCADE)",
+    "CREATE TABLE f_leaf (id INT PRIMARY KEY AUTO_INCREMENT, root INT, n INT, note TEXT, KEY (root, n), "
+    "CONSTRAINT f3 FOREIGN KEY (root, n) REFERENCES f_kid (root, n) ON DELETE CASCADE ON UPDATE CASCADE)",
+    "CREATE TABLE f_node (id INT PRIMARY KEY, up INT, KEY (up), CONSTRAINT f4 FOREIGN KEY (up) REFERENCES f_node (id) ON DELETE CASCADE)",
+    "INSERT INTO f_root SELECT id, CONCAT('c', id), 0 FROM accounts", "INSERT INTO f_node SELECT id, IF(id < 5, NULL, id DIV 3) FROM accounts",
+    "INSERT INTO f_kid SELECT id, 1, CONCAT('C', id) FROM accounts", "INSERT INTO f_leaf (root, n, note) SELECT root, n, 'first' FROM f_kid",
+]
+FAMILY_TABLES = ["f_root", "f_kid", "f_leaf", "f_node"]
+
 
 def fill_known(writers):
     rows = ",".join(f"({i},1000)" for i in range(ACCOUNTS))

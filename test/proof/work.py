@@ -2,7 +2,7 @@
 
 Every transaction of a writer raises its row in `seqs`, adds its row to `journal`, moves money, and does what chance says to the
 random tables. What a writer knows of its own rows is kept in Python (`Model`) and goes through commit, rollback, savepoints
-and lost answers like the server's. switches: what later features allow ("truncate", "xa").
+and lost answers like the server's. switches: "cascade" (foreign keys that act), "xa".
 """
 import random
 import threading
@@ -77,7 +77,7 @@ class Writer(threading.Thread):
         except (pymysql.err.OperationalError, pymysql.err.InternalError) as e:
             if e.args[0] in GONE or e.args[0] in AGAIN:
                 raise
-            if e.args[0] in (1264, 1690, 1292, 1366, 1048, 1364, 3819, 4025, 1467, 3140):
+            if e.args[0] in (1264, 1690, 1292, 1366, 1048, 1364, 3819, 4025, 1467, 3140, 1451, 1452, 1761):
                 return ()
             raise
 
@@ -90,6 +90,7 @@ class Writer(threading.Thread):
         try:
             if self.work.on("xa") and how < 0.08:
                 return self.xa(after)
+            self.execute("SET foreign_key_checks=1")
             self.connection.begin()
             self.body(after)
             if how > 0.9:
@@ -125,6 +126,8 @@ class Writer(threading.Thread):
             parts.append(lambda: self.own(after))
         for _ in range(self.rnd.choice([0, 1, 1, 2, 3, 5, 12, 60 if self.rnd.random() < 0.1 else 4])):
             parts.append(self.random_part)
+        if self.work.on("cascade") and self.rnd.random() < 0.3:
+            parts.append(self.family)
         if self.rnd.random() < self.work.bulk:
             parts.append(self.bulk)
         self.rnd.shuffle(parts)
@@ -220,6 +223,26 @@ class Writer(threading.Thread):
             lambda: self.execute(f"UPDATE bulk SET pad=CONCAT(LEFT(pad,100),'\\0') WHERE w={self.number} AND id BETWEEN {at} AND {at + n}"),
             lambda: self.attempt(f"UPDATE bulk SET id=id+1 WHERE w={self.number} AND id BETWEEN {at} AND {at + n} ORDER BY id DESC"),
         ])()
+
+    def family(self):
+        """Rows whose keys act on other rows: deleted, changed, made again, with checks and without."""
+        r, other, n = self.rnd.randint(0, 59), self.rnd.randint(0, 59), self.rnd.randint(1, 4)
+        unchecked = self.rnd.random() < 0.1
+        if unchecked:
+            self.execute("SET foreign_key_checks=0")
+        for s in self.rnd.choice([
+            [f"DELETE FROM f_root WHERE id={r}"], [f"DELETE FROM f_node WHERE id={r}"],
+            [f"DELETE FROM f_root WHERE id IN ({r},{other})", f"INSERT IGNORE INTO f_root VALUES ({r},'c{r}',{n})",
+             f"INSERT IGNORE INTO f_kid VALUES ({r},{n},'c{r}')"],
+            [f"INSERT IGNORE INTO f_root VALUES ({r},'c{r}',1)", f"INSERT IGNORE INTO f_kid VALUES ({r},{n},NULL)",
+             f"INSERT INTO f_leaf (root,n,note) SELECT root,n,'more' FROM f_kid WHERE root={r}"],
+            [f"UPDATE IGNORE f_root SET id=id+1000 WHERE id={r}"], [f"UPDATE IGNORE f_root SET id=id-1000 WHERE id={r + 1000}"],
+            [f"UPDATE IGNORE f_root SET code=CONCAT('n', id) WHERE id={r}"], [f"UPDATE f_root SET code=UPPER(code), v=v+1 WHERE id={r}"],
+            [f"UPDATE f_kid SET n=n+10 WHERE root={r} AND n={n}", f"DELETE FROM f_kid WHERE root={r} AND n > 20"],
+            [f"INSERT IGNORE INTO f_node VALUES ({r},NULL)", f"INSERT IGNORE INTO f_node VALUES ({other},{r})"]]):
+            self.attempt(s)
+        if unchecked:
+            self.execute("SET foreign_key_checks=1")
 
     # --- random tables ----------------------------------------------------------------------------
     def random_part(self):
@@ -321,7 +344,7 @@ class Work:
         rnd = random.Random(self.seed)
         self.tables = schema.make(rnd, self.flavour, self.shapes)
         self.source.sql(f"CREATE DATABASE IF NOT EXISTS {self.db} CHARACTER SET utf8mb4", f"USE {self.db}", *schema.KNOWN,
-                        *schema.fill_known(self.writers), *[t.create() for t in self.tables])
+                        *schema.fill_known(self.writers), *[t.create() for t in self.tables], *(schema.FAMILY if self.on("cascade") else []))
         filler = Writer(self, 0)
         filler.connect()
         filler.rnd = rnd
@@ -351,7 +374,8 @@ class Work:
         self.check()
 
     def names(self):
-        return ["accounts", "ledger", "seqs", "journal", "tally", "own", "bulk"] + [t.name for t in self.tables]
+        return ["accounts", "ledger", "seqs", "journal", "tally", "own", "bulk",
+                *(schema.FAMILY_TABLES if self.on("cascade") else []), *[t.name for t in self.tables]]
 
     def own_rows(self):
         return {(t.number, k): row for t in self.threads for k, row in t.model.rows.items()}
