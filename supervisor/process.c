@@ -178,15 +178,17 @@ static bool make_env(struct unit *u, struct arena *a, const char *const **out, s
         return false;
     while (environ[n])
         n++;
-    env = arena_calloc(a, n + 4, sizeof *env);
+    env = arena_calloc(a, n + 5, sizeof *env);
     for (size_t i = 0; i < n; i++)
         if (strncmp(environ[i], "OMS_NONCE=", 10) != 0 &&
             strncmp(environ[i], "OMS_LOG_BYTES=", 14) != 0 &&
-            strncmp(environ[i], "OMS_AWAY_MS=", 12) != 0)
+            strncmp(environ[i], "OMS_AWAY_MS=", 12) != 0 &&
+            strncmp(environ[i], "OMS_ADDRESS=", 12) != 0)
             env[k++] = environ[i];
     env[k++] = arena_printf(a, "OMS_NONCE=%s", u->nonce);
     env[k++] = arena_printf(a, "OMS_LOG_BYTES=%" PRIu64, u->sv->config->log_max_bytes);
     env[k++] = arena_printf(a, "OMS_AWAY_MS=%u", u->sv->config->away_ms);
+    env[k++] = arena_printf(a, "OMS_ADDRESS=%s", u->sv->config->address);
     *out = env;
     return true;
 }

@@ -361,14 +361,19 @@ static bool open_store(struct pull *p, struct err *e)
 static bool start_serving(struct pull *p, struct err *e)
 {
     const char *id = component_spec(p->c)->id;
-    char name[300], token[300];
+    const Oms__StoreOptions *so = component_spec(p->c)->fixed->store;
+    const char *host = getenv("OMS_ADDRESS"); /* where this host's services are reached */
+    char name[300], token[300], address[300];
     struct serve_options o = {.store = p->store,
-                              .address = "127.0.0.1:0",
+                              .address = address,
+                              .dir = component_dir(p->c),
+                              .tls = so && so->tls && strcmp(so->tls, "always") == 0,
                               .token = token,
                               .store_id = id,
                               .epoch = component_epoch(p->c)};
 
     snprintf(name, sizeof name, "stream-token:%s", id);
+    snprintf(address, sizeof address, "%s:0", host && *host ? host : "127.0.0.1");
     if (!component_secret(p->c, name, token, sizeof token, e) || !serve_start(&o, &p->serve, e))
         return false;
     component_listening(p->c, serve_address(p->serve));

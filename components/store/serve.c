@@ -22,9 +22,11 @@
 #include "common/log/log.h"
 #include "common/os/clock.h"
 #include "common/os/thread.h"
+#include "components/store/session.h"
 #include "components/stream/stream_io.h"
+#include "components/stream/stream_tls.h"
 
-#define READERS_MAX 32
+#define CONNECTIONS_MAX (SESSIONS_MAX * 4)
 #define HELLO_MS 5000
 #define WRITE_MS 60000
 #define HEARD_EVERY_MS 200
@@ -38,20 +40,23 @@ struct client {
     struct thread thread;
     _Atomic int seat;
     struct stream_io io;
-    char name[256];
-    struct store_reader *reader;
+    char name[SESSION_NAME_MAX];
+    struct session *session;
+    bool first; /* of the conversation's connections */
     struct mono heard_at;
 };
 
 struct serve {
     struct serve_options o;
     char *token, *store_id;
-    char address[80];
+    char address[160];
+    struct stream_tls *tls; /* NULL: plain */
+    struct sessions *sessions;
     int fd;
     struct thread acceptor;
     atomic_bool stopping;
     _Atomic int64_t source_heard_us, source_time_us;
-    struct client clients[READERS_MAX]; /* acceptor alone starts and joins */
+    struct client clients[CONNECTIONS_MAX]; /* acceptor alone starts and joins */
 };
 
 static bool same_token(struct view given, const char *token)
@@ -90,53 +95,100 @@ static bool check_hello(struct client *c, const struct frame_hello *h, struct er
     return true;
 }
 
-static bool greet(struct client *c, const struct txn_set *after, struct err *e)
+static bool send_greeting(struct client *c, const struct buf *tables, struct err *e)
 {
     struct serve *s = c->s;
     struct frame_greeting g = {.protocol = STREAM_PROTOCOL,
                                .store_id = {(const uint8_t *)s->store_id, strlen(s->store_id)},
-                               .epoch = s->o.epoch};
-    struct buf out, tables;
+                               .epoch = s->o.epoch,
+                               .key = {session_key(c->session), STREAM_KEY_SIZE},
+                               .next = session_next(c->session)};
+    struct buf out;
     size_t mark;
     bool ok;
 
     buf_init(&out, TABLES_MAX + 4096);
-    buf_init(&tables, TABLES_MAX);
-    ok = store_reader_open(s->o.store, after, &tables, &c->reader, e) &&
-         store_register(s->o.store, c->name, after, e); /* a refused one holds nothing back */
-    if (ok) {
-        frame_put_greeting(&out, &g);
+    frame_put_greeting(&out, &g);
+    if (tables) {
         mark = frame_begin(&out, FRAME_TABLES);
-        buf_append(&out, tables.p, tables.len);
+        buf_append(&out, tables->p, tables->len);
         frame_end(&out, mark);
-        ok = send_buf(c, &out, e);
     }
-    buf_fini(&tables);
+    ok = send_buf(c, &out, e);
     buf_fini(&out);
     return ok;
 }
 
-static bool hear_hello(struct client *c, struct err *e)
+/* A reader that begins by its set: what it has is its position, too. */
+static bool begin_by_set(struct client *c, const struct frame_hello *h, struct buf *tables,
+                         struct store_reader **r, struct err *e)
 {
-    struct frame_hello h;
+    struct cursor set = cursor_of(h->after.p, h->after.len);
     struct txn_set after;
-    struct cursor set;
-    struct view body;
-    uint8_t type;
-    bool got, ok;
+    bool ok;
 
-    if (!stream_io_read(&c->io, HELLO_MS, STREAM_SMALL_MAX, &got, &type, &body, e))
-        return false;
-    if (!got || type != FRAME_HELLO)
-        return err_set(e, ERR_INVALID, "a reader must begin with a hello");
-    if (!frame_get_hello(body, &h, e) || !check_hello(c, &h, e))
-        return false;
-    set = cursor_of(h.after.p, h.after.len);
     if (!txn_set_decode(&set, &after, e))
         return false;
-    ok = greet(c, &after, e);
+    ok = store_reader_open(c->s->o.store, &after, tables, r, e);
+    if (ok &&
+        !store_register(c->s->o.store, c->name, &after, e)) { /* a refused one holds nothing */
+        store_reader_close(*r);
+        ok = false;
+    }
     txn_set_fini(&after);
     return ok;
+}
+
+static bool hear_hello(struct client *c, struct view body, struct err *e)
+{
+    struct store_reader *r = NULL;
+    struct frame_hello h;
+    struct buf tables;
+    bool ok;
+
+    if (!frame_get_hello(body, &h, e) || !check_hello(c, &h, e))
+        return false;
+    buf_init(&tables, TABLES_MAX);
+    ok = (h.from ? store_reader_open_at(c->s->o.store, h.from, h.from_crc, &r, e)
+                 : begin_by_set(c, &h, &tables, &r, e)) &&
+         session_begin(c->s->sessions, c->name, r, &c->session, e);
+    c->first = true;
+    ok = ok && send_greeting(c, h.from ? NULL : &tables, e);
+    buf_fini(&tables);
+    if (ok)
+        log_event(LOG_INFO, "store.reader", "name=%s connected%s", c->name, h.from ? " again" : "");
+    return ok;
+}
+
+static bool hear_join(struct client *c, struct view body, struct err *e)
+{
+    struct frame_join j;
+
+    if (!frame_get_join(body, &j, e))
+        return false;
+    if (!same_token(j.token, c->s->token))
+        return err_set(e, ERR_DENIED, "wrong token");
+    if (j.protocol != STREAM_PROTOCOL)
+        return err_set(e, ERR_UNSUPPORTED, "protocol %u, this store speaks %u", j.protocol,
+                       STREAM_PROTOCOL);
+    return session_join(c->s->sessions, j.key, &c->session, e) && send_greeting(c, NULL, e);
+}
+
+static bool hear_first(struct client *c, struct err *e)
+{
+    struct view body;
+    uint8_t type;
+    bool got;
+
+    if (c->s->tls && !stream_tls_accept(c->s->tls, &c->io, HELLO_MS, e))
+        return false;
+    if (!stream_io_read(&c->io, HELLO_MS, STREAM_SMALL_MAX, &got, &type, &body, e))
+        return false;
+    if (got && type == FRAME_HELLO)
+        return hear_hello(c, body, e);
+    if (got && type == FRAME_JOIN)
+        return hear_join(c, body, e);
+    return err_set(e, ERR_INVALID, "a reader must begin with a hello");
 }
 
 /* Positions that have arrived; never waits. */
@@ -151,7 +203,7 @@ static bool hear_positions(struct client *c, struct err *e)
         ok = stream_io_read(&c->io, 0, STREAM_SMALL_MAX, &got, &type, &body, e);
         if (!ok || !got)
             break;
-        if (type != FRAME_POSITION)
+        if (type != FRAME_POSITION || !c->first)
             return err_set(e, ERR_INVALID, "a reader sent frame type %u", type);
         ok = frame_get_position(body, &low, e);
         if (ok) {
@@ -178,7 +230,7 @@ static bool tell_heard(struct client *c, struct err *e)
     h = (struct frame_heard){.source_heard_us = c->s->source_heard_us,
                              .source_time_us = c->s->source_time_us,
                              .last_number = f.last_number,
-                             .backlog_bytes = store_reader_backlog(c->reader),
+                             .backlog_bytes = session_backlog(c->session),
                              .txns = txn_set_count(&set)};
     txn_set_fini(&set);
     buf_init(&out, 4096);
@@ -190,11 +242,10 @@ static bool tell_heard(struct client *c, struct err *e)
 
 static bool send_block(struct client *c, struct buf *stored, struct buf *out, struct err *e)
 {
-    struct block_head h;
     size_t mark;
     bool got;
 
-    if (!store_reader_next(c->reader, WAIT_MS, &h, stored, &got, e))
+    if (!session_take(c->session, WAIT_MS, stored, &got, e))
         return false;
     if (!got)
         return true;
@@ -205,19 +256,20 @@ static bool send_block(struct client *c, struct buf *stored, struct buf *out, st
     return send_buf(c, out, e);
 }
 
+/* Positions come and news go on the first connection only. */
 static bool converse(struct client *c, struct err *e)
 {
     struct buf stored, out;
     bool ok;
 
-    if (!hear_hello(c, e))
+    if (!hear_first(c, e))
         return false;
-    log_event(LOG_INFO, "store.reader", "name=%s connected", c->name);
     buf_init(&stored, STREAM_FRAME_MAX);
     buf_init(&out, STREAM_FRAME_MAX);
     do
-        ok = hear_positions(c, e) && tell_heard(c, e) && send_block(c, &stored, &out, e);
-    while (ok && !c->s->stopping);
+        ok = hear_positions(c, e) && (!c->first || tell_heard(c, e)) &&
+             send_block(c, &stored, &out, e);
+    while (ok && !c->s->stopping && !session_over(c->session));
     buf_fini(&stored);
     buf_fini(&out);
     return ok;
@@ -239,8 +291,8 @@ static void serve_client(void *arg)
             log_err(LOG_DEBUG, "store.reader_gone", &ignored);
         buf_fini(&out);
     }
-    store_reader_close(c->reader);
-    c->reader = NULL;
+    session_leave(c->session);
+    c->session = NULL;
     (void)shutdown(c->io.fd, SHUT_RDWR); /* closed by who joins: the number stays ours until then */
     c->seat = SEAT_LEFT;
 }
@@ -257,12 +309,13 @@ static void seat_client(struct serve *s, int fd)
 {
     struct err e = ERR_INIT;
 
-    for (int i = 0; i < READERS_MAX; i++) {
+    for (int i = 0; i < CONNECTIONS_MAX; i++) {
         struct client *c = &s->clients[i];
 
         if (c->seat != SEAT_FREE)
             continue;
         c->s = s;
+        c->first = false;
         c->heard_at = (struct mono){0};
         c->seat = SEAT_TAKEN;
         stream_io_init(&c->io, fd);
@@ -273,7 +326,7 @@ static void seat_client(struct serve *s, int fd)
         c->seat = SEAT_FREE;
         return;
     }
-    log_event(LOG_WARN, "store.reader_refused", "%d readers are connected already", READERS_MAX);
+    log_event(LOG_WARN, "store.reader_refused", "%d connections are open already", CONNECTIONS_MAX);
     close(fd);
 }
 
@@ -285,7 +338,7 @@ static void accept_clients(void *arg)
         struct pollfd p = {.fd = s->fd, .events = POLLIN};
         int fd, n = poll(&p, 1, 100);
 
-        for (int i = 0; i < READERS_MAX; i++)
+        for (int i = 0; i < CONNECTIONS_MAX; i++)
             if (s->clients[i].seat == SEAT_LEFT)
                 free_seat(&s->clients[i]);
         if (n <= 0)
@@ -309,10 +362,11 @@ static bool listen_on(struct serve *s, const char *address, struct err *e)
     snprintf(host, sizeof host, "%.*s", (int)(colon - address), address);
     if (inet_pton(AF_INET, host, &at.sin_addr) != 1)
         return err_set(e, ERR_INVALID, "'%s' is not an IPv4 address", host);
-    if (ntohl(at.sin_addr.s_addr) >> 24 != 127)
-        return err_set(e, ERR_UNSUPPORTED,
-                       "the stream has no TLS yet: a store listens on loopback only, not on '%s'",
-                       host);
+    if (at.sin_addr.s_addr == INADDR_ANY)
+        return err_set(e, ERR_INVALID, "readers cannot reach '%s'", host);
+    if ((s->o.tls || ntohl(at.sin_addr.s_addr) >> 24 != 127) &&
+        !stream_tls_open(s->o.dir, &s->tls, e))
+        return false;
     at.sin_port = htons((uint16_t)strtoul(colon + 1, NULL, 10));
     s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (s->fd < 0)
@@ -321,7 +375,8 @@ static bool listen_on(struct serve *s, const char *address, struct err *e)
     if (bind(s->fd, (struct sockaddr *)&at, sizeof at) != 0 || listen(s->fd, 64) != 0 ||
         getsockname(s->fd, (struct sockaddr *)&at, &len) != 0)
         return err_set_errno(e, ERR_SYSTEM, errno, "cannot listen on '%s'", address);
-    snprintf(s->address, sizeof s->address, "%s:%u", host, ntohs(at.sin_port));
+    snprintf(s->address, sizeof s->address, "%s:%u%s%s", host, ntohs(at.sin_port),
+             s->tls ? "#" : "", s->tls ? stream_tls_print(s->tls) : "");
     return true;
 }
 
@@ -333,6 +388,7 @@ bool serve_start(const struct serve_options *o, struct serve **out, struct err *
     s->fd = -1;
     s->token = must_strdup(o->token);
     s->store_id = must_strdup(o->store_id);
+    s->sessions = sessions_new(o->store);
     if (!listen_on(s, o->address, e) ||
         !thread_start(&s->acceptor, "accept", accept_clients, s, e)) {
         serve_stop(s);
@@ -348,14 +404,16 @@ void serve_stop(struct serve *s)
         return;
     s->stopping = true;
     thread_join(&s->acceptor);
-    for (int i = 0; i < READERS_MAX; i++)
+    for (int i = 0; i < CONNECTIONS_MAX; i++)
         if (s->clients[i].seat != SEAT_FREE)
             (void)shutdown(s->clients[i].io.fd, SHUT_RDWR); /* ends a write that waits */
-    for (int i = 0; i < READERS_MAX; i++)
+    for (int i = 0; i < CONNECTIONS_MAX; i++)
         if (s->clients[i].seat != SEAT_FREE)
             free_seat(&s->clients[i]);
     if (s->fd >= 0)
         close(s->fd);
+    stream_tls_close(s->tls);
+    sessions_free(s->sessions);
     free(s->token);
     free(s->store_id);
     free(s);

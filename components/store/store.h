@@ -81,7 +81,14 @@ struct store_reader;
  * from before the oldest block kept. */
 bool store_reader_open(struct store *s, const struct txn_set *after, struct buf *tables,
                        struct store_reader **r, struct err *e) MUST_CHECK;
+/* Begins with block `number`, which must follow one whose checksum is `crc`: a reader that was cut
+ * goes on. ERR_STORE_POSITION: it is not kept any more, or this is another log. */
+bool store_reader_open_at(struct store *s, uint64_t number, uint32_t crc, struct store_reader **r,
+                          struct err *e) MUST_CHECK;
+uint64_t store_reader_at(const struct store_reader *r); /* number of its next block */
 void store_reader_close(struct store_reader *r);
+/* True once block `number` is published; false after timeout_ms. */
+bool store_wait_published(struct store *s, uint64_t number, int64_t timeout_ms);
 /* The next published block as stored (header and payload), or *got false after timeout_ms. */
 bool store_reader_next(struct store_reader *r, int64_t timeout_ms, struct block_head *h,
                        struct buf *stored, bool *got, struct err *e) MUST_CHECK;

@@ -62,9 +62,8 @@ static bool find_segment(struct store *s, uint64_t number, uint64_t *blocks_at, 
     return found;
 }
 
-static bool wait_published(struct store_reader *r, int64_t timeout_ms)
+bool store_wait_published(struct store *s, uint64_t number, int64_t timeout_ms)
 {
-    struct store *s = r->s;
     struct timespec until;
     bool there;
 
@@ -76,10 +75,10 @@ static bool wait_published(struct store_reader *r, int64_t timeout_ms)
         until.tv_sec++;
     }
     pthread_mutex_lock(&s->lock);
-    while (s->last_number < r->next_number && timeout_ms > 0)
+    while (s->last_number < number && timeout_ms > 0)
         if (pthread_cond_timedwait(&s->published, &s->lock, &until) == ETIMEDOUT)
             break;
-    there = s->last_number >= r->next_number;
+    there = s->last_number >= number;
     pthread_mutex_unlock(&s->lock);
     return there;
 }
@@ -93,7 +92,7 @@ bool store_reader_next(struct store_reader *r, int64_t timeout_ms, struct block_
     bool whole = false;
 
     *got = false;
-    if (!wait_published(r, timeout_ms))
+    if (!store_wait_published(r->s, r->next_number, timeout_ms))
         return true;
     if (r->segment != r->next_number && find_segment(r->s, r->next_number, &blocks_at, &prev_crc) &&
         !open_segment(r, blocks_at, prev_crc, e))
@@ -229,6 +228,72 @@ bool store_reader_open(struct store *s, const struct txn_set *after, struct buf 
     }
     *out = r;
     return true;
+}
+
+/* The segment that has block `number`, or would have the next one. */
+static bool segment_with(struct store_reader *r, uint64_t number, uint64_t *blocks_at,
+                         uint32_t *prev_crc)
+{
+    struct store *s = r->s;
+    bool found = false;
+
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = s->segments.n; i-- > 0 && !found && number <= s->last_number + 1;) {
+        const struct segment_head *h = &s->segments.at[i]->head;
+
+        if (h->first_number > number)
+            continue;
+        found = true;
+        r->next_number = h->first_number;
+        *blocks_at = segment_blocks_at(h);
+        *prev_crc = h->prev_crc;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return found;
+}
+
+static bool pass_until(struct store_reader *r, uint64_t number, struct err *e)
+{
+    struct buf stored;
+    bool ok = true, got = true;
+
+    buf_init(&stored, BLOCK_RAW_MAX + (1u << 20));
+    while (ok && got && r->next_number < number) {
+        struct block_head h;
+
+        ok = store_reader_next(r, 0, &h, &stored, &got, e);
+    }
+    buf_fini(&stored);
+    return ok;
+}
+
+bool store_reader_open_at(struct store *s, uint64_t number, uint32_t crc, struct store_reader **out,
+                          struct err *e)
+{
+    struct store_reader *r = must_calloc(1, sizeof *r);
+    uint64_t blocks_at = 0;
+    uint32_t prev_crc = 0;
+    bool ok;
+
+    r->s = s;
+    r->fd = -1;
+    ok = segment_with(r, number, &blocks_at, &prev_crc) ||
+         err_set(e, ERR_STORE_POSITION, "block %" PRIu64 " is not kept", number);
+    ok = ok && open_segment(r, blocks_at, prev_crc, e) && pass_until(r, number, e);
+    if (ok && (r->next_number != number || r->prev_crc != crc))
+        ok = err_set(e, ERR_STORE_POSITION,
+                     "the block before %" PRIu64 " is not the one that the reader has", number);
+    if (!ok) {
+        store_reader_close(r);
+        return false;
+    }
+    *out = r;
+    return true;
+}
+
+uint64_t store_reader_at(const struct store_reader *r)
+{
+    return r->next_number;
 }
 
 void store_reader_close(struct store_reader *r)

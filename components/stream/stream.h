@@ -1,10 +1,7 @@
 /*
- * The Store's wire, both ends. Frames: u32 length, u8 type, body. The reader says HELLO (protocol
- * version, token, reader name, "after this set", least acceptable store epoch); the Store answers
- * GREETING (protocol version, store id, epoch, incarnation, its set) or REFUSAL (error code, text);
- * then TABLES (the table versions a reader needs before its first block), BLOCKs as stored, CONTROL
- * both ways: the reader sends its position (low set: holds retention back), the Store sends HEARD
- * (when it last heard its source, backlog, source time). The wire is docs/protocol/stream.md.
+ * The reader's end of the Store's wire: docs/protocol/stream.md. One conversation over one or more
+ * connections, with TLS 1.3 where the address has a fingerprint; what comes out is one ordered
+ * sequence of blocks.
  */
 #ifndef OMS_COMPONENTS_STREAM_STREAM_H
 #define OMS_COMPONENTS_STREAM_STREAM_H
@@ -17,14 +14,17 @@
 #include "components/record/block.h"
 #include "components/record/txn_id.h"
 
+#define STREAM_ADDRESS_MAX 256
+
 struct stream_client; /* Thread: one at a time */
 struct stream_client_params {
-    const char *address; /* "127.0.0.1:4321" */
+    const char *address; /* "127.0.0.1:4321", "10.0.0.7:4321#FINGERPRINT": TLS, this certificate */
     const char *token;
     const char *reader; /* the reader's task: its name in the retention table */
     const struct txn_set *after;
     uint64_t least_epoch; /* B5: refuse a Store with less */
     uint32_t timeout_ms;
+    uint32_t connections; /* in parallel; 0: one without TLS, four with it; at most 8 */
 };
 struct stream_heard {
     struct wall source_heard; /* when the Store last heard its source; 0 = not since it started */
@@ -37,9 +37,11 @@ enum stream_event { STREAM_BLOCK, STREAM_TABLES, STREAM_HEARD, STREAM_NOTHING };
 bool stream_connect(const struct stream_client_params *p, struct stream_client **s,
                     struct err *e) MUST_CHECK;
 uint64_t stream_store_epoch(const struct stream_client *s);
-/* Next frame within timeout_ms: BLOCK: `raw` holds the decompressed records (cleared first), head
- * its header, chain and number checked; TABLES: raw holds TABLE_VERSION records. The first block
- * after a connect may hold transactions inside `after`: the reader drops those by identity. */
+/* A connection that is lost is made again at once, from the next block on; an error comes when that
+ * fails. Next frame within timeout_ms: BLOCK: `raw` holds the decompressed records (cleared first),
+ * head its header, chain and number checked; TABLES: raw holds TABLE_VERSION records. The first
+ * block after a connect may hold transactions inside `after`: the reader drops those by identity.
+ */
 bool stream_read(struct stream_client *s, int64_t timeout_ms, enum stream_event *ev,
                  struct block_head *head, struct buf *raw, struct stream_heard *heard,
                  struct err *e) MUST_CHECK;

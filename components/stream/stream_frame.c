@@ -33,6 +33,8 @@ void frame_put_hello(struct buf *out, const struct frame_hello *h, const struct 
     buf_bytes(out, h->token.p, h->token.len);
     buf_bytes(out, h->reader.p, h->reader.len);
     buf_u64(out, h->least_epoch);
+    buf_u64(out, h->from);
+    buf_u32(out, h->from_crc);
     txn_set_encode(after, out);
     frame_end(out, mark);
 }
@@ -41,12 +43,36 @@ bool frame_get_hello(struct view body, struct frame_hello *h, struct err *e)
 {
     struct cursor c = cursor_of(body.p, body.len);
 
-    h->protocol = cursor_u32(&c);
+    *h = (struct frame_hello){.protocol = cursor_u32(&c)};
     h->token = cursor_bytes(&c);
+    if (h->protocol != STREAM_PROTOCOL)
+        return !c.failed || bad(e, "hello");
     h->reader = cursor_bytes(&c);
     h->least_epoch = cursor_u64(&c);
+    h->from = cursor_u64(&c);
+    h->from_crc = cursor_u32(&c);
     h->after = (struct view){c.p, cursor_left(&c)};
     return !c.failed || bad(e, "hello");
+}
+
+void frame_put_join(struct buf *out, const struct frame_join *j)
+{
+    size_t mark = frame_begin(out, FRAME_JOIN);
+
+    buf_u32(out, j->protocol);
+    buf_bytes(out, j->token.p, j->token.len);
+    buf_bytes(out, j->key.p, j->key.len);
+    frame_end(out, mark);
+}
+
+bool frame_get_join(struct view body, struct frame_join *j, struct err *e)
+{
+    struct cursor c = cursor_of(body.p, body.len);
+
+    j->protocol = cursor_u32(&c);
+    j->token = cursor_bytes(&c);
+    j->key = cursor_bytes(&c);
+    return (!c.failed && j->key.len == STREAM_KEY_SIZE) || bad(e, "join");
 }
 
 void frame_put_greeting(struct buf *out, const struct frame_greeting *g)
@@ -56,6 +82,8 @@ void frame_put_greeting(struct buf *out, const struct frame_greeting *g)
     buf_u32(out, g->protocol);
     buf_bytes(out, g->store_id.p, g->store_id.len);
     buf_u64(out, g->epoch);
+    buf_bytes(out, g->key.p, g->key.len);
+    buf_u64(out, g->next);
     frame_end(out, mark);
 }
 
@@ -66,7 +94,11 @@ bool frame_get_greeting(struct view body, struct frame_greeting *g, struct err *
     g->protocol = cursor_u32(&c);
     g->store_id = cursor_bytes(&c);
     g->epoch = cursor_u64(&c);
-    return !c.failed || bad(e, "greeting");
+    if (!c.failed && g->protocol != STREAM_PROTOCOL)
+        return true;
+    g->key = cursor_bytes(&c);
+    g->next = cursor_u64(&c);
+    return (!c.failed && g->key.len == STREAM_KEY_SIZE) || bad(e, "greeting");
 }
 
 void frame_put_refusal(struct buf *out, const struct err *why)

@@ -6,6 +6,8 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,6 +31,8 @@ void stream_io_init(struct stream_io *io, int fd)
 
 void stream_io_fini(struct stream_io *io)
 {
+    SSL_free(io->tls);
+    io->tls = NULL;
     if (io->fd >= 0)
         close(io->fd);
     io->fd = -1;
@@ -77,7 +81,15 @@ static bool connect_one(const struct addrinfo *a, struct mono until, int *out, s
     return err_set_errno(e, ERR_UNAVAILABLE, reason, "cannot connect");
 }
 
-bool stream_dial(const char *address, uint32_t timeout_ms, int *fd, struct err *e)
+static bool is_loopback(const struct sockaddr *a)
+{
+    if (a->sa_family == AF_INET)
+        return ntohl(((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr) >> 24 == 127;
+    return a->sa_family == AF_INET6 &&
+           IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr);
+}
+
+bool stream_dial(const char *address, uint32_t timeout_ms, int *fd, bool *loopback, struct err *e)
 {
     struct mono until = mono_add_ms(clock_mono(), timeout_ms);
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
@@ -92,10 +104,65 @@ bool stream_dial(const char *address, uint32_t timeout_ms, int *fd, struct err *
     rc = getaddrinfo(host, colon + 1, &hints, &list);
     if (rc != 0)
         return err_set(e, ERR_UNAVAILABLE, "cannot resolve '%s': %s", address, gai_strerror(rc));
-    for (const struct addrinfo *a = list; a && !ok; a = a->ai_next)
+    for (const struct addrinfo *a = list; a && !ok; a = a->ai_next) {
         ok = connect_one(a, until, fd, e);
+        *loopback = is_loopback(a->ai_addr);
+    }
     freeaddrinfo(list);
     return ok ? true : err_wrap(e, "store '%s'", address);
+}
+
+bool stream_io_wait(struct stream_io *io, bool to_write, struct mono until, struct err *e)
+{
+    return wait_for(io->fd, to_write ? POLLOUT : POLLIN, until, e);
+}
+
+/* What a TLS call that moved nothing says: 0 with *events: wait for them; else -1 with errno. */
+static ssize_t tls_result(SSL *ssl, int n, short *events)
+{
+    int why = SSL_get_error(ssl, n);
+
+    ERR_clear_error();
+    if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) {
+        *events = why == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT;
+        return 0;
+    }
+    errno = why == SSL_ERROR_SYSCALL && errno ? errno : ECONNRESET;
+    return -1;
+}
+
+/* Bytes sent; 0: wait for *events; -1: errno. */
+static ssize_t send_some(struct stream_io *io, const uint8_t *p, size_t n, short *events)
+{
+    ssize_t sent;
+
+    *events = POLLOUT;
+    if (io->tls) {
+        ERR_clear_error();
+        int done = SSL_write(io->tls, p, n > INT32_MAX ? INT32_MAX : (int)n);
+        return done > 0 ? done : tls_result(io->tls, done, events);
+    }
+    sent = send(io->fd, p, n, MSG_NOSIGNAL);
+    return sent < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : sent;
+}
+
+/* Bytes received; 0: wait for *events; -1: errno (0: closed in order). */
+static ssize_t recv_some(struct stream_io *io, uint8_t *p, size_t n, short *events)
+{
+    ssize_t got;
+
+    *events = POLLIN;
+    if (io->tls) {
+        ERR_clear_error();
+        errno = 0;
+        int done = SSL_read(io->tls, p, n > INT32_MAX ? INT32_MAX : (int)n);
+        return done > 0 ? done : tls_result(io->tls, done, events);
+    }
+    got = recv(io->fd, p, n, 0);
+    if (got < 0)
+        return errno == EAGAIN || errno == EINTR ? 0 : -1;
+    errno = 0;
+    return got == 0 ? -1 : got;
 }
 
 bool stream_io_write(struct stream_io *io, const void *p, size_t n, int64_t timeout_ms,
@@ -105,17 +172,15 @@ bool stream_io_write(struct stream_io *io, const void *p, size_t n, int64_t time
     const uint8_t *at = p;
 
     while (n > 0) {
-        ssize_t sent = send(io->fd, at, n, MSG_NOSIGNAL);
+        short events;
+        ssize_t sent = send_some(io, at, n, &events);
 
-        if (sent > 0) {
-            at += sent;
-            n -= (size_t)sent;
-        } else if (errno == EAGAIN || errno == EINTR) {
-            if (!wait_for(io->fd, POLLOUT, until, e))
-                return false;
-        } else {
+        if (sent < 0)
             return err_set_errno(e, ERR_UNAVAILABLE, errno, "the stream was cut");
-        }
+        if (sent == 0 && !wait_for(io->fd, events, until, e))
+            return false;
+        at += sent;
+        n -= (size_t)sent;
     }
     return true;
 }
@@ -159,6 +224,7 @@ bool stream_io_read(struct stream_io *io, int64_t timeout_ms, size_t limit, bool
 
     for (;;) {
         struct err waited = ERR_INIT;
+        short events;
         ssize_t n;
 
         if (!whole_frame(io, limit, got, type, body, e) || *got)
@@ -166,20 +232,17 @@ bool stream_io_read(struct stream_io *io, int64_t timeout_ms, size_t limit, bool
         compact(io);
         if (!buf_reserve(&io->in, READ_STEP))
             return err_set(e, ERR_LIMIT, "a frame does not fit %zu bytes", io->in.max);
-        n = recv(io->fd, io->in.p + io->in.len, io->in.cap - io->in.len, 0);
+        n = recv_some(io, io->in.p + io->in.len, io->in.cap - io->in.len, &events);
         if (n > 0) {
             io->in.len += (size_t)n;
-        } else if (n == 0) {
-            return err_set(e, ERR_UNAVAILABLE, "the other side closed the stream");
-        } else if (errno == EAGAIN || errno == EINTR) {
-            if (!wait_for(io->fd, POLLIN, until, &waited)) {
-                if (waited.code == ERR_TIMEOUT)
-                    return true; /* *got is false */
-                *e = waited;
-                return false;
-            }
-        } else {
-            return err_set_errno(e, ERR_UNAVAILABLE, errno, "the stream was cut");
+        } else if (n < 0) {
+            return errno == 0 ? err_set(e, ERR_UNAVAILABLE, "the other side closed the stream")
+                              : err_set_errno(e, ERR_UNAVAILABLE, errno, "the stream was cut");
+        } else if (!wait_for(io->fd, events, until, &waited)) {
+            if (waited.code == ERR_TIMEOUT)
+                return true; /* *got is false */
+            *e = waited;
+            return false;
         }
     }
 }

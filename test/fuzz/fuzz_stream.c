@@ -17,6 +17,7 @@ static void hello(struct view body)
     if (!frame_get_hello(body, &h, &e))
         return;
     must(h.token.len + h.reader.len <= body.len);
+    must(h.protocol == STREAM_PROTOCOL || h.after.len == 0);
     c = cursor_of(h.after.p, h.after.len);
     if (txn_set_decode(&c, &set, &e))
         txn_set_fini(&set);
@@ -36,12 +37,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct err e = ERR_INIT;
     struct frame_greeting g;
     struct frame_heard heard;
+    struct frame_join join;
     struct view body;
 
     if (size == 0)
         return 0;
     body = (struct view){data + 1, size - 1};
-    switch (data[0] % 5) {
+    switch (data[0] % 6) {
     case 0:
         hello(body);
         break;
@@ -55,6 +57,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case 3:
         if (frame_get_heard(body, &heard, &e))
             must(body.len >= 32);
+        break;
+    case 4:
+        if (frame_get_join(body, &join, &e))
+            must(join.key.len == STREAM_KEY_SIZE && join.token.len <= body.len);
         break;
     default:
         position(body);

@@ -28,7 +28,7 @@ static struct view body_of(const struct buf *b, enum stream_frame type)
 
 static void a_hello_comes_back_and_any_cut_one_is_refused(void **state)
 {
-    struct frame_hello h = {.protocol = 1,
+    struct frame_hello h = {.protocol = STREAM_PROTOCOL,
                             .token = text("secret"),
                             .reader = text("p.incremental"),
                             .least_epoch = 1ull << 40},
@@ -44,7 +44,7 @@ static void a_hello_comes_back_and_any_cut_one_is_refused(void **state)
     frame_put_hello(&b, &h, &after);
     body = body_of(&b, FRAME_HELLO);
     assert_true(frame_get_hello(body, &back, &e));
-    assert_int_equal(back.protocol, 1);
+    assert_int_equal(back.protocol, STREAM_PROTOCOL);
     assert_memory_equal(back.token.p, "secret", 6);
     assert_int_equal(back.reader.len, 13);
     assert_true(back.least_epoch == 1ull << 40);
@@ -62,9 +62,57 @@ static void a_hello_comes_back_and_any_cut_one_is_refused(void **state)
     buf_fini(&b);
 }
 
+static void of_another_protocol_only_number_and_token_are_read(void **state)
+{
+    struct frame_hello h = {.protocol = STREAM_PROTOCOL + 1,
+                            .token = text("t"),
+                            .reader = text("r")},
+                       back;
+    struct txn_set after = log_set("m:0=1-9");
+    struct err e = ERR_INIT;
+    struct buf b;
+
+    (void)state;
+    buf_init(&b, 1 << 20);
+    frame_put_hello(&b, &h, &after);
+    assert_true(frame_get_hello((struct view){b.p + STREAM_HEADER_SIZE, 6}, &back, &e));
+    assert_int_equal(back.protocol, STREAM_PROTOCOL + 1);
+    assert_int_equal(back.token.len, 1);
+    assert_int_equal(back.reader.len, 0);
+    txn_set_fini(&after);
+    buf_fini(&b);
+}
+
+static void a_join_comes_back_and_any_cut_one_is_refused(void **state)
+{
+    struct frame_join j = {.protocol = STREAM_PROTOCOL,
+                           .token = text("secret"),
+                           .key = text("0123456789abcdef")},
+                      back;
+    struct err e = ERR_INIT;
+    struct view body;
+    struct buf b;
+
+    (void)state;
+    buf_init(&b, 1 << 20);
+    frame_put_join(&b, &j);
+    body = body_of(&b, FRAME_JOIN);
+    assert_true(frame_get_join(body, &back, &e));
+    assert_int_equal(back.token.len, 6);
+    assert_memory_equal(back.key.p, "0123456789abcdef", STREAM_KEY_SIZE);
+    for (size_t cut = 0; cut < body.len; cut++)
+        assert_false(frame_get_join((struct view){body.p, cut}, &back, &e));
+    buf_fini(&b);
+}
+
 static void greetings_and_heards_come_back(void **state)
 {
-    struct frame_greeting g = {.protocol = 1, .store_id = text("p.store"), .epoch = 7}, g2;
+    struct frame_greeting g = {.protocol = STREAM_PROTOCOL,
+                               .store_id = text("p.store"),
+                               .epoch = 7,
+                               .key = text("0123456789abcdef"),
+                               .next = 9},
+                          g2;
     struct frame_heard h = {-1, 1ll << 50, 3, 4, 5}, h2;
     struct err e = ERR_INIT;
     struct view body;
@@ -75,7 +123,9 @@ static void greetings_and_heards_come_back(void **state)
     frame_put_greeting(&b, &g);
     body = body_of(&b, FRAME_GREETING);
     assert_true(frame_get_greeting(body, &g2, &e));
-    assert_true(g2.epoch == 7 && g2.protocol == 1 && g2.store_id.len == 7);
+    assert_true(g2.epoch == 7 && g2.protocol == STREAM_PROTOCOL && g2.store_id.len == 7);
+    assert_memory_equal(g2.key.p, "0123456789abcdef", STREAM_KEY_SIZE);
+    assert_true(g2.next == 9);
     for (size_t cut = 0; cut < body.len; cut++)
         assert_false(frame_get_greeting((struct view){body.p, cut}, &g2, &e));
     buf_clear(&b);
@@ -137,6 +187,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_hello_comes_back_and_any_cut_one_is_refused),
+        cmocka_unit_test(of_another_protocol_only_number_and_token_are_read),
+        cmocka_unit_test(a_join_comes_back_and_any_cut_one_is_refused),
         cmocka_unit_test(greetings_and_heards_come_back),
         cmocka_unit_test(a_refusal_becomes_the_error_it_was),
         cmocka_unit_test(a_refusal_with_an_unknown_code_is_tried_again),
