@@ -248,12 +248,16 @@ struct slot_commit {                  /* what goes into the same target transact
     const struct table_pos *pos;      /* or NULL */
     conflict_decide *decide;          /* NULL: every conflict is FIX_NONE */
     void *decide_arg;
+    bool (*turn)(void *arg); /* asked when COMMIT could be sent: may wait; false: roll back
+                                (APPLY_YIELDED). NULL: always true */
+    void *turn_arg;
 };
 enum apply_outcome {
     APPLY_COMMITTED,
     APPLY_RETRY,    /* rolled back whole: deadlock, lock wait, lost connection proven not committed
                        (F4) */
     APPLY_CONFLICT, /* rolled back whole: see conflict_at */
+    APPLY_YIELDED,  /* rolled back whole: its turn did not come */
 };
 struct apply_result {
     enum apply_outcome outcome;
@@ -279,6 +283,9 @@ struct target_ops {
     /* Has the target's table no columns but those that a row of the source sets? Then writing a
      * row's image over it leaves nothing of what was there. NULL: never. Thread: any. */
     bool (*row_is_whole)(const struct target_table *t);
+    /* Does what the slot is executing wait for a lock of another transaction? Where the server does
+     * not tell us, yes. Thread: any. NULL: unknown, taken as yes. */
+    bool (*slot_waits)(struct claim *c, struct slot *s, bool *waits, struct err *e);
     /* One target transaction: fence, writes in order, progress, COMMIT; F3 and F4 inside. False
      * only for errors that are not an outcome (ERR_FENCED, ERR_UNAVAILABLE after retries ...). */
     bool (*apply)(struct slot *s, const struct slot_commit *commit, const struct write *writes,

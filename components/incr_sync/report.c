@@ -63,6 +63,7 @@ static void rates(struct sync *s)
     component_metric(s->c, "rows_applied", (double)n->rows);
     component_metric(s->c, "rows_cancelled_out", (double)n->cancelled);
     component_metric(s->c, "trx_applied", (double)n->txns);
+    component_metric(s->c, "groups_gave_way", (double)n->gave_way);
     component_metric(s->c, "target_commits", (double)n->groups);
     component_metric(s->c, "rows_per_s", n->rows_rate);
     component_metric(s->c, "trx_per_s", n->txns_rate);
@@ -179,4 +180,15 @@ void report_lost(struct sync *s)
     component_progress(s->c, STEP_NAME, "rows", s->counters.rows, 0, 0, -1);
     component_metric(s->c, "rows_per_s", 0);
     component_metric(s->c, "trx_per_s", 0);
+}
+
+void report_retry(struct sync *s, const struct worker *w)
+{
+    struct err e = ERR_INIT;
+
+    err_set_sys(&e, ERR_SERVER_BUSY, w->result.conflict_errno,
+                "the target rolled a transaction back, it is tried again: %s",
+                w->result.conflict_text);
+    component_error(s->c, &e);
+    s->error_shown = true;
 }

@@ -118,10 +118,12 @@ static void make_core(struct sync *s)
                                .bulk_bytes = BULK_BYTES,
                                .bytes = 2 * TXN_LIMIT_BYTES,
                                .txns = WINDOW_TXNS_MAX,
-                               .scan_skips = SCAN_SKIPS};
+                               .scan_skips = SCAN_SKIPS,
+                               .strict = strcmp(s->options->consistency, "strict") == 0};
 
     s->intake = intake_new(&ip);
     s->window = window_new(&wl, low, saved, done, release_txn, s);
+    s->gate = wl.strict ? gate_new() : NULL;
 }
 
 static bool open_workers(struct sync *s, struct err *e)
@@ -135,6 +137,7 @@ static bool open_workers(struct sync *s, struct err *e)
         s->n_slots_open = i + 1;
         w->target = s->endpoint->target;
         w->events = s->events;
+        w->gate = s->gate;
         conflict_case_init(&w->conflicts, conflict_policy_of(s->options->conflict), &s->book);
         if (!worker_start(w, i, e))
             return false;
@@ -215,6 +218,8 @@ static void sync_close(struct sync *s)
     const struct target_ops *target = s->endpoint ? s->endpoint->target : NULL;
 
     s->closing = true;
+    if (s->gate)
+        gate_close(s->gate);
     for (uint32_t i = 0; s->workers && i < s->n_slots; i++)
         worker_stop(&s->workers[i]);
     store_reader_stop(s->reader);
@@ -231,6 +236,7 @@ static void sync_close(struct sync *s)
     if (s->claim)
         target->claim_close(s->claim);
     free(s->workers);
+    gate_free(s->gate);
     queue_free(s->events);
     budget_free(s->budget);
     vec_fini(&s->planned);
@@ -242,17 +248,6 @@ static void sync_close(struct sync *s)
 
 /* --- the loop
  * ------------------------------------------------------------------------------------- */
-
-static void show_retry(struct sync *s, const struct worker *w)
-{
-    struct err e = ERR_INIT;
-
-    err_set_sys(&e, ERR_SERVER_BUSY, w->result.conflict_errno,
-                "the target rolled a transaction back, it is tried again: %s",
-                w->result.conflict_text);
-    component_error(s->c, &e);
-    s->error_shown = true;
-}
 
 static void group_committed(struct sync *s, const struct worker *w, const struct window_group *g)
 {
@@ -279,7 +274,8 @@ static bool worker_answered(struct sync *s, struct worker *w, struct err *e)
 {
     static const enum window_outcome outcome_of[] = {[APPLY_COMMITTED] = WINDOW_COMMITTED,
                                                      [APPLY_RETRY] = WINDOW_RETRY,
-                                                     [APPLY_CONFLICT] = WINDOW_CONFLICT};
+                                                     [APPLY_CONFLICT] = WINDOW_CONFLICT,
+                                                     [APPLY_YIELDED] = WINDOW_YIELDED};
     uint32_t slot = (uint32_t)(w - s->workers);
     int64_t pause;
 
@@ -288,6 +284,7 @@ static bool worker_answered(struct sync *s, struct worker *w, struct err *e)
         *e = w->err;
         return false;
     }
+    s->counters.gave_way += w->result.outcome == APPLY_YIELDED;
     if (w->result.outcome == APPLY_COMMITTED)
         group_committed(s, w, window_group_of(s->window, slot));
     else
@@ -300,7 +297,7 @@ static bool worker_answered(struct sync *s, struct worker *w, struct err *e)
         pause = PAUSE_FIRST_MS << (s->pauses < 6 ? s->pauses : 6);
         s->pauses++;
         s->pause_until = mono_add_ms(clock_mono(), pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS);
-        show_retry(s, w);
+        report_retry(s, w);
         break;
     case WINDOW_HELD:
         holds_conflict(s, w);
@@ -436,11 +433,11 @@ static void look_at_copy(struct sync *s)
 
 static bool turn(struct sync *s, struct err *e)
 {
-    if (!take_events(s, 100, e))
+    if (!take_events(s, strict_wait_ms(s, 100), e))
         return false;
     feed_window(s);
     report_level(s);
-    if (!holds_step(s, e) || !dispatch(s, e) || !save_progress(s, e))
+    if (!holds_step(s, e) || !strict_look(s, e) || !dispatch(s, e) || !save_progress(s, e))
         return false;
     meter_look(s);
     if (mono_cmp(clock_mono(), s->next_tick) < 0)

@@ -41,6 +41,7 @@
 #include "components/incr_sync/core/lag.h"
 #include "components/incr_sync/core/net.h"
 #include "components/incr_sync/core/window.h"
+#include "components/incr_sync/gate.h"
 #include "components/runtime/component.h"
 #include "components/stream/stream.h"
 
@@ -120,6 +121,8 @@ struct worker {
     struct slot *slot;
     bool busy;         /* main's */
     struct mono began; /* main's: its group */
+    struct gate *gate; /* strict order: main's; else NULL */
+    uint64_t turn;
     struct net *net;
     uint64_t cancelled; /* changes of the last group that others took back or stand for */
     VEC(struct write) writes;
@@ -166,7 +169,7 @@ const struct table_pos *start_find(const struct start_facts *f, const char *db, 
 
 /* --- sync.c --- */
 struct counters {
-    uint64_t rows, cancelled, txns, groups, rows_at_tick, txns_at_tick;
+    uint64_t rows, cancelled, txns, groups, gave_way, rows_at_tick, txns_at_tick;
     double rows_rate, txns_rate;
     uint64_t published_at_tick; /* transactions in the Store's set */
     double published_rate;
@@ -221,6 +224,9 @@ struct sync {
     struct budget *budget;
     struct queue *events;
     struct store_reader *reader;
+    struct gate *gate;   /* NULL: order by keys */
+    uint64_t asked_turn; /* whether it waits for a lock: asked so often */
+    uint32_t asked;
     struct worker *workers;
     uint32_t n_slots, n_slots_open;
     struct event *inbox, **inbox_end;
@@ -249,6 +255,11 @@ struct sync {
 /* One claim: from takeover to a stop or to a copy that runs again (true), or an error. */
 bool sync_run(struct component *c, struct err *e) MUST_CHECK;
 
+/* --- strict.c --- */
+/* Opens the gate when nothing is in flight; lets later groups give way to one that waits. */
+bool strict_look(struct sync *s, struct err *e) MUST_CHECK;
+int64_t strict_wait_ms(const struct sync *s, int64_t otherwise);
+
 /* --- plans.c --- */
 bool plans_for_group(struct sync *s, const struct window_group *g, struct err *e) MUST_CHECK;
 void plans_close(struct sync *s); /* nothing in flight; they are opened again when needed */
@@ -273,6 +284,7 @@ void meter_fini(struct sync *s);
 void report_tick(struct sync *s);
 /* Everything is committed and rests, and no row on the target says so. */
 bool report_position_is_late(const struct sync *s, struct mono now);
+void report_retry(struct sync *s, const struct worker *w); /* shown until something commits */
 /* A heartbeat, and everything before it is committed. */
 void report_beat(struct sync *s, struct wall beat);
 void report_blind(struct sync *s); /* before what takes long: lag unknown */

@@ -96,6 +96,24 @@ static bool check_counts(const struct worker *w, struct err *e)
                    w->result.rows_matched, most);
 }
 
+static bool my_turn(void *arg)
+{
+    struct worker *w = arg;
+
+    return gate_wait(w->gate, w->turn);
+}
+
+/* Before main hears of it: the next one may be waiting. */
+static void tell_gate(struct worker *w)
+{
+    if (!w->gate)
+        return;
+    if (w->ok && w->result.outcome == APPLY_COMMITTED)
+        gate_passed(w->gate, w->turn);
+    else
+        gate_broke(w->gate, w->turn);
+}
+
 static bool apply_group(struct worker *w, const struct window_group *g, struct err *e)
 {
     struct slot_commit commit = {.low = &g->low, .done = &g->done};
@@ -111,6 +129,10 @@ static bool apply_group(struct worker *w, const struct window_group *g, struct e
         conflict_case_begin(&w->conflicts, g->txns.at[0], w->writes.at, 0);
         commit.decide = conflict_ask;
         commit.decide_arg = &w->conflicts;
+    }
+    if (w->gate) {
+        commit.turn = my_turn;
+        commit.turn_arg = w;
     }
     if (!w->target->apply(w->slot, &commit, w->writes.at, w->writes.n, &w->result, e))
         return false;
@@ -131,7 +153,9 @@ static void worker_main(void *arg)
         if (q == QUEUE_TIMEOUT)
             continue;
         err_clear(&w->err);
+        w->turn = ((const struct window_group *)item)->turn;
         w->ok = apply_group(w, item, &w->err);
+        tell_gate(w);
         if (w->writes.cap > WRITES_KEEP)
             vec_fini(&w->writes);
         must(queue_push(w->events, &w->event, 10000) != QUEUE_TIMEOUT);

@@ -22,6 +22,7 @@ const struct target_ops mysql_target_ops = {
     .table_open = target_table_open,
     .table_close = target_table_close,
     .row_is_whole = target_row_is_whole,
+    .slot_waits = target_slot_waits,
     .apply = target_apply,
     .load_begin = target_load_begin,
     .load = target_load,

@@ -327,12 +327,33 @@ static enum step after_failure(struct slot *s, bool careful, struct apply_result
     return STEP_ERROR;
 }
 
+/* Every answer was read, and all is as it must be. */
+static enum step commit_in_turn(struct slot *s, const struct slot_commit *commit,
+                                struct apply_result *r, struct err *e)
+{
+    struct mono began;
+    bool committed;
+
+    if (commit->turn && !commit->turn(commit->turn_arg)) {
+        slot_rollback(s);
+        r->outcome = APPLY_YIELDED;
+        return STEP_DONE;
+    }
+    began = clock_mono();
+    if (!slot_commit(s, &committed, e))
+        return STEP_ERROR;
+    r->commit_us = (uint32_t)((clock_mono().ns - began.ns) / 1000);
+    if (!committed)
+        return STEP_AGAIN;
+    r->outcome = APPLY_COMMITTED;
+    r->rows_matched = s->rows_matched;
+    return STEP_DONE;
+}
+
 static enum step attempt(struct applying *a, const struct slot_commit *commit, size_t n,
                          bool careful, struct apply_result *r)
 {
     struct slot *s = a->s;
-    struct mono began;
-    bool committed;
 
     if (!slot_ready(s, NULL, a->e))
         return STEP_ERROR;
@@ -352,15 +373,7 @@ static enum step attempt(struct applying *a, const struct slot_commit *commit, s
     }
     if (!slot_settle(s))
         return after_failure(s, careful, r, a->e);
-    began = clock_mono();
-    if (!slot_commit(s, &committed, a->e))
-        return STEP_ERROR;
-    r->commit_us = (uint32_t)((clock_mono().ns - began.ns) / 1000);
-    if (!committed)
-        return STEP_AGAIN;
-    r->outcome = APPLY_COMMITTED;
-    r->rows_matched = s->rows_matched;
-    return STEP_DONE;
+    return commit_in_turn(s, commit, r, a->e);
 }
 
 bool target_apply(struct slot *s, const struct slot_commit *commit, const struct write *writes,

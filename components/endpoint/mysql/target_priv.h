@@ -21,6 +21,7 @@
 #define OMS_COMPONENTS_ENDPOINT_MYSQL_TARGET_PRIV_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "common/base/arena.h"
 #include "components/endpoint/mysql/endpoint.h"
@@ -95,6 +96,8 @@ bool target_run_ddl(struct claim *c, const char *default_db, const char *stateme
                     struct err *e) MUST_CHECK;
 bool target_progress_read(const struct endpoint_address *a, const char *task, struct txn_set *low,
                           struct txn_set *done, struct err *e) MUST_CHECK;
+/* A query on the claim's own connection, its result stored whole. Thread: any. */
+bool claim_read(struct claim *c, struct buf *sql, MYSQL_RES **res, struct err *e) MUST_CHECK;
 /* The statement that writes a table_pos row. */
 void records_table_pos(struct buf *sql, const char *task, const struct table_pos *pos);
 /* The statement that marks a chunk as done; exactly one row must match. */
@@ -300,8 +303,9 @@ struct slot {
     uint32_t n;
     struct session *s; /* NULL: none now; slot_ready opens one */
     char connection_id[24];
-    uint64_t ver; /* of the progress row, as of our last commit */
-    bool bulk;    /* the server takes bulk commands */
+    _Atomic unsigned long long connection; /* the same as a number, for other threads */
+    uint64_t ver;                          /* of the progress row, as of our last commit */
+    bool bulk;                             /* the server takes bulk commands */
     size_t max_packet;
     MYSQL_STMT *fence;
     struct pipe pipe;
@@ -318,6 +322,8 @@ struct slot {
 };
 #define SLOT_NO_WRITE UINT32_MAX
 
+/* Thread: main; the slot's own may be at work. */
+bool target_slot_waits(struct claim *c, struct slot *s, bool *waits, struct err *e) MUST_CHECK;
 bool target_slot_open(struct claim *c, uint32_t n, struct slot **out, struct err *e) MUST_CHECK;
 void target_slot_close(struct slot *s);
 /* Makes sure there is a registered session. A new one finds the row with our gen and ver, or says

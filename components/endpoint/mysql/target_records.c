@@ -104,7 +104,7 @@ static bool read_locked(struct claim *c, struct buf *sql, MYSQL_RES **res, struc
     return false;
 }
 
-static bool read_rows(struct claim *c, struct buf *sql, MYSQL_RES **res, struct err *e)
+bool claim_read(struct claim *c, struct buf *sql, MYSQL_RES **res, struct err *e)
 {
     pthread_mutex_lock(&c->lock);
     bool ok = read_locked(c, sql, res, e); /* stored whole: the lock need not be kept */
@@ -144,7 +144,7 @@ bool target_table_pos_list(struct claim *c, const char *task, struct arena *a,
     buf_str(&sql, "SELECT tbl, `begin`, `end`, mode, done FROM oms_meta.table_pos WHERE task=");
     oms_meta_text(&sql, task);
     buf_str(&sql, " ORDER BY tbl");
-    if (!read_rows(c, &sql, &res, e))
+    if (!claim_read(c, &sql, &res, e))
         return err_wrap(e, "read the positions of tables of task '%s'", task);
 
     struct table_pos *out = arena_calloc(a, (size_t)mysql_num_rows(res) + 1, sizeof *out);
@@ -193,7 +193,7 @@ bool target_chunk_list(struct claim *c, const char *table, struct arena *a, stru
     buf_str(&sql, "SELECT node, parent, lo, hi, state FROM oms_meta.chunk");
     put_chunk_where(&sql, c->task, table);
     buf_str(&sql, " ORDER BY node");
-    if (!read_rows(c, &sql, &res, e))
+    if (!claim_read(c, &sql, &res, e))
         return err_wrap(e, "read the chunks of table '%s'", table);
 
     struct chunk *out = arena_calloc(a, (size_t)mysql_num_rows(res) + 1, sizeof *out);
@@ -283,7 +283,7 @@ bool target_ddl_get(struct claim *c, struct txn_id id, char state[32], bool *fou
     oms_meta_text(&sql, c->task);
     buf_str(&sql, " AND txid=");
     put_txid(&sql, id);
-    if (!read_rows(c, &sql, &res, e))
+    if (!claim_read(c, &sql, &res, e))
         return err_wrap(e, "read the state of a DDL");
     MYSQL_ROW row = mysql_fetch_row(res);
     if (row)

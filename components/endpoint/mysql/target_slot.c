@@ -93,6 +93,7 @@ static bool learn_limits(struct slot *s, struct session *n, struct err *e)
                        &found, e))
         return false;
     s->max_packet = strtoull(text, NULL, 10);
+    atomic_store(&s->connection, strtoull(s->connection_id, NULL, 10));
     s->bulk =
         n->is_mariadb &&
         mariadb_get_infov(n->my, MARIADB_CONNECTION_EXTENDED_SERVER_CAPABILITIES, &upper) == 0 &&

@@ -145,6 +145,8 @@ static enum window_next rolled_back(struct window *w, struct window_slot *s,
         t->state = SOURCE_WAITING;
         if (t->order < w->waiting)
             w->waiting = t->order;
+        if (outcome == WINDOW_YIELDED)
+            continue;
         if (!single) {
             t->care = CARE_SOLO;
             continue;
@@ -164,6 +166,11 @@ static enum window_next rolled_back(struct window *w, struct window_slot *s,
         }
     }
     return next;
+}
+
+uint64_t window_next_turn(const struct window *w)
+{
+    return w->turns + 1;
 }
 
 const struct window_group *window_group_of(const struct window *w, uint32_t slot)
@@ -186,6 +193,8 @@ enum window_next window_outcome(struct window *w, uint32_t slot, enum window_out
         committed(w, s);
     else
         next = rolled_back(w, s, outcome);
+    w->giving_way =
+        w->n_flying > 0 && (w->giving_way || (w->limits.strict && outcome != WINDOW_COMMITTED));
     if (w->n_flying == 0)
         w->exclusive = false;
     s->group.txns.n = 0;

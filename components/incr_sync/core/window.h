@@ -12,6 +12,9 @@
  *    (A5). The union over the slots' rows on the target holds every commit and nothing else.
  *  - Nothing behind a barrier or a DDL starts before it is committed or passed, and it starts only
  *    when it is the oldest and nothing is in flight (E1).
+ *  - In strict order (E2) a group holds the oldest waiting transactions without a gap, so that
+ *    commits in the order of turns leave a prefix; after one that was rolled back nothing starts
+ *    until nothing is in flight.
  *  - A failed group is retried one by one in order; a transaction that fails by itself waits for
  *    everything before it and is tried alone; only then its conflict is reported (A17).
  *
@@ -38,6 +41,7 @@ struct window_limits {
     uint64_t bytes;        /* the window refuses more than this (but always takes one) */
     uint32_t txns;         /* and more than this; <= WINDOW_TXNS_MAX */
     uint32_t scan_skips;   /* a scan ends after passing over so many */
+    bool strict;           /* groups follow each other without a gap, see turn */
     bool test_ignore_keys; /* for the simulation's check of itself: never set elsewhere */
 };
 
@@ -45,11 +49,17 @@ struct window_group { /* what one slot does in one target transaction; the windo
     uint32_t slot;
     VEC(struct source_txn *) txns; /* in the source's order; none = progress only */
     uint64_t bytes, changes;
+    uint64_t turn;            /* counts the groups; in strict order they must be committed by it */
     bool alone;               /* everything before is committed, nothing else is in flight */
     struct txn_set low, done; /* of the slot's progress row */
 };
 
-enum window_outcome { WINDOW_COMMITTED, WINDOW_RETRY, WINDOW_CONFLICT };
+enum window_outcome {
+    WINDOW_COMMITTED,
+    WINDOW_RETRY,
+    WINDOW_CONFLICT,
+    WINDOW_YIELDED, /* strict: rolled back because an earlier one was, or had to wait for it */
+};
 enum window_next {
     WINDOW_ON,       /* go on */
     WINDOW_BACK_OFF, /* the same transaction failed again and again: wait a little before dispatch
@@ -74,6 +84,8 @@ void window_push(struct window *w, struct source_txn *t);
 struct window_group *window_group(struct window *w, uint32_t slot);
 /* A group without transactions, that only writes progress; slot must be free. */
 struct window_group *window_progress(struct window *w, uint32_t slot);
+/* The turn of the next group that is formed. */
+uint64_t window_next_turn(const struct window *w);
 /* The group that a busy slot works on. */
 const struct window_group *window_group_of(const struct window *w, uint32_t slot);
 /* What became of the slot's group; the group is void afterwards. */

@@ -56,6 +56,8 @@ static void scan(struct window *w, struct window_group *g)
             return;
         }
         if (clashes(w, t, passed)) {
+            if (w->limits.strict)
+                return;
             keyset_add(&w->passed, t->keys, t->n_keys);
             if (++passed >= w->limits.scan_skips)
                 return;
@@ -89,6 +91,7 @@ static struct window_group *launch(struct window *w, struct window_slot *s)
         txn_set_add(&g->done, t->id.origin, t->covers_from, t->id.seq);
         keyset_add(&w->flying, t->keys, t->n_keys);
     }
+    g->turn = ++w->turns;
     s->busy = true;
     w->n_flying++;
     return g;
@@ -106,7 +109,7 @@ struct window_group *window_group(struct window *w, uint32_t slot)
     struct window_slot *s = &w->slots[slot];
 
     must(!s->busy);
-    if (w->exclusive || w->held)
+    if (w->exclusive || w->held || w->giving_way)
         return NULL;
     find_waiting(w);
     empty_group(&s->group);

@@ -20,7 +20,9 @@ struct window {
     uint64_t bytes;   /* of those inside */
     uint64_t n_open;  /* not DONE */
     uint32_t n_flying;
-    bool exclusive; /* a barrier, or one that must be alone, is in flight */
+    bool exclusive;  /* a barrier, or one that must be alone, is in flight */
+    bool giving_way; /* strict: something was rolled back; nothing starts before all has ended */
+    uint64_t turns;  /* given so far */
     struct source_txn *held;
     struct keyset flying, passed;
     struct txn_set low;

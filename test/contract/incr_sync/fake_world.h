@@ -37,6 +37,7 @@ struct component { /* the whole world */
     char incident[200], incident_code[40], choice[40], position[400];
     bool has_error;
     uint32_t incidents;
+    double gave_way;
     bool caught_up;
     int64_t lag;
     /* the source and the Store */
@@ -53,11 +54,10 @@ struct component { /* the whole world */
     uint32_t retry_every, fail_every, applies, conflicts, plans;
     enum err_code fail_code;
     bool blocked; /* a stranger's row stands in the way of id 0 */
-    char ddl_state[32];
+    char ddl_state[32], incident_table[80], incident_transaction[80];
     bool full_runs;              /* again */
     Oms__CopyAgain copied_again; /* transaction NULL: none */
     Oms__CopyAgain *copied_list[1];
-    char incident_table[80], incident_transaction[80];
     struct table_pos pos[2];
     /* or a real one */
     const struct endpoint *real_endpoint;
@@ -158,7 +158,10 @@ void component_note(struct component *c, const char *name, const char *text)
 }
 void component_metric(struct component *c, const char *name, double value)
 {
-    (void)c, (void)name, (void)value;
+    world_lock();
+    if (strcmp(name, "groups_gave_way") == 0)
+        c->gave_way = value;
+    world_unlock();
 }
 void component_position(struct component *c, const char *position, int64_t lag, bool caught_up,
                         int64_t backlog)

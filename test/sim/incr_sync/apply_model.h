@@ -76,6 +76,8 @@ struct world {
     struct sent_group zombies[MAX_ZOMBIES];
     bool changed; /* the target, since it was last checked */
     bool test_no_fence;
+    bool test_no_gate;
+    bool strict; /* commits in the source's order */
     char failure[200];
 };
 enum exec { EXEC_COMMITTED, EXEC_CONFLICT, EXEC_FENCED };
@@ -254,6 +256,20 @@ static void check_rows(struct world *w)
                  last[k].version);
 }
 
+/* E2: what is committed is the beginning of the history. */
+static void check_prefix(struct world *w)
+{
+    bool gap = false;
+
+    for (uint32_t i = 0; i < N_TXNS; i++) {
+        if (w->txns[i].n == 0)
+            continue;
+        gap |= w->txns[i].applied == 0;
+        if (gap && w->txns[i].applied > 0)
+            FAIL(w, "transaction %u shows, an earlier one does not", i);
+    }
+}
+
 static void check_progress(struct world *w)
 {
     struct txn_set low, all;
@@ -284,6 +300,8 @@ static bool world_is_sound(struct world *w)
         return w->failure[0] == '\0';
     w->changed = false;
     check_rows(w);
+    if (w->strict)
+        check_prefix(w);
     check_progress(w);
     return w->failure[0] == '\0';
 }

@@ -21,10 +21,11 @@ struct process { /* one life of Incr-Sync */
     struct window_group *flying[MAX_SLOTS];
     uint32_t released;
     struct world *world;
+    uint64_t gate_next, give_way; /* strict order, as components/incr_sync/gate.h has them */
 };
 struct options {
     uint64_t seed;
-    bool no_keys, no_fence;
+    bool no_keys, no_fence, strict, no_gate;
 };
 
 static void released(void *arg, struct source_txn *t)
@@ -45,6 +46,7 @@ static void process_start(struct process *p, struct world *w, bool no_keys)
         .bytes = 4000,
         .txns = 8 + rnd(&w->rng, 100),
         .scan_skips = 1 + rnd(&w->rng, 50),
+        .strict = w->strict,
         .test_ignore_keys = no_keys,
     };
     struct txn_set low, done;
@@ -100,10 +102,30 @@ static void dispatch(struct process *p, uint32_t slot)
 
     if (slot >= w->slots || p->flying[slot])
         return;
+    if (window_in_flight(p->window) == 0) {
+        p->gate_next = window_next_turn(p->window);
+        p->give_way = UINT64_MAX;
+    }
     p->flying[slot] = window_group(p->window, slot);
     if (!p->flying[slot] && rnd(&w->rng, 10) == 0 && window_in_flight(p->window) == 0 &&
         window_progress_is_stale(p->window))
         p->flying[slot] = window_progress(p->window, slot);
+}
+
+/* Strict order: false, the group's COMMIT is not sent now; it waits, or rolls back. */
+static bool gate_lets_pass(struct process *p, uint32_t slot)
+{
+    uint64_t turn = p->flying[slot]->turn;
+
+    if (!p->world->strict || p->world->test_no_gate)
+        return true;
+    if (p->gate_next < p->give_way && rnd(&p->world->rng, 20) == 0)
+        p->give_way = p->gate_next + 1; /* the next one waits for a lock */
+    if (turn < p->give_way)
+        return turn == p->gate_next;
+    p->flying[slot] = NULL;
+    (void)window_outcome(p->window, slot, WINDOW_YIELDED);
+    return false;
 }
 
 /* The server gets to a group: it commits, or not, and the answer may be lost; F4 finds out which.
@@ -113,9 +135,11 @@ static void complete(struct process *p, uint32_t slot)
     struct world *w = p->world;
     struct sent_group s = {0};
     enum window_outcome outcome = WINDOW_RETRY;
+    uint64_t turn;
 
-    if (slot >= w->slots || !p->flying[slot])
+    if (slot >= w->slots || !p->flying[slot] || !gate_lets_pass(p, slot))
         return;
+    turn = p->flying[slot]->turn;
     if (rnd(&w->rng, 8) != 0) { /* else: a deadlock, or the connection broke before COMMIT */
         enum exec x;
 
@@ -130,6 +154,10 @@ static void complete(struct process *p, uint32_t slot)
         txn_set_fini(&s.done);
     }
     p->flying[slot] = NULL;
+    if (outcome == WINDOW_COMMITTED)
+        p->gate_next++;
+    else if (turn < p->give_way)
+        p->give_way = turn;
     if (window_outcome(p->window, slot, outcome) == WINDOW_HELD) {
         struct source_txn *t = window_held(p->window);
 
@@ -146,7 +174,7 @@ static void crash(struct process *p, bool no_keys)
     for (uint32_t i = 0; i < w->slots; i++) {
         struct sent_group *z = &w->zombies[rnd(&w->rng, MAX_ZOMBIES)];
 
-        if (!p->flying[i])
+        if (!p->flying[i] || (w->strict && p->flying[i]->turn != p->gate_next))
             continue;
         z->used = true;
         sent_copy(z, p, i);
@@ -225,6 +253,8 @@ static void run_seed(const struct options *o, char failure[200])
     w->rng.s = o->seed * 0x9e3779b97f4a7c15u + 88172645463325252u;
     w->origin = origin_intern("sim:0", 5);
     w->test_no_fence = o->no_fence;
+    w->strict = o->strict;
+    w->test_no_gate = o->no_gate;
     source_history(w);
     process_start(&p, w, o->no_keys);
     while (world_is_sound(w) && !all_applied(w) && steps++ < 100000)
@@ -250,20 +280,31 @@ static uint64_t env_number(const char *name, uint64_t otherwise)
     return s ? strtoull(s, NULL, 10) : otherwise;
 }
 
-static void the_target_always_holds_a_consistent_prefix_and_ends_equal(void **state)
+static void run_seeds(bool strict)
 {
     uint64_t first = env_number("OMS_SIM_SEED", 1);
     uint64_t runs = getenv("OMS_SIM_SEED") ? 1 : env_number("OMS_SIM_RUNS", 100);
 
-    (void)state;
     for (uint64_t seed = first; seed < first + runs; seed++) {
-        struct options o = {.seed = seed};
+        struct options o = {.seed = seed, .strict = strict};
         char failure[200];
 
         run_seed(&o, failure);
         if (failure[0] != '\0')
             fail_msg("seed %llu: %s", (unsigned long long)seed, failure);
     }
+}
+
+static void the_target_always_holds_a_consistent_prefix_and_ends_equal(void **state)
+{
+    (void)state;
+    run_seeds(false);
+}
+
+static void in_strict_order_the_target_holds_a_prefix_of_the_history(void **state)
+{
+    (void)state;
+    run_seeds(true);
 }
 
 static void expect_some_failure(struct options o)
@@ -290,10 +331,18 @@ static void it_notices_when_the_fence_is_ignored(void **state)
     expect_some_failure((struct options){.no_fence = true});
 }
 
+static void it_notices_when_the_order_of_commits_is_ignored(void **state)
+{
+    (void)state;
+    expect_some_failure((struct options){.strict = true, .no_gate = true});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_target_always_holds_a_consistent_prefix_and_ends_equal),
+        cmocka_unit_test(in_strict_order_the_target_holds_a_prefix_of_the_history),
+        cmocka_unit_test(it_notices_when_the_order_of_commits_is_ignored),
         cmocka_unit_test(it_notices_when_keys_are_ignored),
         cmocka_unit_test(it_notices_when_the_fence_is_ignored),
     };

@@ -303,6 +303,50 @@ static void what_is_left_is_released_when_the_window_goes(void **state)
     free(f);
 }
 
+static void strict_groups_follow_each_other_without_a_gap(void **state)
+{
+    struct fixture *f = make((struct window_limits){.strict = true, .group_txns = 2});
+    const struct window_group *a, *b;
+
+    (void)state;
+    rows(f, 1);
+    rows(f, 2);
+    rows(f, 3);
+    rows(f, 1);
+    rows(f, 4);
+    a = window_group(f->w, 0);
+    assert_int_equal(a->txns.n, 2);
+    b = window_group(f->w, 1);
+    assert_int_equal(b->txns.n, 1); /* the next has a key of the first: nothing passes it */
+    assert_int_equal(b->turn, a->turn + 1);
+    assert_null(window_group(f->w, 2));
+    (void)window_outcome(f->w, 0, WINDOW_COMMITTED);
+    assert_int_equal(window_group(f->w, 0)->txns.n, 2);
+    done(f);
+}
+
+static void in_strict_order_nothing_starts_until_those_that_give_way_have_ended(void **state)
+{
+    struct fixture *f = make((struct window_limits){.strict = true, .group_txns = 1});
+    const struct window_group *g;
+
+    (void)state;
+    for (uint64_t k = 1; k <= 5; k++)
+        rows(f, k);
+    for (uint32_t i = 0; i < 3; i++)
+        (void)window_group(f->w, i);
+    assert_int_equal(window_outcome(f->w, 0, WINDOW_RETRY), WINDOW_ON);
+    assert_null(window_group(f->w, 0));
+    assert_int_equal(window_outcome(f->w, 2, WINDOW_YIELDED), WINDOW_ON);
+    assert_null(window_group(f->w, 0));
+    assert_int_equal(window_outcome(f->w, 1, WINDOW_YIELDED), WINDOW_ON);
+    g = window_group(f->w, 0);
+    assert_ptr_equal(g->txns.at[0], &f->txns[0]);
+    assert_int_equal(f->txns[1].care, CARE_NONE); /* giving way is no failure */
+    assert_int_equal(g->turn, window_next_turn(f->w) - 1);
+    done(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -318,6 +362,8 @@ int main(void)
         cmocka_unit_test(a_transaction_that_fails_again_and_again_asks_for_a_pause),
         cmocka_unit_test(a_full_window_has_no_room_but_always_takes_one),
         cmocka_unit_test(what_is_left_is_released_when_the_window_goes),
+        cmocka_unit_test(strict_groups_follow_each_other_without_a_gap),
+        cmocka_unit_test(in_strict_order_nothing_starts_until_those_that_give_way_have_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
