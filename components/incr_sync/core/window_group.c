@@ -35,6 +35,15 @@ static void take_txn(struct window_group *g, struct source_txn *t)
     g->changes += t->changes;
 }
 
+/* It stays where it is, its keys closed for the rest of the scan. False: the scan ends here. */
+static bool pass_over(struct window *w, const struct source_txn *t, uint32_t *passed)
+{
+    if (w->limits.strict)
+        return false;
+    keyset_add(&w->passed, t->keys, t->n_keys);
+    return ++*passed < w->limits.scan_skips;
+}
+
 static void scan(struct window *w, struct window_group *g)
 {
     uint32_t passed = 0;
@@ -56,10 +65,7 @@ static void scan(struct window *w, struct window_group *g)
             return;
         }
         if (clashes(w, t, passed)) {
-            if (w->limits.strict)
-                return;
-            keyset_add(&w->passed, t->keys, t->n_keys);
-            if (++passed >= w->limits.scan_skips)
+            if (!pass_over(w, t, &passed))
                 return;
             continue;
         }
