@@ -15,7 +15,8 @@ from work import Work
 from omslab import poll
 from omslab.servers import MariaDB
 
-SMALL = ["--innodb-buffer-pool-size=128M", "--innodb-log-file-size=64M", "--sync-binlog=1"]
+SMALL = ["--innodb-buffer-pool-size=128M", "--sync-binlog=1"]
+LOG = {"mariadb": ["--innodb-log-file-size=64M"], "mysql": []}
 
 
 class Watch(threading.Thread):
@@ -43,8 +44,8 @@ class Servers:
 
     def __init__(self, directory, source_class=MariaDB, target_class=MariaDB):
         self.dir = directory
-        self.source = source_class(directory, "source", 1, SMALL)
-        self.target = target_class(directory, "target", 2, SMALL)
+        self.source = source_class(directory, "source", 1, SMALL + LOG[source_class.kind])
+        self.target = target_class(directory, "target", 2, SMALL + LOG[target_class.kind])
         for s in (self.source, self.target):
             s.restarting = False
             s.create().start()
@@ -68,7 +69,7 @@ class Chaos:
         self.rnd = random.Random(seed)
         self.dir = os.path.join(servers.dir, f"run-{seed}")
         self.db, self.to = f"s{seed}", f"d{seed}"
-        self.work = Work(self.source, self.db, seed, **{"switches": ["cascade"], **(work or {})})
+        self.work = Work(self.source, self.db, seed, **{"switches": ["cascade"] if self.source.kind == "mariadb" else [], **(work or {})})
         self.names = faults or list(self.FAULTS)
         self.counts = {}
 

@@ -117,7 +117,7 @@ class Hand:
         self.parts = [self.store, self.full, self.incremental]
 
     def endpoint(self, name, server, port):
-        return {"id": name, "kind": getattr(server, "flavour", "mariadb"), "host": "127.0.0.1", "port": port, "user": "oms",
+        return {"id": name, "kind": server.kind, "host": "127.0.0.1", "port": port, "user": "oms",
                 "secret": "pw", "tls": "off"}
 
     def reader(self, name, **fixed):

@@ -11,6 +11,7 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(os.path.dirname(HERE)), "deploy", "sample")]
 from chaos import Chaos, Servers  # noqa: E402
+from omslab.servers import MariaDB, MySQL  # noqa: E402
 
 
 def main():
@@ -20,18 +21,20 @@ def main():
     ap.add_argument("--faults", type=int, default=20)
     ap.add_argument("--only", default="")
     ap.add_argument("--rate", type=int, default=60)
-    ap.add_argument("--switches", default="cascade", help="cascade, xa")
+    ap.add_argument("--switches", default=None, help="cascade, xa; standard: what the source is known to carry")
+    ap.add_argument("--source", choices=["mariadb", "mysql"], default="mariadb")
     ap.add_argument("--keep", action="store_true", help="go on after a failure")
     a = ap.parse_args()
     directory = tempfile.mkdtemp(prefix="oms-chaos-")
     os.chmod(directory, 0o755)
     print(f"in {directory}", flush=True)
-    servers, failed = Servers(directory), 0
+    servers, failed = Servers(directory, {"mariadb": MariaDB, "mysql": MySQL}[a.source]), 0
+    work = {"per_second": a.rate, **({} if a.switches is None else {"switches": a.switches.split(",")})}
     try:
         for _ in range(a.rounds):
             seed = a.seed or random.randrange(1, 1 << 30)
             try:
-                Chaos(servers, seed, {"per_second": a.rate, "switches": a.switches.split(",")}, list(filter(None, a.only.split(","))),
+                Chaos(servers, seed, work, list(filter(None, a.only.split(","))),
                       lambda t: print(t, flush=True)).run(faults=a.faults)
                 shutil.rmtree(os.path.join(directory, f"run-{seed}"), ignore_errors=True)
             except AssertionError as e:

@@ -35,6 +35,7 @@ class Writer(threading.Thread):
         self.rnd = random.Random(work.seed * 1009 + number)
         self.model = Model()
         self.connection, self.error, self.done = None, None, threading.Event()
+        self.xid = None  # of the XA transaction that runs
         self.last = []  # statements of the transaction that runs, for the report of a failure
 
     # --- connection -------------------------------------------------------------------------------
@@ -83,7 +84,7 @@ class Writer(threading.Thread):
 
     # --- one transaction --------------------------------------------------------------------------
     def transaction(self):
-        self.last = []
+        self.last, self.xid = [], None
         after = self.model.copy()
         after.n += 1
         how = self.rnd.random()
@@ -100,9 +101,12 @@ class Writer(threading.Thread):
             self.model = after
             self.work.count()
         except pymysql.err.Error as e:
-            if e.args[0] in AGAIN:
+            if e.args[0] in AGAIN and not self.xid:
                 self.connection.rollback()
                 return
+            if self.xid and e.args[0] in (*AGAIN, 1613, 1614):  # its branch is over, or waits to be ended
+                self.connection.close()
+                return self.resolve(after)
             if e.args[0] not in GONE and not isinstance(e, pymysql.err.InterfaceError):
                 raise
             self.resolve(after)
@@ -110,6 +114,8 @@ class Writer(threading.Thread):
     def resolve(self, after):
         """The answer was lost: the row of this writer tells what became of it."""
         self.connect()
+        if self.xid:
+            poll.until(lambda: self.end_prepared(self.xid), 60, f"the end of XA transaction '{self.xid}'")
         n = self.execute(f"SELECT n FROM seqs WHERE w={self.number}")[0][0]
         self.connection.rollback()
         if n not in (self.model.n, after.n):
@@ -117,6 +123,17 @@ class Writer(threading.Thread):
         if n == after.n:
             self.model = after
             self.work.count()
+
+    def end_prepared(self, xid):
+        """Commits or rolls back what an earlier connection left prepared; False while the server still holds it for that one."""
+        try:
+            if any(xid in str(r) for r in self.work.source.sql("XA RECOVER")):
+                self.work.source.sql(f"XA {self.rnd.choice(['COMMIT', 'COMMIT', 'ROLLBACK'])} '{xid}'")
+            return True
+        except pymysql.err.MySQLError as e:
+            if e.args[0] not in (1397, 1399, 1402, *GONE):
+                raise
+            return False
 
     def body(self, after):
         parts = [lambda: self.sign(after)]
@@ -135,28 +152,32 @@ class Writer(threading.Thread):
             part()
 
     def xa(self, after):
-        name = f"'{self.number}-{after.n}-{self.rnd.randint(0, 10**9)}'"
-        self.execute(f"XA START {name}")
+        """Prepared, held for a moment, and ended; sometimes by another connection."""
+        self.xid = f"{self.work.seed}-{self.number}-{after.n}-{self.rnd.randint(0, 10**9)}"
+        self.execute(f"XA START '{self.xid}'")
         self.body(after)
-        self.execute(f"XA END {name}")
-        if self.rnd.random() < 0.2:
-            self.execute(f"XA ROLLBACK {name}")
+        self.execute(f"XA END '{self.xid}'")
+        if self.rnd.random() < 0.15:
+            self.execute(f"XA ROLLBACK '{self.xid}'")
             return
-        self.execute(f"XA PREPARE {name}")
+        self.execute(f"XA PREPARE '{self.xid}'")
         self.done.wait(self.rnd.random() * 0.2)
         if self.rnd.random() < 0.2:
-            self.execute(f"XA ROLLBACK {name}")
-            return
-        self.execute(f"XA COMMIT {name}")
-        self.model = after
-        self.work.count()
+            self.connection.close()
+            self.resolve(after)
+        elif self.rnd.random() < 0.2:
+            self.execute(f"XA ROLLBACK '{self.xid}'")
+        else:
+            self.execute(f"XA COMMIT '{self.xid}'")
+            self.model = after
+            self.work.count()
 
     def sign(self, after):
         w, n = self.number, after.n
         self.execute(f"UPDATE seqs SET n=n+1 WHERE w={w}")
         self.execute(f"INSERT INTO journal VALUES ({w},{n},'w{w}n{n}')")
         if n % 5 == 0:
-            self.execute(f"INSERT INTO tally VALUES ({w},{n},0),({w},{n},0)")
+            self.execute(f"INSERT INTO tally (w,n,amount) VALUES ({w},{n},0),({w},{n},0)")
         elif n % 5 == 2 and n > 5:
             self.execute(f"UPDATE tally SET amount=amount+1 WHERE w={w} AND n={n - 2} LIMIT 1")
 
@@ -329,7 +350,7 @@ class Work:
     def __init__(self, source, db, seed, writers=3, per_second=60, bulk=0.02, huge=4000, rows=40, switches=(), shapes=None):
         self.source, self.db, self.seed, self.writers, self.per_second = source, db, seed, writers, per_second
         self.bulk, self.huge, self.rows, self.switches, self.shapes = bulk, huge, rows, set(switches), shapes
-        self.flavour = getattr(source, "flavour", "mariadb")
+        self.flavour = source.kind
         self.lock, self.committed = threading.Lock(), 0
         self.threads = [Writer(self, w) for w in range(writers)]
 
@@ -342,8 +363,8 @@ class Work:
 
     def create(self):
         rnd = random.Random(self.seed)
-        self.tables = schema.make(rnd, self.flavour, self.shapes)
-        self.source.sql(f"CREATE DATABASE IF NOT EXISTS {self.db} CHARACTER SET utf8mb4", f"USE {self.db}", *schema.KNOWN,
+        self.tables = schema.make(rnd, self.flavour, self.shapes or schema.SHAPES[self.flavour])
+        self.source.sql(f"CREATE DATABASE IF NOT EXISTS {self.db} CHARACTER SET utf8mb4", f"USE {self.db}", *schema.known(self.flavour),
                         *schema.fill_known(self.writers), *[t.create() for t in self.tables], *(schema.FAMILY if self.on("cascade") else []))
         filler = Writer(self, 0)
         filler.connect()

@@ -11,6 +11,7 @@ import tempfile
 import pytest
 
 from conftest import ROOT
+from omslab.servers import MySQL, mysql_absent
 
 sys.path.insert(0, os.path.join(ROOT, "test", "proof"))
 from chaos import Chaos, Servers  # noqa: E402
@@ -40,6 +41,20 @@ def seed():
 
 
 @pytest.fixture
+def from_mysql():
+    if mysql_absent():
+        pytest.skip("no MySQL server here: " + mysql_absent())
+    directory = tempfile.mkdtemp(prefix="oms-chaos-")
+    os.chmod(directory, 0o755)
+    s = Servers(directory, MySQL)
+    try:
+        yield s
+    finally:
+        s.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
 def by_hand(servers):
     """A project without a CM: source database `odd`, target database `even`."""
     wires, made = Wires(), []
@@ -61,6 +76,10 @@ def test_a_random_workload_survives_everything_that_can_die(servers):
 
 def test_a_random_workload_survives_cut_ways_and_lost_commits(servers):
     Chaos(servers, seed(), faults=["cut", "freeze", "lose_commits", "kill_incremental"]).run(copy_faults=3, faults=12, pause=0.5)
+
+
+def test_a_random_workload_of_mysql_survives_everything_that_can_die(from_mysql):
+    Chaos(from_mysql, seed()).run(copy_faults=3, faults=8)
 
 
 def test_two_incremental_writers_and_sleepers_leave_one_writer(servers):
