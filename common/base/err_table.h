@@ -124,8 +124,8 @@
     X(LOG_METADATA, STOP, "the log does not tell enough about a table to read its rows for sure",  \
       "binlog_row_metadata was not FULL when the rows were written",                               \
       "set binlog_row_metadata=FULL on the source, then copy the tables again")                    \
-    X(LOG_XA, STOP, "the source's log holds an XA transaction on tables that are followed",        \
-      "an application uses XA transactions",                                                       \
+    X(LOG_XA, STOP, "an XA transaction commits whose rows came before the log that was read",      \
+      "it was prepared before the project began",                                                  \
       "this is not supported yet: use ordinary transactions, then copy the tables again")          \
     X(LOG_ROLLBACK, STOP, "a transaction of the log was undone in part, and its rows cannot tell", \
       "tables with and without transactions were changed together",                                \

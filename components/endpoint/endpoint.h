@@ -144,6 +144,9 @@ struct log_params {
     const struct table_def *const *known;
     size_t n_known;
     size_t part_bytes; /* cut transactions into parts of about this size */
+    /* Where rows of XA transactions wait for their commit when they are many; NULL: nowhere. Lives
+     * as long as the log. */
+    const char *spill_dir;
 };
 struct log_progress {
     bool inside_txn;       /* `out` ends inside a transaction of several parts */

@@ -21,6 +21,7 @@ struct content { /* of one transaction, whatever server tells it */
     uint64_t covers_from, digest, bytes;
     uint32_t server_id;
     bool found, ended;
+    bool is_xa; /* comes only with another one */
 };
 
 static void add(struct content *c, const void *p, size_t n)
@@ -71,6 +72,7 @@ static void add_head(struct content *c, const struct txn_head *h)
     c->found = true;
     c->covers_from = h->covers_from;
     c->server_id = h->server_id;
+    c->is_xa = h->flags & TXN_F_XA;
 }
 
 /* --- as it was pulled ---------------------------------------------------------------------------
@@ -263,7 +265,7 @@ bool history_same_last(const struct endpoint *source, const struct log_params *p
     theirs.id = mine.id;
     if (!read_stored(s, &mine, e))
         return err_wrap(e, "read the last transaction in the store");
-    if (!mine.found)
+    if (!mine.found || mine.is_xa) /* a prepare and its commit are told together or not at all */
         return true;
     store_set(s, &after);
     txn_set_remove(&after, mine.id.origin, mine.covers_from, mine.id.seq);

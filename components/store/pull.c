@@ -125,7 +125,8 @@ static bool open_log(struct pull *p, uint32_t attempt, struct err *e)
                                 .next_table_id = next_table_id(known, n_known),
                                 .known = known,
                                 .n_known = n_known,
-                                .part_bytes = PART_BYTES};
+                                .part_bytes = PART_BYTES,
+                                .spill_dir = component_dir(p->c)};
     bool ok;
 
     struct log_params check = params;

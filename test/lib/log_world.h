@@ -32,13 +32,15 @@ struct reading { /* what a reader of a Store would have */
     uint64_t txns, parts, filtered, changes;
     uint32_t next_table_id;
     struct log_progress last;
-    bool in_parts; /* the last record was a part that is not the last */
-    bool any;      /* changes are counted, not replayed */
+    bool in_parts;  /* the last record was a part that is not the last */
+    bool any;       /* changes are counted, not replayed */
+    bool has_holes; /* XA transactions are prepared and open for a while */
 };
 struct asked { /* how to open and read */
     name_filter *filter;
     size_t part_bytes, want_bytes;
     uint32_t server_id;
+    uint32_t open_xa; /* so many prepared transactions stay open: their identities do not come */
 };
 
 void reading_init(struct reading *r); /* begins at the server's present end */

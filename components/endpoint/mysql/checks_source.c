@@ -250,7 +250,8 @@ static bool check_xa(const struct checker *c, struct err *e)
     check_tell(c, "source.xa", "", n == 0 ? CHECK_OK : CHECK_FAILED, false,
                "commit or roll back the transactions that XA RECOVER shows",
                n == 0 ? "no XA transaction is prepared%.0llu"
-                      : "%llu XA transactions are prepared; XA is not carried yet",
+                      : "%llu XA transactions are prepared: their rows came before the log that we "
+                        "would read",
                n);
     return true;
 }

@@ -41,7 +41,8 @@ static void log_close(struct log *l)
     buf_fini(&l->text);
     buf_fini(&l->stash);
     vec_fini(&l->maps);
-    vec_fini(&l->prepared);
+    xa_fini(l);
+    txn_set_fini(&l->after);
     for (size_t i = 0; i < l->domains.n; i++)
         free(l->domains.at[i]);
     vec_fini(&l->domains);
@@ -55,9 +56,13 @@ static void add_domains(struct log *l, const struct txn_set *after)
     for (size_t i = 0; i < after->origins.n; i++) {
         const char *origin = after->origins.at[i].origin;
         uint32_t id = 0;
+        const struct txn_set_origin *o = &after->origins.at[i];
+        if (o->iv.n > 1)
+            l->after_has_holes = true;
         /* What is neither is refused where the dump is asked for. */
-        if (sscanf(origin, "mariadb:%u", &id) == 1 || strncmp(origin, "mysql:", 6) == 0)
-            log_add_origin(l, origin, id, txn_set_last(after, origin));
+        if (o->iv.n > 0 &&
+            (sscanf(origin, "mariadb:%u", &id) == 1 || strncmp(origin, "mysql:", 6) == 0))
+            log_add_origin(l, origin, id, o->iv.at[0].last); /* up to the first open prepare */
     }
 }
 
@@ -77,7 +82,10 @@ static bool log_open(const struct log_params *p, struct log **out, struct err *e
     buf_init(&l->text, 64u << 20);
     buf_init(&l->stash, EVENT_TEXT_MAX);
     binlog_format_init(&l->format);
+    txn_set_copy(&l->after, p->after);
     add_domains(l, p->after);
+    xa_init(l);
+    l->spill_dir = p->spill_dir;
     bool ok = session_open(p->address, SESSION_LOG, &l->s, e);
     if (!ok || !tables_init(l, p, e) || !log_start(l, p, e)) {
         log_close(l);
@@ -119,6 +127,11 @@ static size_t whole_bytes(const struct log *l, const struct buf *out)
     return l->writer.open ? l->writer.record_at - 1 : out->len;
 }
 
+static bool check_room(const struct buf *out, struct err *e)
+{
+    return buf_ok(out) || err_set(e, ERR_LIMIT, "records do not fit into %zu bytes", out->max);
+}
+
 static bool log_loop(struct log *l, struct buf *out, size_t from, size_t want, int64_t timeout_ms,
                      struct err *e)
 {
@@ -128,6 +141,11 @@ static bool log_loop(struct log *l, struct buf *out, size_t from, size_t want, i
     bool got;
 
     while (whole_bytes(l, out) - from < want) {
+        if (log_is_busy(l)) {
+            if (!log_busy_step(l, e) || !check_room(out, e))
+                return false;
+            continue;
+        }
         int64_t wait = 0;
         if (whole_bytes(l, out) == from) {
             int64_t passed = mono_ms_between(begun, clock_mono());
@@ -146,10 +164,8 @@ static bool log_loop(struct log *l, struct buf *out, size_t from, size_t want, i
         }
         p->heard = true;
         p->source_bytes += event.len;
-        if (!log_event_in(l, event, e))
+        if (!log_event_in(l, event, e) || !check_room(out, e))
             return false;
-        if (!buf_ok(out))
-            return err_set(e, ERR_LIMIT, "records do not fit into %zu bytes", out->max);
     }
     return true;
 }

@@ -47,31 +47,43 @@ static void heartbeat_in(struct log *l)
 static bool event_of_kind(struct log *l, const struct binlog_header *h, struct view event,
                           struct view body, struct err *e);
 
-/* The events inside have neither checksum nor position. */
+/* --- compressed transactions --------------------------------------------------------------------
+ */
+
 static bool payload_in(struct log *l, struct view body, struct err *e)
+{
+    l->in_payload = payload_open(&l->payload, body, e);
+    return l->in_payload;
+}
+
+/* One event of it; they have neither checksum nor position. */
+static bool payload_step(struct log *l, struct err *e)
 {
     struct binlog_format bare = l->format;
     struct binlog_header h;
     struct view event, inside;
-    bool got;
 
     bare.has_crc = false;
-    if (!payload_open(&l->payload, body, e))
+    if (!payload_next(&l->payload, &event, &l->in_payload, e))
         return false;
-    for (;;) {
-        if (!payload_next(&l->payload, &event, &got, e))
-            return false;
-        if (!got)
-            return true;
-        if (!binlog_event_open(&bare, event, &h, &inside, e))
-            return false;
-        if (h.type == BINLOG_TRANSACTION_PAYLOAD || h.type == BINLOG_FORMAT ||
-            h.type == BINLOG_ROTATE)
-            return err_set(e, ERR_LOG_DAMAGED, "a compressed transaction holds a %s event",
-                           binlog_type_name(h.type));
-        if (!event_of_kind(l, &h, event, inside, e))
-            return err_wrap(e, "inside a compressed transaction");
-    }
+    if (!l->in_payload)
+        return true;
+    if (!binlog_event_open(&bare, event, &h, &inside, e))
+        return false;
+    if (h.type == BINLOG_TRANSACTION_PAYLOAD || h.type == BINLOG_FORMAT || h.type == BINLOG_ROTATE)
+        return err_set(e, ERR_LOG_DAMAGED, "a compressed transaction holds a %s event",
+                       binlog_type_name(h.type));
+    return event_of_kind(l, &h, event, inside, e) || err_wrap(e, "inside a compressed transaction");
+}
+
+bool log_is_busy(const struct log *l)
+{
+    return xa_is_ending(l) || l->in_payload;
+}
+
+bool log_busy_step(struct log *l, struct err *e)
+{
+    return (xa_is_ending(l) ? xa_end_step(l, e) : payload_step(l, e)) || log_at(l, e);
 }
 
 static bool use_event(struct log *l, const struct binlog_header *h, struct view body, struct err *e)
@@ -82,7 +94,7 @@ static bool use_event(struct log *l, const struct binlog_header *h, struct view 
         return group_rows_in(l, h, body, e);
     switch (h->type) {
     case BINLOG_TABLE_MAP:
-        return group_needed(l, h, e) && tables_map(l, body, e);
+        return group_needed(l, h, e) && (l->group.known || tables_map(l, body, e));
     case BINLOG_XID:
         if (!group_needed(l, h, e) || !binlog_read_xid(body, &xid, e))
             return false;
@@ -99,7 +111,7 @@ static bool use_event(struct log *l, const struct binlog_header *h, struct view 
     case BINLOG_QUERY_COMPRESSED:
         return group_needed(l, h, e) && log_query_in(l, h, body, e);
     case BINLOG_XA_PREPARE:
-        return group_xa_prepare_in(l, h, body, e);
+        return xa_prepare_in(l, h, body, e);
     case BINLOG_ROTATE:
         return rotate_in(l, body, e);
     case BINLOG_FORMAT:

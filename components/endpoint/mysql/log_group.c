@@ -62,10 +62,15 @@ static void drop_record(struct log *l)
     txn_writer_init(&l->writer, out);
 }
 
-void group_done(struct log *l)
+void group_over(struct log *l)
 {
     l->group.domain->last = l->group.seq;
     l->group.open = false;
+}
+
+void group_done(struct log *l)
+{
+    group_over(l);
     l->progress->txns++;
     l->progress->last_commit = l->group.commit;
     if (l->group.commit.us > l->progress->source_time.us)
@@ -74,10 +79,23 @@ void group_done(struct log *l)
 
 void group_commit(struct log *l)
 {
+    if (l->group.known) {
+        group_over(l);
+        return;
+    }
     if (!l->writer.open)
         open_record(l, l->group.parts == 0 ? TXN_F_FILTERED : 0);
     close_record(l, true);
     group_done(l);
+}
+
+bool group_part_over(struct log *l, struct err *e)
+{
+    close_record(l, false);
+    if (l->group.is_xa)
+        return xa_put_aside(l, e);
+    l->group.parts++;
+    return true;
 }
 
 /* MySQL logs a group that ends so only if something in it cannot be taken back. */
@@ -89,6 +107,7 @@ bool group_rollback(struct log *l, struct err *e)
                        l->group.native,
                        l->group.transactional && !l->group.is_mysql ? "" : " without transactions");
     drop_record(l);
+    xa_forget_rows(l);
     l->group.has_rows = false;
     group_commit(l);
     return true;
@@ -101,6 +120,7 @@ bool group_cut(struct log *l, struct err *e)
     if (l->group.parts > 0)
         return err_set(e, ERR_LOG_DAMAGED, "transaction %s ends in the middle", l->group.native);
     drop_record(l);
+    xa_forget_rows(l);
     l->group.open = false;
     return true;
 }
@@ -121,10 +141,8 @@ static bool decode_rows(struct log *l, struct tracked *t, struct rows_event *r, 
         size_t stop_at = l->writer.record_at + l->part_bytes;
         if (!rows_decode(r, &t->plan, &l->z, &l->writer, stop_at, e))
             return false;
-        if (l->writer.out->len >= stop_at) {
-            close_record(l, false);
-            l->group.parts++;
-        }
+        if (l->writer.out->len >= stop_at && !group_part_over(l, e))
+            return false;
     }
     return true;
 }
@@ -136,6 +154,8 @@ bool group_rows_in(struct log *l, const struct binlog_header *h, struct view bod
 
     if (!group_needed(l, h, e) || !rows_event_table(&l->format, h, body, &id, e))
         return false;
+    if (l->group.known)
+        return true;
     struct tracked *t = tables_by_id(l, id);
     if (!t && id == ROWS_DUMMY_TABLE)
         return true;
@@ -143,32 +163,7 @@ bool group_rows_in(struct log *l, const struct binlog_header *h, struct view bod
         return err_set(e, ERR_LOG_DAMAGED, "rows of table id %" PRIu64 " come without its map", id);
     if (!t->followed)
         return true;
-    if (l->group.prepared_xa)
-        return err_set(e, ERR_LOG_XA, "an XA transaction changes table '%s.%s'", t->db, t->name);
     l->group.has_rows = true;
     return rows_event_open(&l->format, h, body, &l->z, &l->scratch, &r, e) &&
            decode_rows(l, t, &r, e);
-}
-
-bool group_xa_prepare_in(struct log *l, const struct binlog_header *h, struct view body,
-                         struct err *e)
-{
-    struct xid_key key = {.format = 0};
-    struct binlog_xid xid;
-    bool one_phase;
-
-    if (!group_needed(l, h, e) || !binlog_read_xa_prepare(body, &one_phase, &xid, e))
-        return false;
-    if (xid.gtrid.len + xid.bqual.len > sizeof key.bytes)
-        return err_set(e, ERR_LOG_DAMAGED, "an XA identifier is too long");
-    if (!one_phase) { /* rows of followed tables were refused before */
-        key.format = xid.format;
-        key.len_gtrid = (uint8_t)xid.gtrid.len;
-        key.len_bqual = (uint8_t)xid.bqual.len;
-        memcpy(key.bytes, xid.gtrid.p, xid.gtrid.len);
-        memcpy(key.bytes + xid.gtrid.len, xid.bqual.p, xid.bqual.len);
-        vec_push(&l->prepared, key);
-    }
-    group_commit(l);
-    return true;
 }

@@ -93,13 +93,15 @@ static bool mariadb_in(struct log *l, const struct binlog_header *h, struct view
     l->group = (struct group){.open = true,
                               .standalone = g.flags & BINLOG_GTID_STANDALONE,
                               .transactional = g.flags & BINLOG_GTID_TRANSACTIONAL,
-                              .prepared_xa = g.flags & BINLOG_GTID_PREPARED_XA,
+                              .is_xa = g.flags & BINLOG_GTID_PREPARED_XA,
                               .completed_xa = g.flags & BINLOG_GTID_COMPLETED_XA,
                               .domain = d,
                               .seq = g.seq,
                               .covers_from = d->last + 1,
                               .server_id = g.server_id,
                               .commit = {(int64_t)h->timestamp * 1000000}};
+    l->group.known =
+        l->after_has_holes && txn_set_has(&l->after, (struct txn_id){d->origin, g.seq});
     put_native(l, &g);
     l->maps.n = 0;
     return true;

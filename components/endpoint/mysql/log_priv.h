@@ -6,6 +6,7 @@
  *   log_event.c    events: what each kind does, positions, what is not known
  *   log_gtid.c     the beginnings of event groups: identities
  *   log_group.c    event groups: from GTID to the end, into records
+ *   log_xa.c       XA transactions: rows that wait for their commit (A7)
  *   log_query.c    statements in the log: which end a group, which are DDL, which stop us
  *   log_table.c    which table a map belongs to, and which version of it (A15)
  *
@@ -76,7 +77,9 @@ struct group { /* an event group: a transaction, or one DDL */
     bool standalone; /* one statement and no end mark (MySQL: as far as it is known yet) */
     bool is_mysql;
     bool transactional;
-    bool prepared_xa, completed_xa;
+    bool is_xa;        /* its rows wait for an XA COMMIT */
+    bool completed_xa; /* ends a prepared one */
+    bool known;        /* published before: only passed over */
     struct domain *domain;
     uint64_t seq;
     uint64_t covers_from;
@@ -87,10 +90,28 @@ struct group { /* an event group: a transaction, or one DDL */
     char uuid[MYSQL_UUID_TEXT + 1]; /* MySQL's */
     char native[200];
 };
-struct xid_key {
-    uint32_t format;
-    uint8_t len_gtrid, len_bqual;
-    uint8_t bytes[128];
+#define XID_PART_MAX 64
+struct xid_key { /* X'67',X'62',1: as it stands in statements, with small letters */
+    char text[2 * (2 * XID_PART_MAX + 4) + 12];
+};
+struct xa_rows { /* parts of a transaction: u64 length, changes; all of them in one of the two */
+    struct buf memory;
+    int fd; /* -1: none */
+    uint32_t parts;
+};
+struct xa_open { /* prepared and not ended yet, or being published */
+    struct xid_key key;
+    struct group group;
+    struct xa_rows rows;
+    bool is_prepare; /* has an identity of its own to be covered at the end */
+    uint64_t at;     /* bytes published */
+};
+struct xa {
+    VEC(struct xa_open *) open;
+    struct xa_rows rows;    /* of the group being read */
+    struct xa_open *ending; /* its rows are being published */
+    struct buf part;
+    size_t memory; /* bytes of rows in memory */
 };
 struct log {
     struct endpoint_address address; /* borrowed strings */
@@ -99,6 +120,7 @@ struct log {
     struct packets packets;
     struct inflater z;
     struct payload payload; /* a compressed transaction */
+    bool in_payload;        /* ... is being read */
     struct buf scratch;     /* unpacked events */
     struct buf text;        /* small texts */
     struct arena arena;     /* one event */
@@ -120,7 +142,10 @@ struct log {
     struct tables tables;
     VEC(struct open_map) maps;
     VEC(struct domain *) domains;
-    VEC(struct xid_key) prepared; /* XA transactions without rows of followed tables */
+    struct txn_set after; /* published before this log was opened */
+    bool after_has_holes; /* open prepares: what lies behind the first one is read again */
+    struct xa xa;
+    const char *spill_dir; /* borrowed; or NULL */
     struct group group;
 
     struct txn_writer writer; /* writer.open: a record is being written at the end of out */
@@ -138,6 +163,10 @@ bool log_mysql_dump(struct log *l, uint32_t server_id, const struct txn_set *aft
 /* Adds "file:position" to an error. Always false. */
 bool log_at(struct log *l, struct err *e);
 
+/* There is something to do before the next event is read: a compressed transaction or the rows of
+ * an XA transaction go on. One step of it. */
+bool log_is_busy(const struct log *l);
+bool log_busy_step(struct log *l, struct err *e) MUST_CHECK;
 /* One event into l->writer.out. */
 bool log_event_in(struct log *l, struct view event, struct err *e) MUST_CHECK;
 /* GTID events of either server: a group begins. */
@@ -158,8 +187,27 @@ bool group_cut(struct log *l, struct err *e) MUST_CHECK;
 bool group_needed(struct log *l, const struct binlog_header *h, struct err *e) MUST_CHECK;
 bool group_rows_in(struct log *l, const struct binlog_header *h, struct view body,
                    struct err *e) MUST_CHECK;
-bool group_xa_prepare_in(struct log *l, const struct binlog_header *h, struct view body,
-                         struct err *e) MUST_CHECK;
+/* The open record is a part of the group and not its last. */
+bool group_part_over(struct log *l, struct err *e) MUST_CHECK;
+/* The group is over, and nothing of it is published. */
+void group_over(struct log *l);
+
+/* --- XA -----------------------------------------------------------------------------------------
+ */
+void xa_init(struct log *l);
+void xa_fini(struct log *l);
+/* The record at the end of out, which was just closed, waits with the rows of its transaction. */
+bool xa_put_aside(struct log *l, struct err *e) MUST_CHECK;
+void xa_forget_rows(struct log *l); /* of the group being read */
+bool xa_prepare_in(struct log *l, const struct binlog_header *h, struct view body,
+                   struct err *e) MUST_CHECK;
+/* XA COMMIT or ROLLBACK of a prepared transaction. */
+bool xa_end_in(struct log *l, struct view sql, bool commits, struct err *e) MUST_CHECK;
+/* The identifier in a statement; false: there is none. */
+bool xa_key_of_text(struct view sql, struct xid_key *key);
+/* A transaction is being published; one part of it. */
+bool xa_is_ending(const struct log *l);
+bool xa_end_step(struct log *l, struct err *e) MUST_CHECK;
 
 bool log_query_in(struct log *l, const struct binlog_header *h, struct view body,
                   struct err *e) MUST_CHECK;

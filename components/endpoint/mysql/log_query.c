@@ -163,7 +163,7 @@ static bool ddl_in(struct log *l, struct asked *a, const struct binlog_header *h
     struct statement *s = &a->s;
 
     mark_stale(l, a);
-    if (!in_scope(l, s))
+    if (!in_scope(l, s) || l->group.known)
         return no_change(l);
     if (!l->group.standalone)
         return err_set(e, ERR_UNSUPPORTED,
@@ -198,42 +198,14 @@ static bool ddl_in(struct log *l, struct asked *a, const struct binlog_header *h
 /* --- XA -----------------------------------------------------------------------------------------
  */
 
-/* XA COMMIT of a transaction whose rows are all known to be of tables nobody follows; the text's
- * identifier is in hexadecimal, as the server writes it. */
-static bool forget_prepared(struct log *l, const struct asked *a)
+static bool xa_statement_in(struct log *l, const struct asked *a, struct err *e)
 {
-    char text[600];
+    bool commits = a->s.class == STATEMENT_XA_COMMIT;
 
-    for (size_t i = 0; i < l->prepared.n; i++) {
-        const struct xid_key *k = &l->prepared.at[i];
-        struct buf id CLEANUP(buf_fini);
-        buf_init(&id, sizeof text);
-        buf_str(&id, "X'");
-        for (unsigned b = 0; b < k->len_gtrid; b++)
-            buf_printf(&id, "%02x", k->bytes[b]);
-        buf_str(&id, "',X'");
-        for (unsigned b = 0; b < k->len_bqual; b++)
-            buf_printf(&id, "%02x", k->bytes[k->len_gtrid + b]);
-        buf_printf(&id, "',%u", k->format);
-        if (memmem(a->sql.p, a->sql.len, id.p, id.len)) {
-            l->prepared.at[i] = l->prepared.at[--l->prepared.n];
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool xa_end_in(struct log *l, const struct asked *a, struct err *e)
-{
-    bool known = forget_prepared(l, a);
-    bool completes = l->group.completed_xa || (l->group.is_mysql && l->group.standalone);
-
-    if (completes && a->s.class == STATEMENT_XA_COMMIT && !known)
-        return err_set(e, ERR_LOG_XA,
-                       "an XA transaction commits whose rows came before this log was opened");
-    /* Without the flag it is COMMIT ONE PHASE: the rows are in this group. A prepared transaction
-     * that is rolled back was never published. */
-    if (a->s.class == STATEMENT_XA_ROLLBACK && !completes)
+    if (l->group.completed_xa || (l->group.is_mysql && l->group.standalone))
+        return xa_end_in(l, a->sql, commits, e);
+    /* COMMIT ONE PHASE: the rows are in this group. */
+    if (!commits)
         return group_rollback(l, e);
     group_commit(l);
     return true;
@@ -247,7 +219,7 @@ static bool begin_in(struct log *l, const struct asked *a)
 {
     if (l->group.is_mysql) {
         l->group.standalone = false;
-        l->group.prepared_xa = a->s.class == STATEMENT_XA_START;
+        l->group.is_xa = a->s.class == STATEMENT_XA_START;
         return true;
     }
     return no_change(l);
@@ -274,7 +246,7 @@ static bool statement_in(struct log *l, struct asked *a, const struct binlog_hea
         return true;
     case STATEMENT_XA_COMMIT:
     case STATEMENT_XA_ROLLBACK:
-        return xa_end_in(l, a, e);
+        return xa_statement_in(l, a, e);
     case STATEMENT_DDL:
         return ddl_in(l, a, h, e);
     case STATEMENT_DML:

@@ -199,7 +199,8 @@ static bool connect_state(struct session *s, const struct txn_set *after, struct
     add_gtids(row && row[0] ? row[0] : "", &state);
     for (size_t i = 0; ok && i < after->origins.n; i++) {
         const struct txn_set_origin *o = &after->origins.at[i];
-        struct search f = {.s = s, .seq = txn_set_last(after, o->origin)};
+        /* Up to the first hole: an XA transaction that was prepared there is still open (A7). */
+        struct search f = {.s = s, .seq = o->iv.n ? o->iv.at[0].last : 0};
         if (sscanf(o->origin, "mariadb:%u", &f.domain) != 1)
             ok = err_set(e, ERR_INVALID, "position '%s' is not one of a MariaDB log", o->origin);
         else if (f.seq > 0 && (ok = find_server(&f, &state, e)))

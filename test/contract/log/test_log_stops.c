@@ -151,49 +151,6 @@ static void partial_images_mark_what_is_absent(void **state)
     reading_fini(&r);
 }
 
-static void xa_on_followed_tables_stops(void **state)
-{
-    (void)state;
-    struct reading r;
-
-    fresh();
-    reading_init(&r);
-    run("XA START 'a'");
-    run("INSERT INTO w.t VALUES (1,'x')");
-    run("XA END 'a'");
-    run("XA PREPARE 'a'");
-    run("XA COMMIT 'a'");
-    assert_stops(&r, &whole, ERR_LOG_XA, "'w.t'");
-    reading_fini(&r);
-}
-
-static void xa_on_other_tables_passes(void **state)
-{
-    (void)state;
-    struct reading r;
-
-    fresh();
-    reading_init(&r);
-    run("XA START 'a'");
-    run("INSERT INTO other.t VALUES (1)");
-    run("XA END 'a'");
-    run("XA PREPARE 'a'");
-    run("XA COMMIT 'a'");
-    run("XA START 'b','q',3");
-    run("INSERT INTO other.t VALUES (2)");
-    run("XA END 'b','q',3");
-    run("XA PREPARE 'b','q',3");
-    run("XA ROLLBACK 'b','q',3");
-    run("XA START 'c'");
-    run("INSERT INTO w.t VALUES (2,'one phase')");
-    run("XA END 'c'");
-    run("XA COMMIT 'c' ONE PHASE");
-    read_to_end(&r, &whole);
-    assert_int_equal(r.changes, 1);
-    assert_same(&r, "w", "t");
-    reading_fini(&r);
-}
-
 static void an_xa_commit_whose_rows_were_not_seen_stops(void **state)
 {
     (void)state;
@@ -439,8 +396,6 @@ int main(void)
         cmocka_unit_test(rows_without_names_stop),
         cmocka_unit_test(tables_with_row_history_stop),
         cmocka_unit_test(partial_images_mark_what_is_absent),
-        cmocka_unit_test(xa_on_followed_tables_stops),
-        cmocka_unit_test(xa_on_other_tables_passes),
         cmocka_unit_test(an_xa_commit_whose_rows_were_not_seen_stops),
         cmocka_unit_test(a_table_made_from_a_select_stops_or_is_filtered),
         cmocka_unit_test(a_sequence_number_that_does_not_grow_stops),

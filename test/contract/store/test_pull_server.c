@@ -153,6 +153,12 @@ static void insert(int id, int bytes)
     run(sql);
 }
 
+static void kill_dump(void)
+{
+    run("BEGIN NOT ATOMIC FOR p IN (SELECT ID FROM information_schema.PROCESSLIST WHERE "
+        "COMMAND = 'Binlog Dump') DO EXECUTE IMMEDIATE CONCAT('KILL ', p.ID); END FOR; END");
+}
+
 static void transactions_reach_the_reader_while_the_dump_is_killed(void **state)
 {
     struct follower f;
@@ -162,9 +168,7 @@ static void transactions_reach_the_reader_while_the_dump_is_killed(void **state)
     for (int i = 0; i < TXNS; i++) {
         insert(i, i % 50 ? 100 : 3000000);
         if (i % 40 == 20)
-            run("BEGIN NOT ATOMIC FOR p IN (SELECT ID FROM information_schema.PROCESSLIST WHERE "
-                "COMMAND = 'Binlog Dump') DO EXECUTE IMMEDIATE CONCAT('KILL ', p.ID); END FOR; "
-                "END");
+            kill_dump();
     }
     hear_until(&f, TXNS);
     assert_int_equal(f.changes, TXNS);
@@ -182,6 +186,41 @@ static void a_transaction_larger_than_a_block_arrives_whole(void **state)
                                                                                              */
     hear_until(&f, 1);
     assert_int_equal(f.changes, 30000);
+    unfollow(&f);
+}
+
+/* A7: what waits for its commit is not in the set, and is pulled again. */
+static void an_open_xa_prepare_survives_a_killed_dump(void **state)
+{
+    struct endpoint_address a = mariadb_address(&server);
+    struct mono until = mono_add_ms(clock_mono(), DEADLINE_MS);
+    struct session *s = NULL;
+    struct err e2 = ERR_INIT;
+    struct follower f;
+
+    (void)state;
+    follow(&f);
+    check(session_open(&a, SESSION_DDL, &s, e));
+    check(session_exec(s, "XA START 'x'", e));
+    check(session_exec(s, "INSERT INTO shop.t VALUES (600000,'a'), (600001,'b')", e));
+    check(session_exec(s, "XA END 'x'", e));
+    check(session_exec(s, "XA PREPARE 'x'", e));
+    session_close(s);
+    insert(600002, 10);
+    hear_until(&f, 1);
+    kill_dump();
+    insert(600003, 10);
+    hear_until(&f, 2);
+    assert_int_equal(f.changes, 2);
+    while (!session_exec(root, "XA COMMIT 'x'", &e2)) { /* while the server takes leave of s */
+        assert_true(mono_cmp(clock_mono(), until) < 0);
+        err_clear(&e2);
+    }
+    insert(600004, 10);
+    hear_until(&f, 5); /* the commit, the prepare that it ends, and the last one */
+    assert_int_equal(f.changes, 5);
+    for (size_t i = 0; i < f.have.origins.n; i++)
+        assert_int_equal(f.have.origins.at[i].iv.n, 1);
     unfollow(&f);
 }
 
@@ -209,6 +248,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(transactions_reach_the_reader_while_the_dump_is_killed),
         cmocka_unit_test(a_transaction_larger_than_a_block_arrives_whole),
+        cmocka_unit_test(an_open_xa_prepare_survives_a_killed_dump),
         cmocka_unit_test(a_server_that_is_killed_and_comes_again_is_followed),
     };
 

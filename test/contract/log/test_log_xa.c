@@ -1,0 +1,280 @@
+/* XA transactions in a source's log (A7), against a private server: each appears whole, at its
+ * commit, however long it was prepared and however often the log was opened in between; and none
+ * that is rolled back. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/os/clock.h"
+#include "test/lib/log_world.h"
+
+static bool only_w(void *arg, const char *db, const char *table)
+{
+    (void)arg;
+    (void)table;
+    return strcmp(db, "w") == 0;
+}
+
+static const struct asked whole = {.filter = only_w, .part_bytes = 4u << 20};
+static const struct asked one_open = {.filter = only_w, .part_bytes = 4u << 20, .open_xa = 1};
+
+static void fresh(void)
+{
+    run("DROP DATABASE IF EXISTS w");
+    run("DROP DATABASE IF EXISTS other");
+    run("CREATE DATABASE w");
+    run("CREATE DATABASE other");
+    run("CREATE TABLE w.t (i INT PRIMARY KEY, v LONGTEXT)");
+    run("CREATE TABLE other.t (i INT)");
+}
+
+static void begin(struct reading *r)
+{
+    fresh();
+    reading_init(r);
+    r->has_holes = true;
+}
+
+static void exec_in(struct session *s, const char *what, const char *xid)
+{
+    char sql[200];
+
+    (void)snprintf(sql, sizeof sql, "XA %s %s", what, xid);
+    check(session_exec(s, sql, e));
+}
+
+/* By a session that leaves, so that any other may end it. */
+static void prepare(const char *xid, const char *sql)
+{
+    struct endpoint_address a = mariadb_address(&server);
+    struct session *s = NULL;
+
+    check(session_open(&a, SESSION_DDL, &s, e));
+    exec_in(s, "START", xid);
+    check(session_exec(s, sql, e));
+    exec_in(s, "END", xid);
+    exec_in(s, "PREPARE", xid);
+    session_close(s);
+}
+
+/* The server may still be at the leaving of the session that prepared it. */
+static void end(const char *sql)
+{
+    struct mono until = mono_add_ms(clock_mono(), 10000);
+    struct err e = ERR_INIT;
+
+    while (!session_exec(root, sql, &e)) {
+        if (mono_cmp(clock_mono(), until) > 0)
+            fail_msg("%s: %s", sql, e.message);
+        err_clear(&e);
+    }
+}
+
+/* Everything was covered: no hole is left. */
+static void assert_whole_set(const struct reading *r)
+{
+    for (size_t i = 0; i < r->after.origins.n; i++)
+        assert_int_equal(r->after.origins.at[i].iv.n, 1);
+}
+
+static void it_appears_whole_at_its_commit(void **state)
+{
+    (void)state;
+    struct reading r;
+
+    begin(&r);
+    prepare("'a'", "INSERT INTO w.t VALUES (1,'x'), (2,'y')");
+    run("INSERT INTO w.t VALUES (3,'between')");
+    read_to_end(&r, &one_open);
+    assert_int_equal(r.changes, 1);
+    end("XA COMMIT 'a'");
+    read_to_end(&r, &whole); /* opened anew: the rows are read again */
+    assert_int_equal(r.changes, 3);
+    assert_same(&r, "w", "t");
+    assert_whole_set(&r);
+    reading_fini(&r);
+}
+
+static void what_lies_behind_a_prepare_comes_once(void **state)
+{
+    (void)state;
+    struct reading r;
+    char sql[100];
+
+    begin(&r);
+    prepare("'a'", "INSERT INTO w.t VALUES (1,'x')");
+    for (int i = 10; i < 20; i++) {
+        (void)snprintf(sql, sizeof sql, "INSERT INTO w.t VALUES (%d,'z')", i);
+        run(sql);
+        read_to_end(&r, &one_open);
+    }
+    run("ALTER TABLE other.t ADD c INT");
+    run("CREATE TABLE w.u (i INT PRIMARY KEY)");
+    run("INSERT INTO w.u VALUES (1)");
+    read_to_end(&r, &one_open);
+    assert_int_equal(r.ddl.n, 1);
+    end("XA COMMIT 'a'");
+    run("INSERT INTO w.u VALUES (2)");
+    read_to_end(&r, &whole);
+    assert_int_equal(r.ddl.n, 1);
+    assert_int_equal(r.changes, 13);
+    assert_same(&r, "w", "t");
+    assert_same(&r, "w", "u");
+    assert_whole_set(&r);
+    reading_fini(&r);
+}
+
+static void one_that_is_rolled_back_never_appears(void **state)
+{
+    (void)state;
+    struct reading r;
+
+    begin(&r);
+    prepare("'a'", "INSERT INTO w.t VALUES (1,'x')");
+    end("XA ROLLBACK 'a'");
+    prepare("'a'", "INSERT INTO w.t VALUES (2,'y')"); /* the same name again */
+    read_to_end(&r, &one_open);
+    end("XA ROLLBACK 'a'");
+    run("INSERT INTO w.t VALUES (9,'another')");
+    read_to_end(&r, &whole);
+    assert_int_equal(r.changes, 1);
+    assert_same(&r, "w", "t");
+    assert_whole_set(&r);
+    reading_fini(&r);
+}
+
+static void several_are_open_and_end_in_any_order(void **state)
+{
+    (void)state;
+    struct reading r;
+    static const char *const xids[] = {"'a','b',1", "'a','bb',1", "'aa','b',11", "'a','bbb',1"};
+    struct asked asked = whole;
+
+    begin(&r);
+    for (int i = 0; i < 4; i++) {
+        char sql[100];
+        (void)snprintf(sql, sizeof sql, "INSERT INTO w.t VALUES (%d,'x')", i);
+        prepare(xids[i], sql);
+    }
+    asked.open_xa = 4;
+    read_to_end(&r, &asked);
+    end("XA COMMIT 'aa','b',11");
+    asked.open_xa = 3;
+    read_to_end(&r, &asked);
+    end("XA ROLLBACK 'a','b',1");
+    end("XA COMMIT 'a','bb',1");
+    asked.open_xa = 1;
+    read_to_end(&r, &asked);
+    end("XA COMMIT 'a','bbb',1");
+    read_to_end(&r, &whole);
+    assert_int_equal(r.changes, 3);
+    assert_same(&r, "w", "t");
+    assert_whole_set(&r);
+    reading_fini(&r);
+}
+
+/* More rows than are kept in memory, read in small pieces, opened again in the middle. */
+static void a_large_one_waits_on_disk(void **state)
+{
+    (void)state;
+    struct reading r;
+    struct asked pieces = {
+        .filter = only_w, .part_bytes = 1u << 20, .want_bytes = 2u << 20, .open_xa = 1};
+
+    begin(&r);
+    prepare("'large'", "INSERT INTO w.t SELECT seq, REPEAT(CHAR(65 + seq % 26), 400000)"
+                       " FROM w.seq_1_to_120");
+    read_to_end(&r, &pieces);
+    assert_int_equal(r.changes, 0);
+    end("XA COMMIT 'large'");
+    pieces.open_xa = 0;
+    read_to_end(&r, &pieces);
+    assert_int_equal(r.changes, 120);
+    assert_true(r.parts > 20);
+    assert_same(&r, "w", "t");
+    assert_whole_set(&r);
+    reading_fini(&r);
+}
+
+static void one_phase_and_other_tables_pass(void **state)
+{
+    (void)state;
+    struct reading r;
+
+    begin(&r);
+    prepare("'a'", "INSERT INTO other.t VALUES (1)");
+    end("XA COMMIT 'a'");
+    prepare("'b','q',3", "INSERT INTO other.t VALUES (2)");
+    end("XA ROLLBACK 'b','q',3");
+    run("XA START 'c'");
+    run("INSERT INTO w.t VALUES (2,'one phase')");
+    run("XA END 'c'");
+    run("XA COMMIT 'c' ONE PHASE");
+    read_to_end(&r, &whole);
+    assert_int_equal(r.changes, 1);
+    assert_same(&r, "w", "t");
+    assert_whole_set(&r);
+    reading_fini(&r);
+}
+
+static void start_again(void)
+{
+    struct endpoint_address a = mariadb_address(&server);
+
+    session_close(root);
+    root = NULL;
+    mariadb_shutdown(&server);
+    check(mariadb_again(&server, NULL, e));
+    check(session_open(&a, SESSION_DDL, &root, e));
+}
+
+/* Over several log files and a restart of the source. */
+static void a_restart_of_the_source_between_is_nothing(void **state)
+{
+    (void)state;
+    struct reading r;
+
+    begin(&r);
+    run("INSERT INTO w.t VALUES (5,'before')");
+    prepare("'r'", "UPDATE w.t SET v = 'after' WHERE i = 5");
+    start_again();
+    run("FLUSH BINARY LOGS");
+    run("INSERT INTO w.t VALUES (6,'between')");
+    read_to_end(&r, &one_open);
+    assert_int_equal(r.changes, 2);
+    end("XA COMMIT 'r'");
+    read_to_end(&r, &whole);
+    assert_int_equal(r.changes, 3);
+    assert_same(&r, "w", "t");
+    assert_whole_set(&r);
+    reading_fini(&r);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    one_server_start(7);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    one_server_stop();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_appears_whole_at_its_commit),
+        cmocka_unit_test(what_lies_behind_a_prepare_comes_once),
+        cmocka_unit_test(one_that_is_rolled_back_never_appears),
+        cmocka_unit_test(several_are_open_and_end_in_any_order),
+        cmocka_unit_test(a_large_one_waits_on_disk),
+        cmocka_unit_test(one_phase_and_other_tables_pass),
+        cmocka_unit_test(a_restart_of_the_source_between_is_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, start, stop);
+}
