@@ -5,6 +5,8 @@
     X(STORE_BEFORE_WRITE, "the store is about to write a block")                   \
     X(STORE_AFTER_WRITE, "a block is written, not yet synced")                     \
     X(STORE_AFTER_SYNC, "a block is synced, not yet published")                    \
+    X(STORE_SEGMENT_MADE, "a segment is on the disk, no block in it")              \
+    X(STORE_CUT, "an unfinished transaction is cut, not yet synced")               \
     X(STORE_SYNC_FAILS, "a block's sync returns an error (action err)")            \
     X(TARGET_BEFORE_COMMIT, "rows are written on the target, COMMIT not yet sent") \
     X(TARGET_AFTER_COMMIT, "COMMIT was sent, its answer not yet read")             \

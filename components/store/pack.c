@@ -26,7 +26,8 @@ static bool scan_head(struct record *r, struct txn_set *complete, struct block_f
         return err_set(e, ERR_CORRUPT, "a transaction's head does not have its form");
     if (f->first_commit_us == 0)
         f->first_commit_us = h.commit.us;
-    f->last_commit_us = h.commit.us;
+    if (h.commit.us > f->last_commit_us)
+        f->last_commit_us = h.commit.us;
     if (h.part == 0)
         f->txn_start = true;
     if (r->type == RECORD_TXN_PART)

@@ -39,6 +39,7 @@ struct pull {
     struct heart *heart;
     const char *heartbeat_schema; /* NULL: no heartbeat was asked for */
     struct log *log;
+    bool near_told; /* what a reader holds comes near the limit */
     bool full_told; /* the disk was reported full */
     bool heard;     /* since the log was opened: connected, and one thing received */
     uint64_t source_bytes, source_bytes_shown;
@@ -223,6 +224,28 @@ static void report(struct pull *p)
         component_step_done(p->c, "log pull");
 }
 
+/* Said before it happens: what a reader needs will be removed. */
+static void warn_of_limit(struct pull *p)
+{
+    struct store_held held;
+    char text[400];
+
+    if (!store_held_back(p->store, &held)) {
+        if (p->near_told)
+            component_incident_gone(p->c, "retention-near");
+        p->near_told = false;
+        return;
+    }
+    snprintf(text, sizeof text, "reader '%s' holds %" PRIu64 " bytes of log, the limit is %" PRIu64,
+             held.reader, held.bytes, held.limit);
+    if (!p->near_told)
+        log_event(LOG_WARN, "store.retention_near", "%s", text);
+    p->near_told = true;
+    component_incident(p->c, "retention-near", "STORE_POSITION",
+                       "log that a reader still needs will soon be removed: retention_limit_bytes",
+                       text, "acknowledge");
+}
+
 static void purge(struct pull *p)
 {
     struct err e = ERR_INIT;
@@ -234,6 +257,7 @@ static void purge(struct pull *p)
     p->purged = clock_mono();
     if (!store_purge(p->store, clock_wall(), &removed, &loud, &e))
         log_err(LOG_ERROR, "store.purge", &e);
+    warn_of_limit(p);
     if (loud)
         component_incident(p->c, "retention", "STORE_POSITION",
                            "log that a reader still needs was removed: retention_limit_bytes",

@@ -51,6 +51,7 @@ void segment_head_encode(const struct segment_head *h, struct buf *out)
     memcpy(head + 12, &h->prev_crc, 4);
     memcpy(head + 16, &h->first_number, 8);
     memcpy(head + 24, &preamble_len, 4);
+    memcpy(head + 28, &h->newest_us, 8);
     crc = crc32c(crc32c(0, head, 60), out->p + at + sizeof head, preamble_len);
     memcpy(head + 60, &crc, 4);
     memcpy(out->p + at, head, sizeof head);
@@ -112,6 +113,7 @@ bool segment_head_read(int fd, const char *path, struct segment_head *h, struct 
     memcpy(&h->prev_crc, head + 12, 4);
     memcpy(&h->first_number, head + 16, 8);
     memcpy(&h->preamble_len, head + 24, 4);
+    memcpy(&h->newest_us, head + 28, 8);
     memcpy(&crc, head + 60, 4);
     if (h->format != SEGMENT_FORMAT)
         return err_set(e, ERR_UNSUPPORTED, "'%s' has format %u, this program reads %u", path,

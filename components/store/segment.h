@@ -15,7 +15,7 @@
 #include "components/record/table_def.h"
 #include "components/record/txn_id.h"
 
-#define SEGMENT_FORMAT 1
+#define SEGMENT_FORMAT 2
 #define SEGMENT_HEADER_SIZE 64
 
 struct segment_head {
@@ -23,6 +23,7 @@ struct segment_head {
     uint64_t first_number; /* of its first block */
     uint32_t prev_crc;     /* of the block before its first; 0 for the first segment */
     uint32_t preamble_len;
+    int64_t newest_us; /* commit time of the newest transaction before it; 0: none */
     struct txn_set before;
     struct {
         const struct table_def **at; /* one reference each */

@@ -103,5 +103,11 @@ bool store_register(struct store *s, const char *reader, const struct txn_set *l
 /* Removes old segments as the options say. *loud: one was removed although a reader needs it. */
 bool store_purge(struct store *s, struct wall now, uint32_t *removed, bool *loud,
                  struct err *e) MUST_CHECK;
+/* The log is near its limit (four fifths of retention_limit_bytes) and a reader holds it there. */
+struct store_held {
+    char reader[256]; /* the one that is furthest behind */
+    uint64_t bytes, limit;
+};
+bool store_held_back(struct store *s, struct store_held *h);
 
 #endif

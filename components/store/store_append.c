@@ -92,6 +92,7 @@ bool store_new_segment(struct store *s, struct err *e)
     segment_head_init(&g->head);
     g->head.first_number = s->next_number;
     g->head.prev_crc = s->prev_crc;
+    g->head.newest_us = g->last_commit_us = s->last_commit_us; /* the appender's own writing */
     txn_set_union(&g->head.before, &s->set); /* all of it is published: the caller has synced */
     for (size_t i = 0; i < s->tables.n; i++)
         vec_push(&g->head.tables, table_def_ref(s->tables.at[i]));
@@ -99,6 +100,7 @@ bool store_new_segment(struct store *s, struct err *e)
     segment_head_encode(&g->head, &bytes);
     segment_path(s->dir, g->head.first_number, path, sizeof path);
     ok = durable_write_file(path, bytes.p, bytes.len, 0640, e);
+    FAULT(STORE_SEGMENT_MADE);
     g->head.preamble_len = (uint32_t)(bytes.len - SEGMENT_HEADER_SIZE);
     g->bytes = bytes.len;
     buf_fini(&bytes);
@@ -184,7 +186,7 @@ static void note_block(struct store *s, struct store_packed *b)
     txn_set_union(&s->pending_open, &b->complete);
     s->pending_txns += b->facts.n_txns;
     s->pending_raw += b->head.raw_len;
-    if (b->facts.last_commit_us)
+    if (b->facts.last_commit_us > s->pending_commit_us)
         s->pending_commit_us = b->facts.last_commit_us;
     if (b->facts.last_id.origin)
         s->open_id = b->facts.last_id;
@@ -231,8 +233,9 @@ static void publish(struct store *s)
     pthread_mutex_lock(&s->lock);
     struct store_segment *g = s->tail;
 
-    if (s->pending_commit_us)
-        s->last_commit_us = g->last_commit_us = s->pending_commit_us;
+    if (s->pending_commit_us > s->last_commit_us)
+        s->last_commit_us = s->pending_commit_us;
+    g->last_commit_us = s->last_commit_us;
     if (s->pending_id.origin)
         s->last_id = s->pending_id;
     g->bytes = s->offset;
@@ -280,6 +283,7 @@ bool store_cut_open(struct store *s, struct err *e)
     log_event(LOG_INFO, "store.open_cut", "blocks=%" PRIu64, s->next_number - 1 - s->whole_number);
     if (ftruncate(s->fd, (off_t)s->whole_offset) != 0)
         return err_set_errno(e, ERR_SYSTEM, errno, "cannot cut the log in '%s'", s->dir);
+    FAULT(STORE_CUT);
     s->offset = s->whole_offset;
     s->next_number = s->whole_number + 1;
     s->durable_number = s->whole_number;

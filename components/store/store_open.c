@@ -63,7 +63,6 @@ static bool load_segment(struct store *s, const char *name, struct err *e)
     if (fstat(fd, &st) != 0)
         return err_set_errno(e, ERR_SYSTEM, errno, "cannot measure '%s'", path);
     g->bytes = (uint64_t)st.st_size;
-    g->last_commit_us = (int64_t)st.st_mtim.tv_sec * 1000000; /* never earlier than the commits */
     return true;
 }
 
@@ -90,6 +89,8 @@ static bool load_segments(struct store *s, struct err *e)
     closedir(dir);
     if (s->segments.n > 1)
         qsort(s->segments.at, s->segments.n, sizeof *s->segments.at, by_number);
+    for (size_t i = 0; i + 1 < s->segments.n; i++) /* the index by time */
+        s->segments.at[i]->last_commit_us = s->segments.at[i + 1]->head.newest_us;
     return ok;
 }
 
@@ -148,7 +149,7 @@ static bool scan_block(struct store *s, const struct block_head *h, struct scan 
     sc->offset += BLOCK_HEADER_SIZE + h->stored_len;
     sc->number = h->number;
     sc->crc = h->crc;
-    if (f.last_commit_us)
+    if (f.last_commit_us > sc->last_commit_us)
         sc->last_commit_us = f.last_commit_us;
     if (f.last_id.origin)
         sc->open_id = f.last_id;
@@ -210,8 +211,8 @@ static void adopt_scan(struct store *s, struct store_segment *g, struct scan *sc
     s->whole_number = s->durable_number = s->last_number = sc->whole_number;
     s->prev_crc = s->whole_crc = sc->whole_crc;
     store_forget_tables(s); /* those of the tail that is cut */
-    if (sc->last_commit_us)
-        s->last_commit_us = g->last_commit_us = sc->last_commit_us;
+    s->last_commit_us = g->last_commit_us =
+        sc->last_commit_us > g->head.newest_us ? sc->last_commit_us : g->head.newest_us;
     s->last_id = sc->whole_id;
     s->end_offset = sc->whole_offset;
     s->end_segment = g->head.first_number;

@@ -12,8 +12,8 @@
 
 struct store_segment {
     struct segment_head head;
-    uint64_t bytes; /* of the file; the last one: written so far */
-    int64_t last_commit_us;
+    uint64_t bytes;         /* of the file; the last one: written so far */
+    int64_t last_commit_us; /* the newest commit time in it or before it */
 };
 
 struct registered {

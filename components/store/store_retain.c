@@ -176,6 +176,27 @@ static struct store_segment *take_oldest(struct store *s, struct wall now, bool 
     return g;
 }
 
+bool store_held_back(struct store *s, struct store_held *h)
+{
+    const struct registered *last = NULL;
+
+    *h = (struct store_held){.limit = s->o.retention_limit_bytes};
+    pthread_mutex_lock(&s->lock);
+    h->bytes = total_bytes(s);
+    if (h->limit && h->bytes > h->limit / 5 * 4 && s->segments.n > 1)
+        for (size_t i = 0; i < s->readers.n; i++) {
+            const struct registered *r = &s->readers.at[i];
+
+            if (!txn_set_contains(&r->low, &s->segments.at[1]->head.before) &&
+                (!last || txn_set_count(&r->low) < txn_set_count(&last->low)))
+                last = r;
+        }
+    if (last)
+        snprintf(h->reader, sizeof h->reader, "%s", last->name);
+    pthread_mutex_unlock(&s->lock);
+    return last != NULL;
+}
+
 bool store_purge(struct store *s, struct wall now, uint32_t *removed, bool *loud, struct err *e)
 {
     struct store_segment *g;

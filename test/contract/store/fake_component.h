@@ -169,6 +169,10 @@ void component_incident(struct component *c, const char *key, const char *code, 
 {
     (void)c, (void)key, (void)code, (void)summary, (void)evidence, (void)choices;
 }
+void component_incident_gone(struct component *c, const char *key)
+{
+    (void)c, (void)key;
+}
 void component_error(struct component *c, const struct err *e)
 {
     pthread_mutex_lock(&c->lock);

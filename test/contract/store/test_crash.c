@@ -28,6 +28,20 @@ static void sync_and_tell(struct fixture *f, struct shared *sh)
         sh->synced = last_segment(f, sh->path, sizeof sh->path);
 }
 
+/* A source's connection that breaks inside a transaction; the next one brings it again. */
+static void cut(struct fixture *f, struct shared *sh)
+{
+    struct err e = ERR_INIT;
+
+    append_part(f, 0, false);
+    append_part(f, 1, false);
+    if (random() % 2)
+        sync_and_tell(f, sh);
+    if (!store_cut_open(f->s, &e))
+        _exit(2);
+    sync_and_tell(f, sh);
+}
+
 /* Appends for ever, in blocks of random size, some of them parts; dies at the fault. */
 static void fill(struct fixture *f, struct shared *sh, unsigned seed)
 {
@@ -44,6 +58,8 @@ static void fill(struct fixture *f, struct shared *sh, unsigned seed)
         }
         if (what >= 3)
             sync_and_tell(f, sh);
+        if (what == 7)
+            cut(f, sh);
     }
 }
 
@@ -160,6 +176,18 @@ static void a_store_killed_between_sync_and_publishing_keeps_all_it_acknowledged
     killed_at("STORE_AFTER_SYNC");
 }
 
+static void a_store_killed_when_it_has_made_a_segment_keeps_all_it_acknowledged(void **state)
+{
+    (void)state;
+    killed_at("STORE_SEGMENT_MADE");
+}
+
+static void a_store_killed_when_it_cuts_a_transaction_keeps_all_it_acknowledged(void **state)
+{
+    (void)state;
+    killed_at("STORE_CUT");
+}
+
 /* In a process of its own, since the plan of faults is read once. */
 static void fail_a_sync(struct fixture *f)
 {
@@ -210,6 +238,8 @@ int main(void)
         cmocka_unit_test(a_store_killed_before_a_write_keeps_all_it_acknowledged),
         cmocka_unit_test(a_store_killed_between_write_and_sync_keeps_all_it_acknowledged),
         cmocka_unit_test(a_store_killed_between_sync_and_publishing_keeps_all_it_acknowledged),
+        cmocka_unit_test(a_store_killed_when_it_has_made_a_segment_keeps_all_it_acknowledged),
+        cmocka_unit_test(a_store_killed_when_it_cuts_a_transaction_keeps_all_it_acknowledged),
         cmocka_unit_test(after_a_failed_sync_nothing_is_published_or_synced),
     };
 

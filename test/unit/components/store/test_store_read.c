@@ -210,6 +210,47 @@ static void retention_stops_at_the_slowest_reader(void **state)
     fixture_free(f);
 }
 
+/* The files are made now; the commits in them are of 1970. */
+static void age_is_that_of_the_commits_after_a_restart_too(void **state)
+{
+    struct fixture *f = fixture_new(1);
+    bool loud;
+
+    (void)state;
+    for (int i = 0; i < 10; i++) /* 101-102 ... 119-120 */
+        append(f, 2, 500);
+    sync_store(f);
+    register_at(f, "r", ORIGIN "=1-120");
+    f->o.retention_us = 290ull * 1000000; /* commit times are seq seconds, now is 400 s */
+    reopen(f);
+    assert_int_equal(purge(f, &loud), 4); /* those that end before 110 */
+    assert_reads(f, ORIGIN "=1-108", ORIGIN "=109-120");
+    fixture_free(f);
+}
+
+static void what_a_reader_holds_near_the_limit_is_told_before(void **state)
+{
+    struct fixture *f = ten_segments();
+    struct store_figures all;
+    struct store_held held;
+
+    (void)state;
+    store_figures(f->s, &all);
+    f->o.retention_limit_bytes = all.bytes + 1;
+    reopen(f);
+    assert_false(store_held_back(f->s, &held)); /* nobody holds it */
+    register_at(f, "fast", ORIGIN "=1-120");
+    assert_false(store_held_back(f->s, &held));
+    register_at(f, "slow", ORIGIN "=1-101");
+    assert_true(store_held_back(f->s, &held));
+    assert_string_equal(held.reader, "slow");
+    assert_true(held.bytes == all.bytes);
+    f->o.retention_limit_bytes = 2 * all.bytes;
+    reopen(f);
+    assert_false(store_held_back(f->s, &held)); /* far from it */
+    fixture_free(f);
+}
+
 static void retention_by_age_leaves_what_is_young(void **state)
 {
     struct fixture *f = fixture_new(1);
@@ -226,7 +267,7 @@ static void retention_by_age_leaves_what_is_young(void **state)
     register_at(f, "r", ORIGIN "=1-120");
     assert_int_equal(purge(f, &loud), 4); /* those that end before 110 */
     reopen(f);
-    assert_int_equal(purge(f, &loud), 0); /* now by the files' times, which are later */
+    assert_int_equal(purge(f, &loud), 0); /* what is younger stays young */
     assert_reads(f, ORIGIN "=1-108", ORIGIN "=109-120");
     fixture_free(f);
 }
@@ -288,6 +329,8 @@ int main(void)
         cmocka_unit_test(a_reader_from_before_the_first_block_sees_it_come),
         cmocka_unit_test(a_waiting_reader_is_woken_by_publishing),
         cmocka_unit_test(retention_stops_at_the_slowest_reader),
+        cmocka_unit_test(age_is_that_of_the_commits_after_a_restart_too),
+        cmocka_unit_test(what_a_reader_holds_near_the_limit_is_told_before),
         cmocka_unit_test(retention_by_age_leaves_what_is_young),
         cmocka_unit_test(the_limit_removes_what_a_reader_needs_and_says_so),
         cmocka_unit_test(a_reader_keeps_the_segment_it_reads),
