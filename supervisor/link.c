@@ -135,6 +135,14 @@ static void save_then_act(struct supervisor *sv)
     }
 }
 
+static bool is_removed(const Oms__HostSyncReply *r, const char *id)
+{
+    for (size_t i = 0; i < r->n_removed; i++)
+        if (strcmp(r->removed[i], id) == 0)
+            return true;
+    return false;
+}
+
 static void take_directives(struct supervisor *sv, const Oms__HostSyncReply *r)
 {
     uint64_t revision = r->revision > sv->revision ? r->revision : sv->revision;
@@ -143,7 +151,7 @@ static void take_directives(struct supervisor *sv, const Oms__HostSyncReply *r)
     for (size_t i = 0; i < r->n_directives; i++)
         sv->unsaved |= take_directive(sv, r->directives[i]);
     for (size_t i = 0; i < r->n_forget; i++)
-        unit_forget(sv, r->forget[i]);
+        unit_forget(sv, r->forget[i], is_removed(r, r->forget[i]));
     if (!sv->metadb_id && r->metadb_id)
         sv->metadb_id = must_strdup(r->metadb_id);
     sv->cm_epoch = r->cm_epoch;

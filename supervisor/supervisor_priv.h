@@ -128,7 +128,7 @@ struct unit *unit_by_nonce(struct supervisor *sv, const char *nonce);
 struct unit *unit_new(struct supervisor *sv, const char *id);
 void unit_free(struct unit *u);
 void unit_tick(struct unit *u, struct mono now); /* one step of the matrix */
-void unit_forget(struct supervisor *sv, const char *id);
+void unit_forget(struct supervisor *sv, const char *id, bool removed);
 void unit_clear_dir(const char *dir); /* all but its logs */
 const Oms__Directive *unit_directive(const struct unit *u);
 /* A newer directive is in place: restart, hand over or stop follows from it. */

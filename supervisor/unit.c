@@ -216,9 +216,24 @@ void unit_clear_dir(const char *dir)
     (void)nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS); /* absent: nothing to clear */
 }
 
-/* CM has removed a component: its directive goes, and what it wrote except its logs. What an orphan
- * wrote stays: that CM does not know it may be CM's loss of memory. */
-void unit_forget(struct supervisor *sv, const char *id)
+static int remove_any(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st, (void)at;
+    if (type == FTW_DP ? rmdir(path) : unlink(path))
+        log_event(LOG_WARN, "component.remains", "cannot remove '%s'", path);
+    return 0;
+}
+
+/* The directory itself, with the logs that unit_clear_dir leaves. */
+static void remove_logs(const char *dir)
+{
+    (void)nftw(dir, remove_any, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* CM has removed a component: its directive goes, and what it wrote except its logs. One
+ * that a person removed leaves nothing at all. What an orphan wrote stays: that CM does not know it
+ * may be CM's loss of memory. */
+void unit_forget(struct supervisor *sv, const char *id, bool removed)
 {
     for (size_t i = 0; i < sv->units.n; i++) {
         struct unit *u = sv->units.at[i];
@@ -229,8 +244,10 @@ void unit_forget(struct supervisor *sv, const char *id)
         bool known = d && d->spec->kind && *d->spec->kind && u->goal == GOAL_STOP;
 
         log_event(LOG_INFO, "component.forgotten", "id=%s%s", id, known ? "" : " (files stay)");
-        if (known)
+        if (removed || known)
             unit_clear_dir(u->dir);
+        if (removed)
+            remove_logs(u->dir);
         component_drop_parked(u);
         unit_free(u);
         sv->units.at[i] = sv->units.at[--sv->units.n];

@@ -162,6 +162,24 @@ static bool has_failed_check(const Oms__TaskOutcome *outcome)
     return false;
 }
 
+/* One document: the outcome is an object in it, not a text that holds another document. */
+static void put_test_json(struct cli *c, const Oms__TaskResult *r, const Oms__TaskOutcome *outcome)
+{
+    buf_str(&c->out, "{\"state\": ");
+    pbtext_format_string(cli_or(r->state, ""), &c->out);
+    buf_str(&c->out, ",\n \"result\": ");
+    if (outcome)
+        pbtext_format_json(&outcome->base, PBTEXT_EMPTY, &c->out);
+    else
+        buf_str(&c->out, "null");
+    buf_str(&c->out, ",\n \"error\": ");
+    if (r->error)
+        pbtext_format_json(&r->error->base, PBTEXT_EMPTY, &c->out);
+    else
+        buf_str(&c->out, "null");
+    buf_str(&c->out, "}\n");
+}
+
 enum cli_exit cli_datasource_test(struct cli *c)
 {
     Oms__TaskResult *r;
@@ -176,7 +194,7 @@ enum cli_exit cli_datasource_test(struct cli *c)
                                        &oms__task_outcome__descriptor, &c->arena, &m, &c->e))
         outcome = (Oms__TaskOutcome *)m;
     if (c->output == OUTPUT_JSON) {
-        cli_print_message(c, &r->base);
+        put_test_json(c, r, outcome);
     } else if (outcome) {
         put_outcome(c, outcome);
     } else if (r->result) {

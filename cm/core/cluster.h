@@ -53,7 +53,8 @@ struct host {
     char accepted[ID_TEXT_MAX];  /* the last that came back */
     struct mono duplicate_until; /* no new work before (C7) */
     VEC(struct orphan) orphans;
-    VEC(char *) forget; /* reported, unknown here and not running */
+    VEC(char *) forget;  /* reported, unknown here and not running */
+    VEC(char *) removed; /* a person removed them, and the host still reports them */
 };
 
 enum want { WANT_INIT, WANT_RUN, WANT_PAUSE, WANT_RELEASE, WANT_FINISH, WANT_COUNT };

@@ -1,7 +1,10 @@
 /* Projects: creation with everything that is refused at once, and removal. */
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cm/core/cycle.h"
+#include "common/base/check_table.h"
 #include "common/scope/scope.h"
 
 static bool check_scope(const Oms__ObjectScope *o, struct arena *a, struct err *e)
@@ -20,6 +23,58 @@ static bool check_scope(const Oms__ObjectScope *o, struct arena *a, struct err *
     return scope_compile(&src, a, &s, e);
 }
 
+/* --- ids of checks ------------------------------------------------------------------------------
+ */
+
+#define CHECK_ID(id) id,
+static const char *const check_ids[] = {CHECK_TABLE(CHECK_ID)};
+#undef CHECK_ID
+#define ID_MAX 64
+
+/* How many characters must be put in, taken out or changed. */
+static size_t distance(const char *a, const char *b)
+{
+    size_t row[ID_MAX + 1], n = strlen(b);
+
+    for (size_t j = 0; j <= n; j++)
+        row[j] = j;
+    for (size_t i = 0; a[i]; i++) {
+        size_t corner = row[0]++;
+
+        for (size_t j = 0; j < n; j++) {
+            size_t least = corner + (a[i] != b[j]);
+
+            least = row[j] + 1 < least ? row[j] + 1 : least;
+            least = row[j + 1] + 1 < least ? row[j + 1] + 1 : least;
+            corner = row[j + 1];
+            row[j + 1] = least;
+        }
+    }
+    return row[n];
+}
+
+static bool check_skipped(const Oms__ProjectFile *f, struct err *e)
+{
+    for (size_t i = 0; i < f->n_skip_checks; i++) {
+        const char *id = text_or_empty(f->skip_checks[i]), *nearest = check_ids[0];
+        size_t best = SIZE_MAX;
+
+        for (size_t k = 0; k < ARRAY_LEN(check_ids) && best > 0; k++) {
+            size_t far = distance(id, check_ids[k]);
+
+            if (far < best) {
+                best = far;
+                nearest = check_ids[k];
+            }
+        }
+        if (best > 0)
+            return err_set(e, ERR_INVALID,
+                           "skip_checks[%zu]: there is no check '%s'; the nearest is '%s'", i + 1,
+                           id, nearest);
+    }
+    return true;
+}
+
 static bool check_project(const struct cycle *y, const Oms__ProjectFile *f, struct err *e)
 {
     if (!f)
@@ -28,7 +83,7 @@ static bool check_project(const struct cycle *y, const Oms__ProjectFile *f, stru
         return false;
     if (!text_is(f->where, ""))
         return err_set(e, ERR_UNSUPPORTED, "where: row filters are not supported yet");
-    if (!text_is(f->columns, ""))
+    if (f->n_columns > 0)
         return err_set(e, ERR_UNSUPPORTED, "columns: column selection is not supported yet");
     if (cluster_project(y->c, f->name))
         return err_set(e, ERR_EXISTS, "there is a project '%s' already", f->name);
@@ -42,7 +97,7 @@ static bool check_project(const struct cycle *y, const Oms__ProjectFile *f, stru
         return err_set(e, ERR_INVALID, "source and target are both '%s'", f->source);
     if (!f->objects || f->objects->n_include == 0)
         return err_set(e, ERR_INVALID, "objects.include: at least one pattern is needed");
-    return check_scope(f->objects, y->a, e);
+    return check_skipped(f, e) && check_scope(f->objects, y->a, e);
 }
 
 void command_project_create(struct cycle *y, const struct cluster_event *ev)

@@ -46,6 +46,13 @@ void component_free(struct component *x)
 
 void component_remove(struct cycle *y, struct component *x)
 {
+    struct host *h = cluster_host(y->c, x->host);
+
+    if (h) {
+        char *id = must_strdup(x->named.key);
+
+        vec_push(&h->removed, id);
+    }
     cycle_remove(y, "component", x->named.key);
     named_drop(&y->c->components, &x->named);
     component_free(x);

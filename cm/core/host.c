@@ -33,6 +33,9 @@ void host_free(struct host *h)
     for (size_t i = 0; i < h->forget.n; i++)
         free(h->forget.at[i]);
     vec_fini(&h->forget);
+    for (size_t i = 0; i < h->removed.n; i++)
+        free(h->removed.at[i]);
+    vec_fini(&h->removed);
     kept_fini(&h->identity);
     free(h->named.key);
     free(h);

@@ -124,6 +124,27 @@ static void find_missing(struct cycle *y, struct host *h, const Oms__HostReport 
     }
 }
 
+static bool is_reported(const Oms__HostReport *r, const char *id)
+{
+    for (size_t i = 0; i < r->n_components; i++)
+        if (text_is(r->components[i]->id, id))
+            return true;
+    return false;
+}
+
+static void drop_removed(struct host *h, const Oms__HostReport *r)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < h->removed.n; i++) {
+        if (is_reported(r, h->removed.at[i]))
+            h->removed.at[kept++] = h->removed.at[i];
+        else
+            free(h->removed.at[i]);
+    }
+    h->removed.n = kept;
+}
+
 static void drop_old_notes(struct host *h, const Oms__HostReport *r)
 {
     size_t kept = 0;
@@ -131,6 +152,7 @@ static void drop_old_notes(struct host *h, const Oms__HostReport *r)
     for (size_t i = 0; i < h->forget.n; i++)
         free(h->forget.at[i]);
     h->forget.n = 0;
+    drop_removed(h, r);
     for (size_t i = 0; i < h->orphans.n; i++) {
         bool there = false;
         for (size_t j = 0; j < r->n_components && !there; j++)

@@ -65,5 +65,8 @@ Oms__HostSyncReply *sync_reply(const struct cluster *c, const struct host *h, ui
     r->forget = arena_calloc(a, h->forget.n + 1, sizeof(char *));
     for (size_t i = 0; i < h->forget.n; i++)
         r->forget[r->n_forget++] = h->forget.at[i];
+    r->removed = arena_calloc(a, h->removed.n + 1, sizeof(char *));
+    for (size_t i = 0; i < h->removed.n; i++)
+        r->removed[r->n_removed++] = h->removed.at[i];
     return r;
 }

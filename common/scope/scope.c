@@ -46,6 +46,23 @@ static int rename_cmp(const void *a, const void *b)
     return strcmp(x->table ? x->table : "", y->table ? y->table : "");
 }
 
+/* A pattern that names a system's database would match nothing: never what was meant. */
+static bool check_no_system(const struct entry *en, const struct pattern *p)
+{
+    char name[80];
+    size_t n = 0;
+
+    while (n < p->db.n && n + 1 < sizeof name && p->db.items[n].kind == GLOB_CHAR &&
+           p->db.items[n].c < 0x80) {
+        name[n] = (char)p->db.items[n].c;
+        n++;
+    }
+    name[n] = '\0';
+    if (n < p->db.n || !is_system(name))
+        return true;
+    return entry_refuse(en, en->text, "a database of a user: those of the system are never moved");
+}
+
 static bool compile_patterns(const char *list, const char *const *texts, size_t n,
                              struct arena *arena, struct pattern **out, struct err *e)
 {
@@ -55,7 +72,8 @@ static bool compile_patterns(const char *list, const char *const *texts, size_t 
         struct entry en = {
             .list = list, .number = i + 1, .part = "", .text = texts[i], .arena = arena, .e = e};
 
-        if (!pattern_parse(&en, &patterns[i]))
+        if (!pattern_parse(&en, &patterns[i]) ||
+            (strcmp(list, "objects.include") == 0 && !check_no_system(&en, &patterns[i])))
             return false;
     }
     *out = patterns;

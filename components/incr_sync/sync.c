@@ -91,8 +91,8 @@ static bool take_over(struct sync *s, struct err *e)
 
     if (store_peer_find(s->c, s->spec->fixed->store_id, &peer))
         p.store_epoch = peer.epoch;
-    if (!s->endpoint->target->takeover(&p, &s->claim, e))
-        return err_wrap(e, "take over task '%s'", s->spec->task);
+    if (!s->endpoint->target->takeover(&p, &s->claim, e)) /* it names the task */
+        return false;
     return start_load(s, e);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include "common/pbtext/pbtext.h"
 #include "components/task/task.h"
 
 #define STORE_MIN_BYTES (256ull << 20)
@@ -152,7 +153,11 @@ static void check_scope(struct precheck *p)
     item.remedy = "correct the project's objects, or grant SELECT on the tables";
     task_check(t, &item);
     if (!scope_check_collisions(t->scope, (const char *const(*)[2])pairs, p->n, &e))
-        task_check_error(t, "scope.collision", "", false, "give them different names", &e);
+        task_check(t, &(struct check_item){.id = "scope.collision",
+                                           .object = "",
+                                           .verdict = CHECK_FAILED,
+                                           .reason = e.message,
+                                           .remedy = "give them different names"});
 }
 
 static bool check_tables(struct precheck *p, struct err *e)
@@ -160,6 +165,7 @@ static bool check_tables(struct precheck *p, struct err *e)
     struct check_scope scope = {task_has_table, task_has_db, p->t};
 
     if (!checks_objects(p->source, &scope, task_check_sink, p->t, e) ||
+        !checks_trigger_rights(p->source, p->target, &scope, task_check_sink, p->t, e) ||
         !task_tables(p->t, p->source, &p->tables, &p->n, e))
         return false;
     check_scope(p);
@@ -179,8 +185,9 @@ static bool check_tables(struct precheck *p, struct err *e)
 static void check_disk(struct precheck *p)
 {
     struct statvfs fs;
-    const Oms__StoreOptions *o = p->t->fixed->store;
-    uint64_t wanted = o && o->has_retention_bytes ? o->retention_bytes : 0;
+    Oms__StoreOptions none = OMS__STORE_OPTIONS__INIT;
+    const Oms__StoreOptions *given = p->t->fixed->store ? p->t->fixed->store : &none;
+    Oms__StoreOptions *o = (Oms__StoreOptions *)pbtext_copy(&given->base, &p->t->arena);
     struct check_item item = {.id = "store.disk",
                               .object = "",
                               .may_skip = true,
@@ -193,6 +200,8 @@ static void check_disk(struct precheck *p)
         task_check(p->t, &item);
         return;
     }
+    pbtext_fill_standard(&o->base, &p->t->arena);
+    uint64_t wanted = o->retention_bytes;
     uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
     item.verdict = free_bytes < STORE_MIN_BYTES ? CHECK_FAILED
                    : free_bytes < wanted        ? CHECK_WARNING

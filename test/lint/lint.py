@@ -243,6 +243,16 @@ def check_sleeps():
                 yield f"{f}:{n}: a test does not sleep to wait"
 
 
+def check_precheck_ids():
+    pattern = re.compile(r'"((?:source|target|pair|table|object|scope|store)\.[a-z_.]+)"')
+    table = set(pattern.findall(read("common/base/check_table.h")))
+    used = set()
+    for f in tracked("components/endpoint/mysql/checks*.c", "components/task/*.c"):
+        used |= set(pattern.findall(read(f)))
+    for name in sorted(used ^ table):
+        yield f"common/base/check_table.h: '{name}' is {'not in the table' if name in used else 'used by no check'}"
+
+
 def folders_with_code():
     found = set()
     for f in product():

@@ -44,6 +44,11 @@ bool checks_table(struct session *s, const struct table_def *t, const struct che
 /* Version, writability, privileges, KILL of an own session. `dbs`: databases on the target. */
 bool checks_target(const struct endpoint_address *a, struct session *s, const char *const *dbs,
                    size_t n, check_sink *sink, void *arg, struct err *e) MUST_CHECK;
+/* May the user create the scope's triggers in their definers' names at the handover? Asked only
+ * where the source has any. */
+bool checks_trigger_rights(struct session *source, struct session *target,
+                           const struct check_scope *scope, check_sink *sink, void *arg,
+                           struct err *e) MUST_CHECK;
 /* One table on the target for a table of the source: is it there, empty, without triggers? Sets
  * *exists. Its shape is the caller's to compare. */
 bool checks_target_table(struct session *s, const struct table_def *source, const char *db,

@@ -295,3 +295,62 @@ bool checks_target_table(struct session *s, const struct table_def *source, cons
                    "table '%s.%s' on the target has triggers: it must not act by itself", db, name);
     return check_empty(&c, label, db, name, e);
 }
+
+/* --- what the handover needs --------------------------------------------------------------------
+ */
+
+static bool any_trigger(struct session *source, const struct check_scope *scope, bool *any,
+                        struct err *e)
+{
+    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
+
+    *any = false;
+    if (!session_query(source,
+                       "SELECT DISTINCT EVENT_OBJECT_SCHEMA, EVENT_OBJECT_TABLE"
+                       " FROM information_schema.TRIGGERS",
+                       &res, e))
+        return err_wrap(e, "look for triggers");
+    for (MYSQL_ROW row; !*any && (row = mysql_fetch_row(res));)
+        *any = scope->table(scope->arg, row[0], row[1]);
+    return true;
+}
+
+static bool has_one_of(const struct checker *c, const char *const *rights, bool *has, struct err *e)
+{
+    for (*has = false; *rights && !*has; rights++)
+        if (!check_privilege(c, *rights, NULL, has, e))
+            return false;
+    return true;
+}
+
+bool checks_trigger_rights(struct session *source, struct session *target,
+                           const struct check_scope *scope, check_sink *sink, void *arg,
+                           struct err *e)
+{
+    static const char *const definer[] = {"SET USER", "SET_USER_ID", "SET_ANY_DEFINER", "SUPER",
+                                          NULL};
+    static const char *const super[] = {"SUPER", NULL};
+    struct checker c = {target, sink, arg};
+    char trusts[8] = "";
+    bool any, found, may_name, is_super;
+
+    if (!any_trigger(source, scope, &any, e))
+        return false;
+    if (!any)
+        return true;
+    if (!has_one_of(&c, definer, &may_name, e) || !has_one_of(&c, super, &is_super, e) ||
+        !session_value(target,
+                       "SELECT @@global.log_bin_trust_function_creators OR NOT @@global.log_bin",
+                       trusts, sizeof trusts, &found, e))
+        return err_wrap(e, "look for the rights that triggers need");
+    bool logged = is_super || strcmp(trusts, "1") == 0;
+    const char *fine = may_name && logged ? "triggers may be created at the handover"
+                                          : "release --finish would fail for triggers:";
+    check_tell(&c, "target.trigger_rights", "", may_name && logged ? CHECK_OK : CHECK_WARNING, true,
+               "GRANT SET USER ON *.* to the user and SET GLOBAL log_bin_trust_function_creators=1 "
+               "before release --finish; or run the statements it prints yourself",
+               "%s%s%s", fine,
+               may_name ? "" : " no right to name their definers (SET USER or SUPER);",
+               logged ? "" : " no SUPER and log_bin_trust_function_creators is OFF");
+    return true;
+}

@@ -100,10 +100,24 @@ static void row_filters_and_column_selection_are_refused(void **state)
     assert_int_equal(e.code, ERR_UNSUPPORTED);
     assert_non_null(strstr(e.message, "where"));
     draft_init(&d);
-    d.f.columns = (char *)"id";
+    d.f.columns = (char *[]){(char *)"id"};
+    d.f.n_columns = 1;
     e = create(*state, &d);
     assert_int_equal(e.code, ERR_UNSUPPORTED);
     assert_non_null(strstr(e.message, "columns"));
+}
+
+static void a_check_to_skip_must_exist(void **state)
+{
+    struct draft d;
+
+    draft_init(&d);
+    d.f.skip_checks = (char *[]){(char *)"store.disk", (char *)"stor.disc"};
+    d.f.n_skip_checks = 2;
+    struct err e = create(*state, &d);
+    assert_int_equal(e.code, ERR_INVALID);
+    assert_non_null(strstr(e.message, "skip_checks[2]"));
+    assert_non_null(strstr(e.message, "the nearest is 'store.disk'"));
 }
 
 static void names_are_small_letters_digits_and_hyphens(void **state)
@@ -330,6 +344,7 @@ int main(void)
         TEST(a_bad_pattern_is_refused_with_its_place),
         TEST(unknown_data_sources_are_refused_by_name),
         TEST(source_and_target_must_differ),
+        TEST(a_check_to_skip_must_exist),
         TEST(row_filters_and_column_selection_are_refused),
         TEST(names_are_small_letters_digits_and_hyphens),
         TEST(a_refused_command_changes_nothing),
