@@ -48,7 +48,6 @@
     X("table.key")                     \
     X("table.period")                  \
     X("table.select")                  \
-    X("target.cascades")               \
     X("target.collation")              \
     X("target.connect")                \
     X("target.events")                 \
