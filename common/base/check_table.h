@@ -48,6 +48,7 @@
     X("table.key")                     \
     X("table.period")                  \
     X("table.select")                  \
+    X("target.cascades")               \
     X("target.collation")              \
     X("target.connect")                \
     X("target.events")                 \
