@@ -125,11 +125,15 @@ static void system_databases_never_match(void **state)
 {
     struct fixture *f = *state;
 
-    assert_true(compile(f, LIST("*.*", "oms_meta.*", "mysql.user"), NULL, NULL));
+    assert_true(compile(f, LIST("*.*", "oms_met?.*", "m*l.user"), NULL, NULL));
     assert_false(scope_has(f->s, "oms_meta", "fence"));
     assert_false(scope_has(f->s, "mysql", "user"));
     assert_false(scope_has(f->s, "INFORMATION_SCHEMA", "tables"));
+    assert_false(scope_has(f->s, "oms_heartbeat", "beat"));
     assert_false(scope_may_have_db(f->s, "sys"));
+    assert_refused(f, LIST("a.b", "oms_meta.*"), NULL, NULL, "objects.include[2], column 1");
+    assert_refused(f, LIST("MySQL.user"), NULL, NULL, "those of the system");
+    assert_true(compile(f, LIST("*.*"), LIST("mysql.*"), NULL)); /* said twice, and right */
 }
 
 static void many_stars_are_matched_in_little_time(void **state)
