@@ -22,14 +22,15 @@ LOG = {"mariadb": ["--innodb-log-file-size=64M"], "mysql": []}
 class Watch(threading.Thread):
     """Reads the target all the time, each time in one snapshot; what it finds wrong is kept."""
 
-    def __init__(self, target, db):
+    def __init__(self, target, db, strict=False):
         super().__init__(daemon=True)
+        self.strict = strict
         self.target, self.db, self.floor, self.looks, self.error, self.done = target, db, {}, 0, None, threading.Event()
 
     def run(self):
         while not self.done.wait(0.05):
             try:
-                self.floor = torn(self.target, self.db, self.floor)
+                self.floor = torn(self.target, self.db, self.floor, self.strict)
                 self.looks += 1
             except AssertionError as e:
                 self.error = e
@@ -63,7 +64,8 @@ class Servers:
 
 
 class Chaos:
-    def __init__(self, servers, seed, work=None, faults=None, say=print):
+    def __init__(self, servers, seed, work=None, faults=None, say=print, consistency=None):
+        self.consistency = consistency
         self.servers, self.seed, self.say = servers, seed, say
         self.source, self.target = servers.source, servers.target
         self.rnd = random.Random(seed)
@@ -191,7 +193,10 @@ class Chaos:
         self.target.sql("DROP DATABASE IF EXISTS oms_meta")
         self.work.create()
         self.hand = Hand(self.dir, self.source, self.target, self.db, self.to, wires)
-        self.hand.incremental.fixed["incremental"] = {"slots": self.rnd.choice([1, 2, 4, 8]), "group": self.rnd.choice([1, 3, 50, 200])}
+        self.hand.incremental.fixed["incremental"] = {"slots": self.rnd.choice([1, 2, 4, 8]), "group": self.rnd.choice([1, 3, 50, 200]),
+                                                      "consistency": self.rnd.choice(["by-keys", "by-keys", "strict"])}
+        if self.consistency:
+            self.hand.incremental.fixed["incremental"]["consistency"] = self.consistency
         self.hand.full.fixed["full"] = {"workers": self.rnd.choice([1, 2, 4]), "chunk_target_ms": self.rnd.choice([50, 500])}
         self.hand.task("schema")
         self.hand.store.start()
@@ -213,7 +218,7 @@ class Chaos:
             self.fault(name)
         consistent = []
         self.hand.until(lambda: consistent or self._consistent(consistent), 120, "the consistent point")
-        self.watch = Watch(self.target, self.to)
+        self.watch = Watch(self.target, self.to, self.hand.incremental.fixed["incremental"]["consistency"] == "strict")
         self.watch.start()
         for name in [self.rnd.choice(self.names) for _ in range(faults)]:
             until = self.rnd.uniform(0, pause)

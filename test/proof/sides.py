@@ -63,8 +63,9 @@ def check_model(work, server, db):
     torn(server, db)
 
 
-def torn(server, db, floor=None):
-    """One snapshot in which every promise is checked; the writers' numbers, which must never fall below `floor`."""
+def torn(server, db, floor=None, strict=False):
+    """One snapshot in which every promise is checked; the writers' numbers, which must never fall below `floor`. strict: what a
+    transaction saw on the source is there before it, whoever wrote it."""
     connection = server.connect(db)
     try:
         with connection.cursor() as c:
@@ -76,10 +77,16 @@ def torn(server, db, floor=None):
             c.execute("SELECT s.w, s.n, (SELECT COUNT(*) FROM journal j WHERE j.w=s.w), (SELECT COALESCE(MAX(n),0) FROM journal j WHERE j.w=s.w),"
                       " (SELECT COUNT(*) FROM tally t WHERE t.w=s.w), (SELECT COALESCE(SUM(amount),0) FROM tally t WHERE t.w=s.w) FROM seqs s")
             rows = c.fetchall()
+            c.execute("SELECT j.w, j.n, j.what FROM journal j JOIN seqs s ON j.w=s.w AND j.n=s.n")
+            last = c.fetchall()
     finally:
         connection.close()
+    there = {r[0]: r[1] for r in rows}
+    for w, n, seen in last if strict else ():
+        for other, needs in (map(int, part.split("=")) for part in seen.split(",")):
+            assert there[other] >= needs, f"transaction {n} of writer {w} saw {needs} of writer {other}, the target has {there[other]}"
     for w, n, count, top, tally, raised in rows:
         seen = (n, count, top, tally, int(raised))
         assert seen == (n, n, n, n // 5 * 2, max(0, (n - 2) // 5)), f"writer {w} is torn: number, rows, last, tallies, raised = {seen}"
         assert n >= (floor or {}).get(w, 0), f"writer {w} went back from {floor[w]} to {n}"
-    return {r[0]: r[1] for r in rows}
+    return there

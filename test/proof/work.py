@@ -174,8 +174,9 @@ class Writer(threading.Thread):
 
     def sign(self, after):
         w, n = self.number, after.n
+        seen = self.execute("SELECT GROUP_CONCAT(w, '=', n ORDER BY w) FROM seqs")[0][0]  # what was committed before
         self.execute(f"UPDATE seqs SET n=n+1 WHERE w={w}")
-        self.execute(f"INSERT INTO journal VALUES ({w},{n},'w{w}n{n}')")
+        self.execute(f"INSERT INTO journal VALUES ({w},{n},'{seen}')")
         if n % 5 == 0:
             self.execute(f"INSERT INTO tally (w,n,amount) VALUES ({w},{n},0),({w},{n},0)")
         elif n % 5 == 2 and n > 5:

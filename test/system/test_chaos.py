@@ -86,6 +86,10 @@ def test_two_incremental_writers_and_sleepers_leave_one_writer(servers):
     Chaos(servers, seed(), faults=["second", "zombie"]).run(copy_faults=1, faults=6, pause=0.5)
 
 
+def test_in_strict_order_what_a_transaction_saw_is_there_before_it(servers):
+    Chaos(servers, seed(), {"per_second": 100}, ["kill_incremental", "lose_commits", "cut"], consistency="strict").run(copy_faults=1, faults=6)
+
+
 def test_a_table_whose_name_needs_quotes_is_followed_from_its_own_begin(servers, by_hand):
     """A change between the copy's common begin and the begin of this table is in the copy, and may not be done twice."""
     hand = by_hand("CREATE TABLE `a.b``c` (id INT PRIMARY KEY, v INT)", "INSERT INTO `a.b``c` VALUES (1,1)")
