@@ -38,7 +38,8 @@ class Lab:
 
     def __init__(self, args, directory):
         self.runs, self.scale, self.idle_seconds = args.runs, args.scale, args.idle_seconds
-        self.incremental = dict(o.split("=", 1) for o in args.incremental)
+        options = dict(o.split("=", 1) for o in args.incremental)
+        self.incremental = {k: int(v) if v.isdigit() else v for k, v in options.items()}
         self.bin = os.path.abspath(os.environ.get("OMS_BIN", "build/bin"))
         self.dir = directory
         self.skip = Skipped
