@@ -71,7 +71,7 @@ class Chaos:
         self.rnd = random.Random(seed)
         self.dir = os.path.join(servers.dir, f"run-{seed}")
         self.db, self.to = f"s{seed}", f"d{seed}"
-        self.work = Work(self.source, self.db, seed, **{"switches": ["cascade"] if self.source.kind == "mariadb" else [], **(work or {})})
+        self.work = Work(self.source, self.db, seed, **{"switches": ["cascade", "xa"] if self.source.kind == "mariadb" else [], **(work or {})})
         self.names = faults or list(self.FAULTS)
         self.counts = {}
 
