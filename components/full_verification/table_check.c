@@ -4,8 +4,10 @@
  * count.
  */
 #include <inttypes.h>
+#include <string.h>
 
 #include "common/log/log.h"
+#include "components/convert/translate.h"
 #include "components/full_verification/verification_priv.h"
 
 #define CHUNK_ROWS 20000
@@ -155,6 +157,36 @@ static bool check_range(struct checker *k, struct check_table *t, struct key_ran
     return agree || look_close(k, t, range, e);
 }
 
+/* Do both sides put the keys in one order? Between families text gets another collation, and a
+ * range would then hold other rows on the target. */
+static bool same_order(const struct checker *k, const struct check_table *t)
+{
+    enum convert_way way = convert_way_of(k->v->source_at.kind, k->v->target_at.kind);
+    const struct key_def *key = &t->def->keys[t->def->row_key];
+    char name[64];
+
+    for (uint16_t i = 0; i < key->n_parts; i++) {
+        const char *collation = t->def->columns[key->parts[i].column].collation;
+        if (strcmp(convert_collation(collation, way, name, NULL), collation) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* All of it in one range, which no order cuts. */
+static bool check_uncut(struct checker *k, struct check_table *t, struct err *e)
+{
+    struct key_range all = {{NULL, 0}, {NULL, 0}};
+    struct digest first = {0};
+    bool agree = false, moved;
+
+    if (!digests_agree(k, t, all, &agree, &moved, &first, e))
+        return false;
+    atomic_fetch_add(&t->rows_done, first.rows);
+    t->tally.rows += first.rows;
+    return agree || compare_rows(k, t, all, e);
+}
+
 /* The last range is open at the end, so that rows that only the target has are seen too. */
 static bool check_keyed(struct checker *k, struct check_table *t, struct err *e)
 {
@@ -162,6 +194,8 @@ static bool check_keyed(struct checker *k, struct check_table *t, struct err *e)
     struct buf lo, hi;
     bool done = false, ok = true;
 
+    if (!same_order(k, t))
+        return check_uncut(k, t, e);
     buf_init(&lo, 1u << 20);
     buf_init(&hi, 1u << 20);
     while (ok && !done) {

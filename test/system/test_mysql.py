@@ -102,3 +102,24 @@ def fill_small(server, db):
             f"INSERT INTO sessions VALUES (UNHEX(REPEAT('{n:02d}', 16)), {n}, '2024-01-01 00:00:00.125', 0x00{n:02d})",
             "INSERT INTO audit VALUES ('2024-01-01', 'u', 'w', 0.5)")
     server.sql(f"INSERT INTO `{db}`.accounts VALUES (1, 1000)", f"INSERT INTO `{db}`.ledger VALUES (1, 0)")
+
+
+def test_keys_that_order_otherwise_on_the_target_are_compared_all_the_same(lab, make_case, mysql):
+    rnd = random.Random(5)
+    keys = {"".join(chr(rnd.choice([rnd.randint(0x20, 0x7e), rnd.randint(0xa1, 0x2af), rnd.randint(0x2000, 0x2bff),
+                                    rnd.randint(0x1f300, 0x1fad0)])) for _ in range(4)).rstrip() + f"~{n}" for n in range(24000)}
+    case = make_case(source=mysql)
+    case.sql("CREATE TABLE words (w VARCHAR(40) PRIMARY KEY, n INT, KEY (n))")
+    connection = mysql.connect(case.db)
+    with connection.cursor() as c:
+        c.executemany("INSERT INTO words VALUES (%s, %s)", [(k, i) for i, k in enumerate(sorted(keys))])
+    connection.close()
+    case.start()
+    case.wait_caught_up(60)
+    case.sql("UPDATE words SET n = n + 1 WHERE n % 3 = 0", "DELETE FROM words WHERE n % 7 = 0")
+    case.wait_applied(60)
+    order = "CAST(w AS BINARY)"
+    assert mysql.contents(f"{case.db}.words", order) == lab.target.contents(f"{case.to}.words", order)
+    assert case.verify() == {"words": "equal"}
+    case.target_sql("UPDATE words SET n = -5 ORDER BY n LIMIT 1")
+    assert case.verify() == {"words": "different"}
