@@ -38,7 +38,7 @@ class Oms:
     def add_datasource(self, name, server, user="oms", password="oms-password"):
         path = os.path.join(self.dir, name + ".yaml")
         with open(path, "w") as f:
-            f.write(f"name: {name}\nkind: {getattr(server, "kind", "mariadb")}\nhost: 127.0.0.1\nport: {server.port}\nuser: {user}\n"
+            f.write(f"name: {name}\nkind: {getattr(server, 'kind', 'mariadb')}\nhost: 127.0.0.1\nport: {server.port}\nuser: {user}\n"
                     f"password_env: OMS_PASSWORD\ntls: \"off\"\n")
         return self.run("datasource", "add", "-f", path, env={"OMS_PASSWORD": password})
 
