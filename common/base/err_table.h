@@ -85,6 +85,11 @@
     X(TARGET_CONFLICT, STOP, "the target already has a row that the source's row collides with",   \
       "the target was not empty, or somebody else writes to it",                                   \
       "remove the colliding rows, or empty the table, and resume the project")                     \
+    X(TARGET_TXN_LIMIT, STOP,                                                                      \
+      "a transaction of the source is larger than the target takes in one",                        \
+      "the target's max_binlog_cache_size is smaller than the transaction",                        \
+      "raise max_binlog_cache_size on the target and resume, or create the project with "          \
+      "incremental.huge_transaction: split")                                                       \
     X(TARGET_CHANGED, STOP, "the target's address leads to another server than before",            \
       "the target failed over, was restored, or the address was changed",                          \
       "verify the data on that server; then empty target_uuid of the task in oms_meta.fence "      \

@@ -233,6 +233,7 @@ struct conflict {
     int error;             /* the server's number; 0 = the count was wrong */
     const char *text;      /* the server's */
     bool can_win;          /* FIX_SOURCE_WINS is possible: the same row key, and nothing else */
+    bool of_row;           /* the row is the cause, not the server's state */
     bool third;            /* it was tried: another row holds a unique value of the image */
     const char *row;       /* the target's row under the row key, for people; "" = there is none */
     const char *image_row; /* the same under the after image's key, where that is another one */
@@ -245,10 +246,18 @@ struct skipped { /* oms_meta.skipped: a change that was left out */
 /* FIX_SKIP: fills *record, whose strings live until the next call. */
 typedef enum conflict_fix conflict_decide(void *arg, const struct conflict *x,
                                           struct skipped *record);
+struct split_mark { /* oms_meta.split: a source transaction that takes several of the target's (E1)
+                     */
+    struct txn_id id;
+    uint64_t changes; /* of its first so many are committed */
+    bool over;
+};
 struct slot_commit {                  /* what goes into the same target transaction as the rows */
     const struct txn_set *low, *done; /* NULL: leave as they are */
     const struct chunk *chunk;        /* full copy: this node becomes DONE; or NULL */
     const struct table_pos *pos;      /* or NULL */
+    const struct split_mark *split;   /* or NULL */
+    bool late_sets;                   /* apply_end: low and done were not known at the begin */
     conflict_decide *decide;          /* NULL: every conflict is FIX_NONE */
     void *decide_arg;
     bool (*turn)(void *arg); /* asked when COMMIT could be sent: may wait; false: roll back
@@ -293,6 +302,19 @@ struct target_ops {
      * only for errors that are not an outcome (ERR_FENCED, ERR_UNAVAILABLE after retries ...). */
     bool (*apply)(struct slot *s, const struct slot_commit *commit, const struct write *writes,
                   size_t n, struct apply_result *result, struct err *e);
+    /* The same with writes that come in pieces: begin (low and done, or late_sets at the end), any
+     * number of pieces, end; or abort. An outcome of a piece other than COMMITTED: everything since
+     * the begin is rolled back. ERR_TARGET_TXN_LIMIT: more than the target takes in one. */
+    bool (*apply_begin)(struct slot *s, const struct slot_commit *commit, struct err *e);
+    bool (*apply_piece)(struct slot *s, const struct slot_commit *commit,
+                        const struct write *writes, size_t n, struct apply_result *result,
+                        struct err *e);
+    bool (*apply_end)(struct slot *s, const struct slot_commit *commit, struct apply_result *result,
+                      struct err *e);
+    void (*apply_abort)(struct slot *s);
+    /* How far a split transaction is; not found: nothing of it is committed, or all of it. */
+    bool (*split_get)(struct claim *c, struct txn_id id, uint64_t *changes, bool *found,
+                      struct err *e);
     /* Full copy: the same with batches of inserted rows. `begin`, any number of `load`, `commit`.
      */
     bool (*load_begin)(struct slot *s, struct err *e);

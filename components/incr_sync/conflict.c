@@ -18,8 +18,26 @@ enum conflict_policy conflict_policy_of(const char *text)
     return text && strcmp(text, "skip-and-record") == 0 ? CONFLICT_SKIP : CONFLICT_STOP;
 }
 
-void conflict_choose(struct conflict_book *b, uint64_t at, enum conflict_fix fix)
+static bool is_about(const struct conflict_book *b, struct txn_id id)
 {
+    return b->id.origin == id.origin && b->id.seq == id.seq;
+}
+
+uint32_t conflict_round(const struct conflict_book *b, struct txn_id id)
+{
+    return is_about(b, id) ? b->round : 0;
+}
+
+void conflict_choose(struct conflict_book *b, struct txn_id id, uint64_t at, enum conflict_fix fix)
+{
+    if (!is_about(b, id)) {
+        b->id = id;
+        b->round = 0;
+        b->choices.n = 0;
+    }
+    b->round++;
+    if (fix == FIX_NONE)
+        return;
     for (size_t i = 0; i < b->choices.n; i++)
         if (b->choices.at[i].at == at) {
             b->choices.at[i].fix = fix;
@@ -44,20 +62,23 @@ void conflict_case_fini(struct conflict_case *c)
 }
 
 void conflict_case_begin(struct conflict_case *c, const struct source_txn *t,
+                         const struct txn_table *tables, uint32_t n_tables,
                          const struct write *writes, uint64_t first)
 {
     c->txn = t;
+    c->tables = tables;
+    c->n_tables = n_tables;
     c->writes = writes;
     c->first = first;
     c->skipped = c->overruled = 0;
     c->open = false;
 }
 
-static const struct sync_table *table_of(const struct source_txn *t, const struct write *w)
+static const struct sync_table *table_of(const struct conflict_case *c, const struct write *w)
 {
-    for (uint32_t k = 0; k < t->n_tables; k++)
-        if (t->tables[k].table->plan == w->table)
-            return t->tables[k].table;
+    for (uint32_t k = 0; k < c->n_tables; k++)
+        if (c->tables[k].table->plan == w->table)
+            return c->tables[k].table;
     return NULL;
 }
 
@@ -65,13 +86,13 @@ static enum conflict_fix wanted(const struct conflict_case *c, const struct conf
 {
     uint64_t at = c->first + x->at;
 
-    for (size_t i = 0; i < c->book->choices.n; i++)
+    for (size_t i = 0; is_about(c->book, c->txn->id) && i < c->book->choices.n; i++)
         if (c->book->choices.at[i].at == at && !x->third &&
             (x->can_win || c->book->choices.at[i].fix == FIX_SKIP))
             return c->book->choices.at[i].fix;
     if (c->policy == CONFLICT_SOURCE_WINS && x->can_win)
         return FIX_SOURCE_WINS;
-    return c->policy == CONFLICT_SKIP ? FIX_SKIP : FIX_NONE;
+    return c->policy == CONFLICT_SKIP && x->of_row ? FIX_SKIP : FIX_NONE;
 }
 
 static const char *reason(struct conflict_case *c, const struct conflict *x)
@@ -155,7 +176,7 @@ static void put_evidence(struct conflict_case *c, const struct conflict *x,
 enum conflict_fix conflict_ask(void *arg, const struct conflict *x, struct skipped *record)
 {
     struct conflict_case *c = arg;
-    const struct sync_table *t = table_of(c->txn, &c->writes[x->at]);
+    const struct sync_table *t = table_of(c, &c->writes[x->at]);
     enum conflict_fix fix = t ? wanted(c, x) : FIX_NONE;
 
     c->open = fix == FIX_NONE;

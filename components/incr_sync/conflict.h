@@ -24,15 +24,21 @@ struct conflict_choice {
     enum conflict_fix fix;
 };
 struct conflict_book {
+    struct txn_id id; /* whose choices these are */
+    uint32_t round;   /* how often a person answered about it */
     VEC(struct conflict_choice) choices;
 };
-void conflict_choose(struct conflict_book *b, uint64_t at, enum conflict_fix fix);
+/* FIX_NONE: only that it was answered. Choices about another transaction are forgotten. */
+void conflict_choose(struct conflict_book *b, struct txn_id id, uint64_t at, enum conflict_fix fix);
+uint32_t conflict_round(const struct conflict_book *b, struct txn_id id);
 
 #define CONFLICT_EVIDENCE 8000
 struct conflict_case { /* one group's conflicts; the worker's */
     enum conflict_policy policy;
     const struct conflict_book *book;
     const struct source_txn *txn;
+    const struct txn_table *tables;
+    uint32_t n_tables;
     const struct write *writes;
     uint64_t first; /* number of writes[0] within the transaction */
     /* what became of them */
@@ -48,6 +54,7 @@ void conflict_case_init(struct conflict_case *c, enum conflict_policy policy,
                         const struct conflict_book *book);
 void conflict_case_fini(struct conflict_case *c);
 void conflict_case_begin(struct conflict_case *c, const struct source_txn *t,
+                         const struct txn_table *tables, uint32_t n_tables,
                          const struct write *writes, uint64_t first);
 /* A conflict_decide; arg is the case. */
 enum conflict_fix conflict_ask(void *arg, const struct conflict *x, struct skipped *record);

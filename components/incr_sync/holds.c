@@ -231,9 +231,9 @@ void holds_conflict(struct sync *s, const struct worker *w)
     close_incident(s);
     s->hold.at = at;
     snprintf(s->hold.key, sizeof s->hold.key, "conflict:%s:%" PRIu64, txn_text(t->id, id), at);
-    if (s->hold.round > 0)
+    if (conflict_round(&s->carry->book, t->id) > 0)
         snprintf(s->hold.key, sizeof s->hold.key, "conflict:%s:%" PRIu64 ":%" PRIu32, id, at,
-                 s->hold.round);
+                 conflict_round(&s->carry->book, t->id));
     err_set_sys(&e, ERR_TARGET_CONFLICT, w->result.conflict_errno, "%s", evidence_of(w));
     component_incident(s->c, s->hold.key, err_name(ERR_TARGET_CONFLICT),
                        "the target does not take a transaction of the source; everything after "
@@ -252,15 +252,17 @@ static void conflict_step(struct sync *s)
     char choice[32];
 
     if (component_incident_choice(s->c, s->hold.key, choice, sizeof choice)) {
-        if (strcmp(choice, "source-wins") == 0)
-            conflict_choose(&s->book, s->hold.at, FIX_SOURCE_WINS);
-        else if (strcmp(choice, "skip") == 0)
-            conflict_choose(&s->book, s->hold.at, FIX_SKIP);
+        conflict_choose(&s->carry->book, window_held(s->window)->id, s->hold.at,
+                        strcmp(choice, "source-wins") == 0 ? FIX_SOURCE_WINS
+                        : strcmp(choice, "skip") == 0      ? FIX_SKIP
+                                                           : FIX_NONE);
         log_event(LOG_INFO, "incr_sync.answer", "%s: %s", s->hold.key, choice);
         close_incident(s);
-        s->hold.round++;
-        window_retry(s->window);
-    } else if (mono_cmp(clock_mono(), s->hold.retry_at) >= 0) {
+        if (window_held(s->window)->pipe)
+            s->again = true; /* its parts are gone */
+        else
+            window_retry(s->window);
+    } else if (!window_held(s->window)->pipe && mono_cmp(clock_mono(), s->hold.retry_at) >= 0) {
         s->hold.retry_at = mono_add_ms(clock_mono(), CONFLICT_RETRY_MS);
         window_retry(s->window);
     }
@@ -273,7 +275,6 @@ void holds_clear(struct sync *s)
 {
     close_incident(s);
     s->hold = (struct hold){0};
-    s->book.choices.n = 0;
 }
 
 bool holds_step(struct sync *s, struct err *e)

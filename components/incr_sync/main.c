@@ -29,7 +29,7 @@ static bool wait_until_ready(struct component *c)
     return false;
 }
 
-static bool incr_run(struct component *c, struct err *e)
+static bool claims(struct component *c, struct carry *carry, struct err *e)
 {
     struct backoff backoff = {0};
 
@@ -37,7 +37,7 @@ static bool incr_run(struct component *c, struct err *e)
         struct mono began = clock_mono();
         struct err why = ERR_INIT;
 
-        if (sync_run(c, &why)) {
+        if (sync_run(c, carry, &why)) {
             if (component_wait(c, COPY_LOOK_MS))
                 return true;
             continue;
@@ -56,6 +56,15 @@ static bool incr_run(struct component *c, struct err *e)
             return true;
     }
     return true;
+}
+
+static bool incr_run(struct component *c, struct err *e)
+{
+    struct carry carry = {0};
+    bool ok = claims(c, &carry, e);
+
+    vec_fini(&carry.book.choices);
+    return ok;
 }
 
 int main(int argc, char **argv)

@@ -13,16 +13,20 @@ static bool plan_open(struct sync *s, struct sync_table *t, struct err *e)
     return true;
 }
 
+bool plans_for_tables(struct sync *s, const struct txn_table *tables, uint32_t n, struct err *e)
+{
+    for (uint32_t k = 0; k < n; k++)
+        if (tables[k].use != USE_SKIP && !tables[k].table->plan &&
+            !plan_open(s, tables[k].table, e))
+            return false;
+    return true;
+}
+
 bool plans_for_group(struct sync *s, const struct window_group *g, struct err *e)
 {
-    for (size_t i = 0; i < g->txns.n; i++) {
-        const struct source_txn *t = g->txns.at[i];
-
-        for (uint32_t k = 0; k < t->n_tables; k++)
-            if (t->tables[k].use != USE_SKIP && !t->tables[k].table->plan &&
-                !plan_open(s, t->tables[k].table, e))
-                return false;
-    }
+    for (size_t i = 0; i < g->txns.n; i++)
+        if (!plans_for_tables(s, g->txns.at[i]->tables, g->txns.at[i]->n_tables, e))
+            return false;
     return true;
 }
 

@@ -71,6 +71,13 @@ void block_idle(void *budget, struct source_block *b)
     source_block_free(b);
 }
 
+void txn_give_back(struct budget *budget, struct source_txn *t)
+{
+    if (t->pipe)
+        txn_pipe_free(t->pipe, block_idle, budget);
+    source_txn_release(t, block_idle, budget);
+}
+
 static void push(struct store_reader *r, struct event *ev)
 {
     /* There is room for whatever may be in flight: see sync_priv.h. */
@@ -161,7 +168,7 @@ static bool send_position(struct store_reader *r, struct err *e)
 /* Waits until the block may be in memory. False: stop, or the stream broke meanwhile. */
 static bool make_room(struct store_reader *r, size_t n, struct err *e)
 {
-    if (intake_is_open(r->p.intake)) {
+    if (intake_is_open(r->p.intake) && !intake_is_piped(r->p.intake)) {
         budget_force(r->p.budget, n, 1);
         return true;
     }
@@ -189,7 +196,7 @@ static bool take_block(struct store_reader *r, const struct block_head *head, st
     if (!intake_block(r->p.intake, b, e)) {
         /* Half a block: its finished transactions are given up, they are delivered again. */
         for (size_t i = 0; i < b->txns.n; i++)
-            source_txn_release(b->txns.at[i], block_idle, r->p.budget);
+            txn_give_back(r->p.budget, b->txns.at[i]);
         intake_drop_open(r->p.intake, block_idle, r->p.budget);
         if (source_block_unref(b))
             block_idle(r->p.budget, b);
@@ -290,12 +297,15 @@ static void reader_main(void *arg)
     while (!stopping(r)) {
         struct err e = ERR_INIT;
 
+        bool piped;
+
         if (step(r, &e))
             continue;
+        piped = intake_is_piped(r->p.intake); /* half of it is with the target: the claim ends */
         disconnect(r);
         if (stopping(r))
             break;
-        if (err_class_of(e.code) != ERR_CLASS_RETRY) {
+        if (piped || err_class_of(e.code) != ERR_CLASS_RETRY) {
             r->err = e;
             push(r, &r->failed);
             return;

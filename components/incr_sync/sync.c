@@ -15,9 +15,6 @@
 #include "components/incr_sync/sync_priv.h"
 #include "components/transform/transform.h"
 
-#define PAUSE_FIRST_MS 100
-#define PAUSE_MAX_MS 5000
-
 /* --- what the intake asks (reader thread; only immutable facts) ----------------------------------
  */
 
@@ -75,7 +72,7 @@ static void release_txn(void *arg, struct source_txn *t)
 
     if (!s->closing && t->beat.us > s->beat_at.us) /* low has passed it */
         report_beat(s, t->beat);
-    source_txn_release(t, block_idle, s->budget);
+    txn_give_back(s->budget, t);
 }
 
 /* --- opening
@@ -109,14 +106,16 @@ static void make_core(struct sync *s)
                                .store_id = s->spec->fixed->store_id,
                                .fold_exact = fold_exact,
                                .arg = s,
-                               .txn_limit_bytes = TXN_LIMIT_BYTES,
+                               .pipe = txn_pipe_new,
+                               .put = txn_pipe_put,
+                               .txn_limit_bytes = PIECES_BYTES,
                                .barrier_bytes = BARRIER_BYTES,
                                .barrier_keys = BARRIER_KEYS};
     struct window_limits wl = {.slots = s->n_slots,
                                .group_txns = s->options->group,
                                .group_bytes = GROUP_BYTES,
                                .bulk_bytes = BULK_BYTES,
-                               .bytes = 2 * TXN_LIMIT_BYTES,
+                               .bytes = WINDOW_BYTES,
                                .txns = WINDOW_TXNS_MAX,
                                .scan_skips = SCAN_SKIPS,
                                .strict = strcmp(s->options->consistency, "strict") == 0};
@@ -138,7 +137,9 @@ static bool open_workers(struct sync *s, struct err *e)
         w->target = s->endpoint->target;
         w->events = s->events;
         w->gate = s->gate;
-        conflict_case_init(&w->conflicts, conflict_policy_of(s->options->conflict), &s->book);
+        conflict_case_init(&w->conflicts, conflict_policy_of(s->options->conflict),
+                           &s->carry->book);
+        w->sync = s;
         if (!worker_start(w, i, e))
             return false;
     }
@@ -170,7 +171,7 @@ static bool sync_open(struct sync *s, struct err *e)
     make_core(s);
     s->budget = budget_new(BLOCK_BUDGET_BYTES, BLOCK_BUDGET_ITEMS);
     /* Blocks that a half-read transaction forced in are beyond the budget's items. */
-    s->events = queue_new(BLOCK_BUDGET_ITEMS + s->n_slots + 16 + TXN_LIMIT_BYTES / 4096);
+    s->events = queue_new(BLOCK_BUDGET_ITEMS + s->n_slots + 16 + 2 * PIECES_BYTES / 4096);
     if (!open_workers(s, e))
         return false;
     component_error(s->c, NULL); /* what ended the last claim is over */
@@ -218,6 +219,7 @@ static void sync_close(struct sync *s)
     const struct target_ops *target = s->endpoint ? s->endpoint->target : NULL;
 
     s->closing = true;
+    close_pipes(s);
     if (s->gate)
         gate_close(s->gate);
     for (uint32_t i = 0; s->workers && i < s->n_slots; i++)
@@ -241,70 +243,12 @@ static void sync_close(struct sync *s)
     budget_free(s->budget);
     vec_fini(&s->planned);
     meter_fini(s);
-    vec_fini(&s->book.choices);
     start_fini(&s->start);
     arena_fini(&s->arena);
 }
 
 /* --- the loop
  * ------------------------------------------------------------------------------------- */
-
-static void group_committed(struct sync *s, const struct worker *w, const struct window_group *g)
-{
-    for (size_t i = 0; i < g->txns.n; i++)
-        if (g->txns.at[i]->commit.us > s->newest_commit.us)
-            s->newest_commit = g->txns.at[i]->commit;
-    s->counters.rows += g->changes;
-    s->counters.cancelled += w->cancelled;
-    s->counters.txns += g->txns.n;
-    s->counters.groups++;
-    meter_group(s, w);
-    if (g->txns.n > 0)
-        s->committed_at = clock_mono();
-    s->pauses = 0;
-    if (g->txns.n > 0)
-        holds_clear(s); /* a conflict, if there was one: nothing else commits while it is held */
-    if (s->error_shown) {
-        component_error(s->c, NULL);
-        s->error_shown = false;
-    }
-}
-
-static bool worker_answered(struct sync *s, struct worker *w, struct err *e)
-{
-    static const enum window_outcome outcome_of[] = {[APPLY_COMMITTED] = WINDOW_COMMITTED,
-                                                     [APPLY_RETRY] = WINDOW_RETRY,
-                                                     [APPLY_CONFLICT] = WINDOW_CONFLICT,
-                                                     [APPLY_YIELDED] = WINDOW_YIELDED};
-    uint32_t slot = (uint32_t)(w - s->workers);
-    int64_t pause;
-
-    w->busy = false;
-    if (!w->ok) {
-        *e = w->err;
-        return false;
-    }
-    s->counters.gave_way += w->result.outcome == APPLY_YIELDED;
-    if (w->result.outcome == APPLY_COMMITTED)
-        group_committed(s, w, window_group_of(s->window, slot));
-    else
-        log_event(LOG_DEBUG, "incr_sync.rolled_back", "%s: %s",
-                  w->result.outcome == APPLY_RETRY ? "retry" : "conflict", w->result.conflict_text);
-    switch (window_outcome(s->window, slot, outcome_of[w->result.outcome])) {
-    case WINDOW_ON:
-        break;
-    case WINDOW_BACK_OFF:
-        pause = PAUSE_FIRST_MS << (s->pauses < 6 ? s->pauses : 6);
-        s->pauses++;
-        s->pause_until = mono_add_ms(clock_mono(), pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS);
-        report_retry(s, w);
-        break;
-    case WINDOW_HELD:
-        holds_conflict(s, w);
-        break;
-    }
-    return true;
-}
 
 static bool take_event(struct sync *s, struct event *ev, struct err *e)
 {
@@ -437,7 +381,11 @@ static bool turn(struct sync *s, struct err *e)
         return false;
     feed_window(s);
     report_level(s);
-    if (!holds_step(s, e) || !strict_look(s, e) || !dispatch(s, e) || !save_progress(s, e))
+    if (!holds_step(s, e))
+        return false;
+    if (s->again)
+        return err_set(e, ERR_SERVER_BUSY, "a held transaction is read again, as was answered");
+    if (!strict_look(s, e) || !dispatch(s, e) || !save_progress(s, e))
         return false;
     meter_look(s);
     if (mono_cmp(clock_mono(), s->next_tick) < 0)
@@ -455,6 +403,7 @@ static bool wind_down(struct sync *s, struct err *e)
     struct mono until = mono_add_ms(clock_mono(), 10000);
     void *item;
 
+    close_pipes(s);
     while (window_in_flight(s->window) > 0 && mono_cmp(clock_mono(), until) < 0)
         if (queue_pop(s->events, 100, &item) == QUEUE_OK && !take_event(s, item, e))
             return false;
@@ -462,13 +411,14 @@ static bool wind_down(struct sync *s, struct err *e)
     return true;
 }
 
-bool sync_run(struct component *c, struct err *e)
+bool sync_run(struct component *c, struct carry *carry, struct err *e)
 {
     struct sync *s = must_calloc(1, sizeof *s);
     bool ok;
 
     s->c = c;
     s->spec = component_spec(c);
+    s->carry = carry;
     s->inbox_end = &s->inbox;
     arena_init(&s->arena, 0);
     txn_set_init(&s->start.begin);

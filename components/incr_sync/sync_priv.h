@@ -15,7 +15,8 @@
  * its slot may have. So main never waits for a worker or the reader except on `events`, workers
  * wait only for the target (which has time limits), the reader for the budget, which main gives
  * back as transactions commit; inside a half-read transaction, whose blocks cannot come back before
- * its end is read, the reader takes without waiting, up to the limit for one transaction. Why
+ * its end is read, the reader takes without waiting, up to PIECES_BYTES. A larger one goes to its
+ * worker in pieces (txn_pipe.h), which give their blocks back one by one. Why
  * nothing is reordered: one reader, one queue, one window; order after that is the window's
  * (core/window.h). Rejected: a queue of rows per worker (order per key would be the queue's), locks
  * on a shared window (the scan is short and cheap).
@@ -42,14 +43,17 @@
 #include "components/incr_sync/core/net.h"
 #include "components/incr_sync/core/window.h"
 #include "components/incr_sync/gate.h"
+#include "components/incr_sync/txn_pipe.h"
 #include "components/runtime/component.h"
 #include "components/stream/stream.h"
 
 #define STEP_NAME "incremental"
 #define BLOCK_BUDGET_BYTES (16u << 20)
 #define BLOCK_BUDGET_ITEMS 1024
-#define TXN_LIMIT_BYTES (256ull << 20)
 #define BARRIER_BYTES (16u << 20)
+#define PIECES_BYTES BARRIER_BYTES /* beyond it a transaction is not kept whole in memory */
+#define WINDOW_BYTES (64u << 20)
+#define SPLIT_BYTES (32u << 20) /* of a split transaction, in one target transaction */
 #define BARRIER_KEYS 100000
 #define GROUP_BYTES (1u << 20)
 #define BULK_BYTES (256u << 10)
@@ -110,6 +114,8 @@ struct store_peer {
 };
 bool store_peer_find(struct component *c, const char *store_id, struct store_peer *out);
 void block_idle(void *budget, struct source_block *b); /* a source_block_idle: frees */
+/* Nothing needs the transaction any more. */
+void txn_give_back(struct budget *budget, struct source_txn *t);
 
 /* --- worker.c --- */
 struct worker {
@@ -130,10 +136,16 @@ struct worker {
     bool ok;
     struct err err; /* when not ok */
     struct apply_result result;
+    uint64_t changes;  /* that were applied */
+    struct sync *sync; /* while its group is alone: plans; else what never changes */
     struct conflict_case conflicts;
 };
 bool worker_start(struct worker *w, uint32_t n, struct err *e) MUST_CHECK;
 void worker_stop(struct worker *w); /* waits; never started is fine */
+
+/* --- pieces.c --- */
+/* The group is one transaction with a pipe. w->result says what became of it. */
+bool pieces_apply(struct worker *w, const struct window_group *g, struct err *e) MUST_CHECK;
 
 /* --- evidence.c: rows for people --- */
 /* "id=17, code='x'": the values of the table's row key, or its first columns where it has none. */
@@ -204,10 +216,14 @@ struct meter {
 
 struct hold { /* what a person is asked; key "" = nothing */
     char key[TXN_TEXT_MAX + 32];
-    uint32_t round;       /* conflicts: how often a person said retry */
     uint64_t at;          /* conflicts: which change of the transaction */
     struct mono retry_at; /* conflicts: the next try without being asked */
     bool looked_up;       /* DDL: oms_meta.ddl was read */
+};
+struct carry {                 /* outlives a claim */
+    struct conflict_book book; /* what a person chose for a held transaction */
+    struct txn_id split;       /* this one is committed in several ... */
+    uint64_t split_bytes;      /* ... of about this size; 0 = none */
 };
 struct sync {
     struct component *c;
@@ -232,7 +248,8 @@ struct sync {
     struct event *inbox, **inbox_end;
     VEC(struct sync_table *) planned; /* tables with an open plan */
     struct hold hold;
-    struct conflict_book book; /* what a person chose for the held transaction */
+    struct carry *carry;
+    bool again; /* the held transaction must come again from the Store: this claim ends */
     bool indexes_done, draining;
     bool copy_runs; /* a table is copied again: this claim ends */
     struct mono pause_until, next_tick, next_progress, last_tick;
@@ -253,7 +270,12 @@ struct sync {
     struct meter meter;
 };
 /* One claim: from takeover to a stop or to a copy that runs again (true), or an error. */
-bool sync_run(struct component *c, struct err *e) MUST_CHECK;
+bool sync_run(struct component *c, struct carry *carry, struct err *e) MUST_CHECK;
+
+/* --- outcome.c --- */
+bool worker_answered(struct sync *s, struct worker *w, struct err *e) MUST_CHECK;
+/* Gives up what is applied in pieces: it would take as long as it takes. */
+void close_pipes(struct sync *s);
 
 /* --- strict.c --- */
 /* Opens the gate when nothing is in flight; lets later groups give way to one that waits. */
@@ -262,6 +284,8 @@ int64_t strict_wait_ms(const struct sync *s, int64_t otherwise);
 
 /* --- plans.c --- */
 bool plans_for_group(struct sync *s, const struct window_group *g, struct err *e) MUST_CHECK;
+bool plans_for_tables(struct sync *s, const struct txn_table *tables, uint32_t n,
+                      struct err *e) MUST_CHECK;
 void plans_close(struct sync *s); /* nothing in flight; they are opened again when needed */
 
 /* --- holds.c --- */

@@ -119,6 +119,9 @@ static bool apply_group(struct worker *w, const struct window_group *g, struct e
     struct slot_commit commit = {.low = &g->low, .done = &g->done};
     struct net_options options = {.merge = may_merge(g), .may_replace = may_replace, .arg = w};
 
+    if (g->txns.n == 1 && g->txns.at[0]->pipe)
+        return pieces_apply(w, g, e);
+    w->changes = g->changes;
     net_begin(w->net, &options);
     for (size_t i = 0; i < g->txns.n; i++)
         if (!add_txn(w, g->txns.at[i], e))
@@ -126,7 +129,8 @@ static bool apply_group(struct worker *w, const struct window_group *g, struct e
     make_writes(w);
     memset(&w->result, 0, sizeof w->result);
     if (g->alone && g->txns.n == 1) {
-        conflict_case_begin(&w->conflicts, g->txns.at[0], w->writes.at, 0);
+        conflict_case_begin(&w->conflicts, g->txns.at[0], g->txns.at[0]->tables,
+                            g->txns.at[0]->n_tables, w->writes.at, 0);
         commit.decide = conflict_ask;
         commit.decide_arg = &w->conflicts;
     }

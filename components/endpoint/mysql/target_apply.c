@@ -212,6 +212,16 @@ static bool send_in_order(struct applying *a, size_t n)
     return set_checks(a, false);
 }
 
+bool apply_batches(struct applying *a, size_t n)
+{
+    return has_family(a->writes, n) ? send_in_order(a, n) : send_fast(a);
+}
+
+bool apply_checks_off(struct applying *a)
+{
+    return set_checks(a, false);
+}
+
 /* --- one by one ---------------------------------------------------------------------------------
  */
 
@@ -247,7 +257,7 @@ bool apply_one(struct applying *a, uint32_t i)
     return !slot_settle(s) || !s->warned || slot_warnings(s, i, w->table, NULL, w->encoding, a->e);
 }
 
-static bool send_careful(struct applying *a, const struct slot_commit *c, size_t n)
+bool apply_careful(struct applying *a, const struct slot_commit *c, size_t n)
 {
     a->s->careful = true;
     for (size_t i = 0; i < n && slot_settle(a->s); i++)
@@ -259,7 +269,7 @@ static bool send_careful(struct applying *a, const struct slot_commit *c, size_t
 /* --- a transaction ------------------------------------------------------------------------------
  */
 
-static bool check_writes(const struct write *w, size_t n, struct err *e)
+bool apply_check(const struct write *w, size_t n, struct err *e)
 {
     for (size_t i = 0; i < n; i++) {
         if (w[i].encoding != ROWS_CANONICAL && w[i].op != CHANGE_INSERT)
@@ -289,10 +299,8 @@ static bool check_writes(const struct write *w, size_t n, struct err *e)
 static bool send_all(struct applying *a, const struct slot_commit *commit, size_t n, bool careful)
 {
     a->s->careful = false;
-    return slot_begin(a->s, commit->low, commit->done, a->e) && set_checks(a, false) &&
-           (careful                    ? send_careful(a, commit, n)
-            : has_family(a->writes, n) ? send_in_order(a, n)
-                                       : send_fast(a)) &&
+    return slot_begin(a->s, commit->low, commit->done, a->e) && apply_checks_off(a) &&
+           (careful ? apply_careful(a, commit, n) : apply_batches(a, n)) &&
            slot_meta(a->s, commit, false, a->e);
 }
 
@@ -383,7 +391,7 @@ bool target_apply(struct slot *s, const struct slot_commit *commit, const struct
     struct apply_result r = {.outcome = APPLY_RETRY};
     bool careful = false;
 
-    if (!check_writes(writes, n, e))
+    if (!apply_check(writes, n, e))
         return false;
     for (int tries = 0; tries < LOST_TRIES;) {
         switch (attempt(&a, commit, n, careful, &r)) {

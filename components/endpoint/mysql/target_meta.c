@@ -43,6 +43,10 @@ static const char *const create_statements[] = {
     " op VARCHAR(16) " KEY_CHARS ", row_key LONGBLOB NOT NULL, `before` LONGBLOB NOT NULL,"
     " `after` LONGBLOB NOT NULL, target_row LONGBLOB NOT NULL, reason LONGBLOB NOT NULL,"
     " PRIMARY KEY (task, txid, n)" META_TAIL,
+    "CREATE TABLE IF NOT EXISTS oms_meta.split (task VARCHAR(190) " KEY_CHARS ","
+    " txid VARCHAR(190) " KEY_CHARS ", changes BIGINT UNSIGNED NOT NULL,"
+    " at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6),"
+    " PRIMARY KEY (task, txid)" META_TAIL,
     "CREATE TABLE IF NOT EXISTS oms_meta.meta (id TINYINT UNSIGNED NOT NULL PRIMARY KEY,"
     " version INT UNSIGNED NOT NULL" META_TAIL,
 };

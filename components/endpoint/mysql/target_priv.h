@@ -15,6 +15,7 @@
  *   target_order.c     grouping of a transaction's writes (pure)
  *   target_slot.c      fence, commit, what became of a lost commit
  *   target_apply.c     changes;  target_load.c  rows of the full copy
+ *   target_stream.c    a transaction whose writes come in pieces
  *   target_resolve.c   changes that the target does not take: source wins, skip and record
  */
 #ifndef OMS_COMPONENTS_ENDPOINT_MYSQL_TARGET_PRIV_H
@@ -29,7 +30,7 @@
 
 /* --- oms_meta -----------------------------------------------------------------------------------
  */
-#define META_VERSION 2
+#define META_VERSION 3
 #define META_SQL_MAX (64u << 20)
 #define META_TASK_MAX 190
 
@@ -389,6 +390,25 @@ bool apply_one(struct applying *a, uint32_t i) MUST_CHECK;
 /* The same; a conflict is decided by the caller's rules, and the failure stays only when nothing
  * could be done about it. */
 bool apply_resolved(struct applying *a, const struct slot_commit *c, uint32_t i) MUST_CHECK;
+/* Can these writes be made at all? */
+bool apply_check(const struct write *w, size_t n, struct err *e) MUST_CHECK;
+/* Sends the batches of the slot's order; the same writes one by one. False: *e, or the slot's
+ * failure says it. */
+bool apply_batches(struct applying *a, size_t n) MUST_CHECK;
+/* Where a transaction begins: foreign key checks as they are for most tables. */
+bool apply_checks_off(struct applying *a) MUST_CHECK;
+bool apply_careful(struct applying *a, const struct slot_commit *c, size_t n) MUST_CHECK;
+bool target_apply_begin(struct slot *s, const struct slot_commit *commit, struct err *e) MUST_CHECK;
+bool target_apply_piece(struct slot *s, const struct slot_commit *commit,
+                        const struct write *writes, size_t n, struct apply_result *r,
+                        struct err *e) MUST_CHECK;
+bool target_apply_end(struct slot *s, const struct slot_commit *commit, struct apply_result *r,
+                      struct err *e) MUST_CHECK;
+void target_apply_abort(struct slot *s);
+bool target_split_get(struct claim *c, struct txn_id id, uint64_t *changes, bool *found,
+                      struct err *e) MUST_CHECK;
+/* The statement that keeps how far a split transaction is, or that it is over. */
+void records_split(struct buf *sql, const char *task, const struct split_mark *m);
 bool target_skipped_list(const struct endpoint_address *a, const char *task, uint64_t most,
                          skipped_take *take, void *arg, struct err *e) MUST_CHECK;
 

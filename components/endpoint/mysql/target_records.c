@@ -292,6 +292,39 @@ bool target_ddl_get(struct claim *c, struct txn_id id, char state[32], bool *fou
     return true;
 }
 
+/* --- split --------------------------------------------------------------------------------------
+ */
+
+void records_split(struct buf *sql, const char *task, const struct split_mark *m)
+{
+    buf_str(sql, m->over ? "DELETE FROM oms_meta.split WHERE task="
+                         : "REPLACE INTO oms_meta.split (task, txid, changes) VALUES (");
+    oms_meta_text(sql, task);
+    buf_str(sql, m->over ? " AND txid=" : ", ");
+    put_txid(sql, m->id);
+    if (!m->over)
+        buf_printf(sql, ", %" PRIu64 ")", m->changes);
+}
+
+bool target_split_get(struct claim *c, struct txn_id id, uint64_t *changes, bool *found,
+                      struct err *e)
+{
+    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
+    struct buf sql CLEANUP(buf_fini);
+
+    buf_init(&sql, 8192);
+    buf_str(&sql, "SELECT changes FROM oms_meta.split WHERE task=");
+    oms_meta_text(&sql, c->task);
+    buf_str(&sql, " AND txid=");
+    put_txid(&sql, id);
+    if (!claim_read(c, &sql, &res, e))
+        return err_wrap(e, "read how far a split transaction is");
+    MYSQL_ROW row = mysql_fetch_row(res);
+    *found = row != NULL;
+    *changes = row ? strtoull(row[0], NULL, 10) : 0;
+    return true;
+}
+
 static bool use_db(struct session *s, const char *db, struct err *e)
 {
     if (!db || !db[0])

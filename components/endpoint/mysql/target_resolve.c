@@ -34,6 +34,19 @@ static bool is_duplicate(unsigned error)
     return error == DUPLICATE || error == DUPLICATE_WITH_NAME;
 }
 
+/* Errors that the row itself is the cause of: it, and it alone, could be left out. */
+static bool is_row_error(unsigned error)
+{
+    static const unsigned numbers[] = {0,    1048, 1062, 1264, 1265, 1292, 1300, 1364, 1365, 1366,
+                                       1367, 1406, 1411, 1416, 1451, 1452, 1526, 1586, 1690, 1748,
+                                       3140, 3141, 3143, 3156, 3819, 3903, 4025, 4078};
+
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+        if (numbers[i] == error)
+            return true;
+    return false;
+}
+
 static bool can_win(const struct write *w, const struct slot_failure *f)
 {
     if (w->table->source->row_key < 0 || w->overlap || w->has_absent)
@@ -148,6 +161,7 @@ static enum conflict_fix ask(struct resolving *r, bool third, struct skipped *re
                          .error = (int)f->error,
                          .text = f->text,
                          .can_win = !third && can_win(&r->a->writes[r->i], f),
+                         .of_row = is_row_error(f->error),
                          .third = third,
                          .row = r->row,
                          .image_row = r->image_row};

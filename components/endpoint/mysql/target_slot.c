@@ -330,6 +330,12 @@ bool slot_meta(struct slot *s, const struct slot_commit *c, bool with_sets, stru
             pipe_send_text(&s->pipe, slot_expect(s, 1, 1, SLOT_NO_WRITE, false), buf_cstr(&sql), e);
         buf_clear(&sql);
     }
+    if (ok && c->split) {
+        records_split(&sql, s->claim->task, c->split);
+        ok =
+            pipe_send_text(&s->pipe, slot_expect(s, 0, 2, SLOT_NO_WRITE, false), buf_cstr(&sql), e);
+        buf_clear(&sql);
+    }
     if (ok && c->pos) {
         records_table_pos(&sql, s->claim->task, c->pos);
         ok =

@@ -4,38 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/must.h"
-#include "common/base/vec.h"
+#include "components/incr_sync/core/intake_priv.h"
 
 #define TABLE_ID_MAX (1u << 22)
-
-struct open_txn { /* a transaction whose last part has not come; keeps its arrays for the next */
-    bool active;
-    bool dropped;   /* inside `seen`: its parts are ignored */
-    bool committed; /* inside `done`: becomes empty */
-    bool barrier;
-    uint32_t next_part;
-    struct txn_id id;
-    uint64_t bytes, changes;
-    struct wall beat;
-    VEC(struct txn_part) parts;
-    VEC(struct txn_table) tables;
-    struct dep_keys keys;
-};
-struct table_name_entry { /* one name of the source; all its versions point here */
-    const struct table_def *def;
-    struct sync_table *current;
-};
-struct intake {
-    struct intake_params p;
-    struct txn_set seen, done;
-    VEC(struct sync_table *) by_id; /* NULL = unknown */
-    VEC(struct table_name_entry *) names;
-    VEC(struct value) row; /* of the image being read */
-    struct open_txn open;
-    struct dep_keys scratch;
-    size_t current; /* index into open.tables of the run being read */
-};
 
 struct intake *intake_new(const struct intake_params *p)
 {
@@ -96,6 +67,12 @@ void intake_drop_open(struct intake *in, source_block_idle *idle, void *arg)
             idle(arg, in->open.parts.at[i].block);
     in->open.parts.n = 0;
     in->open.active = false;
+    in->open.piped = NULL;
+}
+
+bool intake_is_piped(const struct intake *in)
+{
+    return in->open.active && in->open.piped;
 }
 
 /* --- table versions ----------------------------------------------------------------------------
@@ -308,9 +285,22 @@ static bool read_changes(struct intake *in, struct view changes, uint64_t *used,
 /* --- transactions ------------------------------------------------------------------------------
  */
 
-static void *dup_array(struct source_block *b, const void *p, size_t size_bytes)
+void *intake_dup(struct source_block *b, const void *p, size_t size_bytes)
 {
     return size_bytes ? arena_memdup(&b->arena, p, size_bytes) : NULL;
+}
+
+static void finished(struct intake *in, const struct txn_head *h)
+{
+    struct open_txn *o = &in->open;
+
+    /* Only now: an unfinished transaction may be dropped and come again, a barrier as before. */
+    for (size_t i = 0; i < o->tables.n; i++)
+        if (o->tables.at[i].use != USE_SKIP)
+            *o->tables.at[i].table->current = o->tables.at[i].table;
+    o->active = false;
+    o->piped = NULL;
+    txn_set_add(&in->seen, h->id.origin, h->covers_from, h->id.seq);
 }
 
 static void finish(struct intake *in, struct source_block *b, const struct txn_head *h,
@@ -337,20 +327,15 @@ static void finish(struct intake *in, struct source_block *b, const struct txn_h
     t->ddl = ddl;
     if (t->class_ == SOURCE_ROWS) {
         t->n_keys = (uint32_t)o->keys.n;
-        t->keys = dup_array(b, o->keys.at, o->keys.n * sizeof *o->keys.at);
+        t->keys = intake_dup(b, o->keys.at, o->keys.n * sizeof *o->keys.at);
     }
     t->n_tables = (uint32_t)o->tables.n;
-    t->tables = dup_array(b, o->tables.at, o->tables.n * sizeof *o->tables.at);
+    t->tables = intake_dup(b, o->tables.at, o->tables.n * sizeof *o->tables.at);
     t->n_parts = (uint32_t)o->parts.n;
-    t->parts = dup_array(b, o->parts.at, o->parts.n * sizeof *o->parts.at);
-    /* Only now: an unfinished transaction may be dropped and come again, a barrier as before. */
-    for (size_t i = 0; i < o->tables.n; i++)
-        if (o->tables.at[i].use != USE_SKIP)
-            *o->tables.at[i].table->current = o->tables.at[i].table;
+    t->parts = intake_dup(b, o->parts.at, o->parts.n * sizeof *o->parts.at);
     vec_push(&b->txns, t);
-    o->active = false;
     o->parts.n = 0; /* the references are the transaction's now */
-    txn_set_add(&in->seen, h->id.origin, h->covers_from, h->id.seq);
+    finished(in, h);
 }
 
 static bool begin_part(struct intake *in, const struct txn_head *h, struct err *e)
@@ -379,6 +364,7 @@ static bool begin_part(struct intake *in, const struct txn_head *h, struct err *
     o->dropped = txn_set_has(&in->seen, h->id);
     o->committed = txn_set_has(&in->done, h->id);
     o->barrier = false;
+    o->piped = NULL;
     o->bytes = o->changes = 0;
     o->beat = (struct wall){0};
     o->parts.n = o->tables.n = o->keys.n = 0;
@@ -392,6 +378,7 @@ static bool txn_record(struct intake *in, struct source_block *b, const struct r
     struct open_txn *o = &in->open;
     struct txn_head h;
     struct view changes;
+    struct txn_part part = {0};
     uint64_t used;
 
     if (!txn_head_read(&c, &h))
@@ -403,21 +390,19 @@ static bool txn_record(struct intake *in, struct source_block *b, const struct r
         if (!read_changes(in, changes, &used, e))
             return false;
         if (used > 0) {
-            source_block_ref(b);
-            vec_push(&o->parts, ((struct txn_part){b, changes}));
+            part = (struct txn_part){b, changes};
             o->bytes += changes.len;
             o->changes += used;
         }
-        if (o->bytes + o->changes * INTAKE_ROW_COST > in->p.txn_limit_bytes)
-            return err_set(e, ERR_LIMIT,
-                           "transaction %s=%" PRIu64 " has more than %" PRIu64 " bytes and %" PRIu64
-                           " rows so far; the limit for one transaction is %" PRIu64 " bytes",
-                           o->id.origin, o->id.seq, o->bytes, o->changes, in->p.txn_limit_bytes);
+        if (!intake_keep_part(in, b, r, &h, part, e))
+            return false;
     }
     if (r->type == RECORD_TXN_PART)
         return true;
     if (o->dropped)
         o->active = false;
+    else if (o->piped)
+        finished(in, &h);
     else
         finish(in, b, &h, NULL);
     return true;

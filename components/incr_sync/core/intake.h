@@ -7,7 +7,7 @@
  * Invariant: every identity that the stream delivers comes out exactly once, in the stream's order,
  * also when it has nothing for this project (SOURCE_EMPTY), since `low` must pass it; except those
  * inside `seen`. Called by the reader thread only. Pure. Errors: ERR_CORRUPT (the bytes are not
- * records), ERR_LIMIT (transaction too large): both end the session.
+ * records), ERR_LIMIT (transaction too large, no pipe): both end the session.
  */
 #ifndef OMS_COMPONENTS_INCR_SYNC_CORE_INTAKE_H
 #define OMS_COMPONENTS_INCR_SYNC_CORE_INTAKE_H
@@ -33,8 +33,12 @@ struct intake_params {
     bool (*ddl_in_scope)(void *arg, const struct ddl_record *d);
     const char *store_id; /* whose heartbeat counts; may be NULL */
     dep_fold_exact *fold_exact;
+    /* Beyond txn_limit_bytes a transaction comes out at once, with a pipe that later parts are put
+     * into as they arrive. NULL: ERR_LIMIT. */
+    struct txn_pipe *(*pipe)(void *arg);
+    void (*put)(struct txn_pipe *p, struct source_piece *piece);
     void *arg;
-    uint64_t txn_limit_bytes; /* ERR_LIMIT beyond it; rows count with their bookkeeping */
+    uint64_t txn_limit_bytes; /* rows count with their bookkeeping */
     uint64_t barrier_bytes;   /* a barrier beyond it, without hashing */
     uint32_t barrier_keys;
 };
@@ -48,6 +52,8 @@ void intake_free(struct intake *in);
 const struct txn_set *intake_seen(const struct intake *in);
 /* Inside a transaction whose last part has not come. */
 bool intake_is_open(const struct intake *in);
+/* Inside a transaction whose parts are on their way already: none of them waits here. */
+bool intake_is_piped(const struct intake *in);
 /* Forgets the parts of an unfinished transaction (the connection broke): idle() gets the blocks
  * that became idle. */
 void intake_drop_open(struct intake *in, source_block_idle *idle, void *arg);

@@ -25,11 +25,23 @@ void source_block_free(struct source_block *b)
     free(b);
 }
 
+struct source_txn *source_txn_alone(void)
+{
+    return must_calloc(1, sizeof(struct source_txn));
+}
+
 void source_txn_release(struct source_txn *t, source_block_idle *idle, void *arg)
 {
     /* The transaction and its list of parts live in the block of the last part: nothing of them is
      * touched after that reference is gone. */
     uint32_t n = t->n_parts;
+
+    if (t->pipe) {
+        free((void *)t->native.p);
+        free(t->tables);
+        free(t);
+        return;
+    }
     const struct txn_part *parts = t->parts;
 
     for (uint32_t i = 0; i < n; i++) {

@@ -70,6 +70,17 @@ struct txn_part {
     struct view changes;
 };
 
+/* A part of a transaction that is given to the target while later ones are still on their way (E1).
+ * Lives in its block's arena; holds one reference of the block. */
+struct source_piece {
+    struct source_piece *next; /* whoever holds them */
+    struct txn_part part;
+    const struct txn_table *tables; /* all that the transaction has touched so far */
+    uint32_t n_tables;
+    bool last;
+};
+struct txn_pipe; /* the shell's: pieces on their way */
+
 enum source_class {
     SOURCE_EMPTY,   /* nothing to write: only moves the position */
     SOURCE_ROWS,    /* ordered by its keys */
@@ -97,6 +108,7 @@ struct source_txn {
     struct txn_table *tables;
     struct txn_part *parts;
     const struct ddl_record *ddl;
+    struct txn_pipe *pipe; /* its parts come here as they arrive; NULL: they are all in `parts` */
     /* The window's: */
     enum source_state state;
     enum source_care care;
@@ -116,6 +128,8 @@ static inline bool source_block_unref(struct source_block *b)
 {
     return atomic_fetch_sub_explicit(&b->live, 1, memory_order_acq_rel) == 1;
 }
+/* A transaction with a pipe: it lives by itself, since its blocks come and go. */
+struct source_txn *source_txn_alone(void);
 /* Drops the references of a transaction's parts; idle() gets each block that becomes idle, last the
  * one the transaction itself lives in. */
 typedef void source_block_idle(void *arg, struct source_block *b);

@@ -229,6 +229,7 @@ static inline void publish_ddl(struct component *c)
 struct running {
     pthread_t thread;
     struct component *c;
+    struct carry carry;
     bool ok;
     struct err err;
     atomic_bool ended;
@@ -238,7 +239,7 @@ static inline void *run(void *arg)
 {
     struct running *r = arg;
 
-    r->ok = sync_run(r->c, &r->err);
+    r->ok = sync_run(r->c, &r->carry, &r->err);
     atomic_store(&r->ended, true);
     return NULL;
 }
@@ -254,6 +255,7 @@ static inline void stop(struct running *r)
 {
     atomic_store(&r->c->stop, true);
     must(pthread_join(r->thread, NULL) == 0);
+    vec_fini(&r->carry.book.choices);
 }
 
 /* Every transaction so far is named by the progress rows. */

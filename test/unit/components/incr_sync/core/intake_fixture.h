@@ -105,7 +105,10 @@ static const char *origin(void)
     return origin_intern(ORIGIN, strlen(ORIGIN));
 }
 
-static struct fixture *make(uint64_t low_to, uint64_t limit)
+typedef struct txn_pipe *pipe_new(void *arg);
+typedef void pipe_put(struct txn_pipe *p, struct source_piece *piece);
+
+static struct fixture *make_piped(uint64_t low_to, uint64_t limit, pipe_new *pipe, pipe_put *put)
 {
     struct fixture *f = calloc(1, sizeof *f);
     struct intake_params p = {.low = &f->low,
@@ -113,6 +116,8 @@ static struct fixture *make(uint64_t low_to, uint64_t limit)
                               .scope = scope,
                               .ddl_in_scope = ddl_in_scope,
                               .fold_exact = fold,
+                              .pipe = pipe,
+                              .put = put,
                               .arg = f,
                               .txn_limit_bytes = limit,
                               .barrier_bytes = limit,
@@ -131,6 +136,11 @@ static struct fixture *make(uint64_t low_to, uint64_t limit)
     record_write_table(&f->raw, f->t1);
     record_write_table(&f->raw, f->t2);
     return f;
+}
+
+static inline struct fixture *make(uint64_t low_to, uint64_t limit)
+{
+    return make_piped(low_to, limit, NULL, NULL);
 }
 
 static inline void done_with(struct fixture *f)

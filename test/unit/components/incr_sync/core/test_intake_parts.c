@@ -69,6 +69,62 @@ static void a_transaction_beyond_the_limit_is_refused_with_its_size(void **state
     done_with(f);
 }
 
+struct txn_pipe {
+    uint32_t n, changes;
+    bool last;
+    struct source_block *blocks[8];
+};
+static struct txn_pipe the_pipe;
+
+static struct txn_pipe *new_pipe(void *arg)
+{
+    (void)arg;
+    return &the_pipe;
+}
+
+static void put(struct txn_pipe *p, struct source_piece *piece)
+{
+    assert_false(p->last);
+    p->blocks[p->n++] = piece->part.block;
+    p->last = piece->last;
+    assert_int_equal(piece->n_tables, 1);
+}
+
+static void a_large_transaction_comes_out_before_its_last_part(void **state)
+{
+    struct fixture *f = make_piped(0, 2000, new_pipe, put);
+    struct source_block *b[3];
+    struct source_txn *t;
+
+    (void)state;
+    the_pipe = (struct txn_pipe){0};
+    for (int k = 0; k < 3; k++) {
+        begin(f, k < 2 ? RECORD_TXN_PART : RECORD_TXN, 1, (uint32_t)k);
+        for (int i = 0; i < 20; i++)
+            insert(f, f->t1, k * 100 + i, -1);
+        txn_write_end(&f->w);
+        b[k] = block(f, true);
+        assert_int_equal(the_pipe.n, k == 0 ? 0 : k + 1);
+    }
+    assert_int_equal(b[0]->txns.n, 0);
+    assert_int_equal(b[1]->txns.n, 1);
+    assert_int_equal(b[2]->txns.n, 0);
+    t = b[1]->txns.at[0];
+    assert_int_equal(t->class_, SOURCE_BARRIER);
+    assert_ptr_equal(t->pipe, &the_pipe);
+    assert_true(the_pipe.last);
+    assert_false(intake_is_open(f->in));
+    assert_true(txn_set_has(intake_seen(f->in), t->id));
+    source_txn_release(t, idle, f);
+    for (int k = 0; k < 3; k++) {
+        assert_ptr_equal(the_pipe.blocks[k], b[k]);
+        assert_false(source_block_unref(b[k])); /* the reader's */
+        assert_true(source_block_unref(b[k]));  /* the piece's */
+        source_block_free(b[k]);
+    }
+    done_with(f);
+}
+
 static void too_many_keys_make_a_barrier(void **state)
 {
     struct fixture *f = make(0, 1u << 20);
@@ -181,6 +237,7 @@ int main(void)
         cmocka_unit_test(parts_over_several_blocks_hold_their_blocks_until_released),
         cmocka_unit_test(an_unfinished_transaction_can_be_dropped_and_comes_again),
         cmocka_unit_test(a_transaction_beyond_the_limit_is_refused_with_its_size),
+        cmocka_unit_test(a_large_transaction_comes_out_before_its_last_part),
         cmocka_unit_test(too_many_keys_make_a_barrier),
         cmocka_unit_test(the_first_transaction_of_another_table_version_is_a_barrier),
         cmocka_unit_test(another_table_version_is_a_barrier_also_when_its_beginning_came_twice),

@@ -1,0 +1,43 @@
+/* The intake's inside; see intake.h. */
+#ifndef OMS_COMPONENTS_INCR_SYNC_CORE_INTAKE_PRIV_H
+#define OMS_COMPONENTS_INCR_SYNC_CORE_INTAKE_PRIV_H
+
+#include "common/base/must.h"
+#include "common/base/vec.h"
+#include "components/incr_sync/core/intake.h"
+
+struct open_txn { /* a transaction whose last part has not come; keeps its arrays for the next */
+    bool active;
+    bool dropped;   /* inside `seen`: its parts are ignored */
+    bool committed; /* inside `done`: becomes empty */
+    bool barrier;
+    uint32_t next_part;
+    struct txn_id id;
+    uint64_t bytes, changes;
+    struct wall beat;
+    struct source_txn *piped; /* it has come out, its parts go into its pipe */
+    VEC(struct txn_part) parts;
+    VEC(struct txn_table) tables;
+    struct dep_keys keys;
+};
+struct table_name_entry { /* one name of the source; all its versions point here */
+    const struct table_def *def;
+    struct sync_table *current;
+};
+struct intake {
+    struct intake_params p;
+    struct txn_set seen, done;
+    VEC(struct sync_table *) by_id; /* NULL = unknown */
+    VEC(struct table_name_entry *) names;
+    VEC(struct value) row; /* of the image being read */
+    struct open_txn open;
+    struct dep_keys scratch;
+    size_t current; /* index into open.tables of the run being read */
+};
+
+void *intake_dup(struct source_block *b, const void *p, size_t size_bytes);
+/* The part has been read; part.block is NULL when nothing of it is for the target. */
+bool intake_keep_part(struct intake *in, struct source_block *b, const struct record *r,
+                      const struct txn_head *h, struct txn_part part, struct err *e) MUST_CHECK;
+
+#endif
