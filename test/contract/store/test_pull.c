@@ -377,7 +377,7 @@ static void a_full_disk_stops_the_writing_until_there_is_room(void **state)
 
     (void)state;
     scratch_dir_make(&dir);
-    if (mount("oms-test", dir.path, "tmpfs", 0, "size=4m") != 0) {
+    if (mount("oms-test", dir.path, "tmpfs", 0, "size=6m") != 0) {
         print_message("cannot mount a file system here\n");
         scratch_dir_remove(&dir);
         skip();
