@@ -30,8 +30,12 @@ static bool each(void *arg, const char *name, bool cascades, const char *ddl, st
 static void convert(const char *text, const struct create_text *create)
 {
     struct column_def *columns = must_calloc(create->n + 1, sizeof *columns);
-    struct table_def t = {
-        .db = "d", .name = "t", .create_text = text, .columns = columns, .row_key = -1};
+    struct table_def t = {.db = "d",
+                          .name = "t",
+                          .family = "",
+                          .create_text = text,
+                          .columns = columns,
+                          .row_key = -1};
     struct table_def none = {.db = "d", .name = "t", .row_key = -1};
     struct err e = ERR_INIT;
     struct buf ddl;

@@ -62,6 +62,7 @@ static void put_table(struct buf *out)
                           .columns = columns,
                           .n_keys = 1,
                           .keys = key,
+                          .family = "",
                           .create_text = ""};
 
     record_write_table(out, &t);
