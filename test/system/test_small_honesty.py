@@ -68,7 +68,7 @@ def test_a_takeover_that_fails_says_so_once(lab, make_case):
     lab.oms.run("component", "restart", case.project + ".incremental")
 
     def word():
-        w = lab.oms.json("component", "show", case.project + ".incremental")["status"].get("last_word") or {}
+        w = (lab.oms.json("component", "show", case.project + ".incremental")["status"] or {}).get("last_word") or {}
         return w if w.get("code") == "SERVER_DENIED" else None
     assert poll.until(word, 30, "the last word")["message"].count("take over task") == 1
 
