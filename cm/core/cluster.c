@@ -177,12 +177,27 @@ const char *project_state_name(const struct project *p)
     return p->want == WANT_RUN ? "running" : "releasing";
 }
 
+int64_t project_source_silent_ms(const struct cluster *c, const struct project *p, struct mono now)
+{
+    const struct component *store = project_component(c, p, STEP_LOG_PULL);
+    const Oms__ComponentReport *r = store ? component_report(store) : NULL;
+
+    if (!r || !component_is_fresh(store, now))
+        return 0;
+    for (size_t i = 0; i < r->n_metrics; i++)
+        if (text_is(r->metrics[i]->name, "pull.silent_ms") && r->metrics[i]->value > 0)
+            return (int64_t)r->metrics[i]->value + mono_ms_between(store->report_at, now);
+    return 0;
+}
+
+/* Also by what the Store says itself: Incr-Sync learns of a silent source a moment later. */
 bool project_is_caught_up(const struct cluster *c, const struct project *p, struct mono now)
 {
     const struct component *x = project_component(c, p, STEP_INCREMENTAL);
 
     return x && x->goal_run && p->want == WANT_RUN &&
            p->steps[STEP_INCREMENTAL].state == STEP_RUNNING && component_is_fresh(x, now) &&
+           project_source_silent_ms(c, p, now) < REPORT_FRESH_MS &&
            component_report(x)->has_caught_up && component_report(x)->caught_up;
 }
 

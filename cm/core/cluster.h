@@ -216,6 +216,9 @@ bool project_is_released(const struct project *p);
 bool project_is_failed(const struct project *p);
 /* Of the phase that the project is in: before a release, or the release itself. */
 bool step_is_in_play(const struct project *p, enum step_kind k);
+/* For how long the source has said nothing to the Store, by the Store's last report and grown
+ * since; 0: by a fresh report it speaks, or nobody can tell. */
+int64_t project_source_silent_ms(const struct cluster *c, const struct project *p, struct mono now);
 bool project_is_caught_up(const struct cluster *c, const struct project *p, struct mono now);
 const char *step_state_name(enum step_state s);
 bool step_is_held(const struct cluster *c, const struct project *p, enum step_kind k);

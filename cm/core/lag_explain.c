@@ -121,14 +121,16 @@ static bool store_has_trouble(struct asked *q)
 
 static bool source_is_silent(struct asked *q)
 {
-    double ms = metric(q->sr, "pull.silent_ms");
+    bool never = metric(q->sr, "pull.silent_ms") < 0;
+    int64_t ms = project_source_silent_ms(q->c, q->p, q->now);
 
-    if (ms >= 0 && ms < REPORT_FRESH_MS)
+    if (!never && ms < REPORT_FRESH_MS)
         return false;
-    return say(q, "source log pull",
-               ms < 0 ? "the Store has not heard its source yet"
-                      : arena_printf(q->a, "the source has said nothing for %.0f s", ms / 1000),
-               project_file(q->p)->source, "is the server up, and the network to it?");
+    return say(
+        q, "source log pull",
+        never ? "the Store has not heard its source yet"
+              : arena_printf(q->a, "the source has said nothing for %lld s", (long long)ms / 1000),
+        project_file(q->p)->source, "is the server up, and the network to it?");
 }
 
 static bool incremental_has_trouble(struct asked *q)

@@ -217,6 +217,7 @@ static void view_lag(const struct cluster *c, const struct project *p, struct mo
     const struct component *x = project_component(c, p, STEP_INCREMENTAL);
     const struct component *store = project_component(c, p, STEP_LOG_PULL);
     const Oms__ComponentReport *r = x ? component_report(x) : NULL;
+    int64_t silent_ms;
 
     v->has_caught_up = true;
     v->caught_up = project_is_caught_up(c, p, now);
@@ -238,6 +239,14 @@ static void view_lag(const struct cluster *c, const struct project *p, struct mo
         return;
     }
     view_known_lag(x, r, now, v);
+    silent_ms = project_source_silent_ms(c, p, now);
+    if (v->has_lag_ms && silent_ms >= REPORT_FRESH_MS) {
+        v->has_lag_ms = false;
+        v->lag_ms = 0;
+        v->has_lag_unknown_since_us = true;
+        v->lag_unknown_since_us =
+            store->report_wall.us + (mono_ms_between(store->report_at, now) - silent_ms) * 1000;
+    }
 }
 
 Oms__ProjectView *view_project(const struct cluster *c, const struct project *p, bool whole,

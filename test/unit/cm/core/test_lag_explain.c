@@ -131,13 +131,35 @@ static void what_is_nearer_to_the_source_is_said_first(void **state)
     STORE({"pull.silent_ms", 10}, {"pull.behind_ms", 60000}, {"pull.part.source", 0.9});
     expect("source log pull", NULL);
     STORE({"pull.silent_ms", 7000});
-    expect("source log pull", "7 s");
+    expect("source log pull", "said nothing");
     STORE({"pull.silent_ms", -1});
     expect("source log pull", "not heard");
     report(STEP_LOG_PULL, NULL, 0, "NO_SPACE");
     expect("store fsync", "NO_SPACE");
     report(STEP_LOG_PULL, NULL, 0, "SERVER_UNREACHABLE");
     expect("source log pull", "SERVER_UNREACHABLE");
+}
+
+/* The explanation never shows a lag beside the words that the source is silent. */
+static void a_lag_is_unknown_as_soon_as_the_store_hears_nothing(void **state)
+{
+    struct project *p = cluster_project(lab.c, "p");
+    struct component *store = project_component(lab.c, p, STEP_LOG_PULL);
+    struct arena a;
+
+    (void)state;
+    arena_init(&a, 1u << 20);
+    STORE({"pull.silent_ms", 10});
+    INCR({"incr.part.idle", 1});
+    assert_true(lag_explain(lab.c, p, lab.now, &a)->has_lag_ms);
+    STORE({"pull.silent_ms", 5200});
+    Oms__ProjectView *v = view_project(lab.c, p, false, lab.now, &a);
+    assert_false(v->has_lag_ms);
+    assert_false(v->caught_up);
+    assert_true(v->has_lag_unknown_since_us);
+    assert_true(v->lag_unknown_since_us <= store->report_wall.us - 5000 * 1000);
+    assert_false(lag_explain(lab.c, p, lab.now, &a)->has_lag_ms);
+    arena_fini(&a);
 }
 
 static void what_does_not_report_is_where_it_stands(void **state)
@@ -161,6 +183,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_figure_gives_its_verdict, open_lab, close_lab),
         cmocka_unit_test_setup_teardown(what_is_nearer_to_the_source_is_said_first, open_lab,
                                         close_lab),
+        cmocka_unit_test_setup_teardown(a_lag_is_unknown_as_soon_as_the_store_hears_nothing,
+                                        open_lab, close_lab),
         cmocka_unit_test_setup_teardown(what_does_not_report_is_where_it_stands, open_lab,
                                         close_lab),
     };
