@@ -304,42 +304,24 @@ static bool may_hold_separator(const struct column_def *c)
            c->kind == KIND_GEOMETRY || c->kind == KIND_VECTOR;
 }
 
-/* Charsets whose characters are at least two bytes: the server refuses to join them with the
- * others' bytes, so their own bytes are asked for. */
-static bool is_wide(const struct column_def *c)
-{
-    return strncmp(c->charset, "utf16", 5) == 0 || strncmp(c->charset, "utf32", 5) == 0 ||
-           strcmp(c->charset, "ucs2") == 0;
-}
-
-static void put_digest_value(struct buf *out, const struct column_def *c)
-{
-    if (!is_wide(c)) {
-        sqltext_value(out, c);
-        return;
-    }
-    buf_str(out, "CAST(");
-    sqltext_value(out, c);
-    buf_str(out, " AS BINARY)");
-}
-
 /*
  * The row as one binary string: CONCAT_WS('#', values, lengths, null flags). The separator is
- * binary, so no value is converted. Values that cannot hold the separator end at it, others of
- * fixed length need no end; for all of the rest but the last the length is told; CONCAT_WS leaves
- * NULLs out, so flags tell them.
+ * binary and says so explicitly: no value is converted, and collations that do not go together (two
+ * binary ones of a charset, or utf16 beside bytes) are not compared. Values that cannot hold the
+ * separator end at it, others of fixed length need no end; for all of the rest but the last the
+ * length is told; CONCAT_WS leaves NULLs out, so flags tell them.
  */
 static void put_row_string(struct buf *out, const struct table_def *t)
 {
     uint16_t open = 0;
     bool any_null = false;
 
-    buf_str(out, "CONCAT_WS(_binary'#'");
+    buf_str(out, "CONCAT_WS(_binary'#' COLLATE `binary`");
     for (uint16_t i = 0; i < t->n_columns; i++) {
         if (t->columns[i].generated != GENERATED_NO)
             continue;
         buf_u8(out, ',');
-        put_digest_value(out, &t->columns[i]);
+        sqltext_value(out, &t->columns[i]);
         open += may_hold_separator(&t->columns[i]);
         any_null = any_null || t->columns[i].nullable;
     }

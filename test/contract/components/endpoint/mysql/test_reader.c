@@ -413,6 +413,32 @@ static void digests_do_not_depend_on_order(void **state)
     assert_int_equal(x.rows, 4);
 }
 
+/* Two binary collations of one charset, or utf16 beside bytes, do not go together by themselves. */
+static void every_collation_of_the_server_goes_into_one_digest(void **state)
+{
+    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
+
+    (void)state;
+    run("SET group_concat_max_len = 1000000");
+    check(session_query(root,
+                        "SELECT CONCAT('CREATE OR REPLACE TABLE da (id INT PRIMARY KEY,',"
+                        " GROUP_CONCAT('c', ID, ' VARCHAR(1) COLLATE ', FULL_COLLATION_NAME),"
+                        " ', j JSON, b BLOB) CHARACTER SET utf8mb4')"
+                        " FROM information_schema.COLLATION_CHARACTER_SET_APPLICABILITY"
+                        " WHERE ID > 0 AND (ID < 1000 OR ID % 16 = 0)",
+                        &res, e));
+    run(mysql_fetch_row(res)[0]);
+    run("INSERT INTO da (id, j, b) VALUES (1, '{}', 'x'), (2, NULL, NULL)");
+    run("UPDATE da SET c1 = 'a', c8 = 'b', c83 = 'c', c54 = 'e' WHERE id = 1");
+    run("CREATE OR REPLACE TABLE db LIKE da");
+    run("INSERT INTO db SELECT * FROM da");
+    struct digest x = digest_of("da"), y = digest_of("db");
+    assert_true(digest_equal(&x, &y));
+    run("UPDATE db SET c54 = 'f' WHERE id = 1");
+    y = digest_of("db");
+    assert_false(digest_equal(&x, &y));
+}
+
 /* --- ends ---------------------------------------------------------------------------------------
  */
 
@@ -463,6 +489,7 @@ int main(void)
         cmocka_unit_test(snapshots_under_load_are_exact_in_each_domain),
         cmocka_unit_test(digests_tell_rows_apart),
         cmocka_unit_test(digests_do_not_depend_on_order),
+        cmocka_unit_test(every_collation_of_the_server_goes_into_one_digest),
         cmocka_unit_test(a_table_without_key_is_read_whole),
         cmocka_unit_test(an_abandoned_read_leaves_a_reader_that_says_retry),
     };
