@@ -1,6 +1,6 @@
 /*
- * See cutproxy.h. With CUT_AFTER the server's side stays open until the server has answered (the
- * answer is dropped), so that the request surely ran; then both sides are closed.
+ * See cutproxy.h. With CUT_AFTER both sides stay open until the server has answered (the answer is
+ * dropped), so that the request surely ran before the client learns that its connection is lost.
  */
 #include "test/lib/cutproxy.h"
 
@@ -19,7 +19,8 @@
 #define TICK_MS 20
 
 struct pair {
-    int client, server; /* -1: free; client alone -1: waiting for an answer to drop */
+    int client, server; /* -1: free */
+    bool swallows;      /* the next answer is dropped, and the connection with it */
 };
 struct cutproxy {
     int listener;
@@ -87,9 +88,8 @@ static void from_client(struct cutproxy *p, struct pair *q)
             close_pair(q);
         return;
     }
-    if (when == CUT_AFTER && send_all(q->server, bytes, (size_t)n))
-        close_fd(&q->client);
-    else
+    q->swallows = when == CUT_AFTER && send_all(q->server, bytes, (size_t)n);
+    if (!q->swallows)
         close_pair(q);
 }
 
@@ -98,7 +98,7 @@ static void from_server(struct pair *q)
     static __thread char bytes[1 << 18];
     ssize_t n = recv(q->server, bytes, sizeof bytes, 0);
 
-    if (n <= 0 || q->client < 0 || !send_all(q->client, bytes, (size_t)n))
+    if (n <= 0 || q->client < 0 || q->swallows || !send_all(q->client, bytes, (size_t)n))
         close_pair(q);
 }
 
@@ -115,6 +115,7 @@ static void accept_one(struct cutproxy *p)
         if (q->client >= 0 || q->server >= 0)
             continue;
         q->client = client;
+        q->swallows = false;
         q->server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (q->server < 0 || connect(q->server, (struct sockaddr *)&to, sizeof to) != 0)
             close_pair(q);
@@ -166,7 +167,7 @@ bool cutproxy_start(uint16_t to_port, struct cutproxy **out, uint16_t *port, str
 
     p->to_port = to_port;
     for (int i = 0; i < PAIRS; i++)
-        p->pairs[i] = (struct pair){-1, -1};
+        p->pairs[i] = (struct pair){.client = -1, .server = -1};
     must(pthread_mutex_init(&p->lock, NULL) == 0);
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     p->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

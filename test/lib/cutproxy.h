@@ -1,7 +1,7 @@
 /*
  * A TCP proxy in a thread that can cut its connections at a chosen moment: when a request that
- * contains a given text comes by, either before the server sees it or after the server has got it
- * but before its answer passes. For tests of lost answers. One thread serves all connections.
+ * contains a given text comes by, either before the server sees it or once the server has answered
+ * it and the answer is to pass. For tests of lost answers. One thread serves all connections.
  */
 #ifndef OMS_TEST_LIB_CUTPROXY_H
 #define OMS_TEST_LIB_CUTPROXY_H

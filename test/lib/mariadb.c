@@ -141,16 +141,19 @@ static bool install_mysql(struct mariadb *m, struct err *e)
 static bool install(struct mariadb *m, struct err *e)
 {
     words argv = {0};
-    char datadir[128];
+    char datadir[128], tmpdir[128];
 
     if (m->is_mysql)
         return install_mysql(m, e);
     (void)snprintf(datadir, sizeof datadir, "--datadir=%s/data", m->dir);
+    /* Who begins removes temporary tables of others from a directory that they share. */
+    (void)snprintf(tmpdir, sizeof tmpdir, "--tmpdir=%s", m->dir);
     vec_push(&argv, "/usr/bin/mariadb-install-db");
     vec_push(&argv, "--no-defaults");
     vec_push(&argv, datadir);
     vec_push(&argv, "--auth-root-authentication-method=normal");
     vec_push(&argv, "--skip-test-db");
+    vec_push(&argv, tmpdir);
     vec_push(&argv, "--innodb-log-file-size=64M");
     bool ok = spawn_in(m, &argv, e);
     vec_fini(&argv);

@@ -77,7 +77,8 @@ class MariaDB:
     def create(self):
         self._directories()
         subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={self.dir}/data", *self._user(),
-                        "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"],
+                        "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve",
+                        f"--tmpdir={self.dir}.tmp"],
                        check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         return self
 
