@@ -186,7 +186,7 @@ int64_t project_source_silent_ms(const struct cluster *c, const struct project *
         return 0;
     for (size_t i = 0; i < r->n_metrics; i++)
         if (text_is(r->metrics[i]->name, "pull.silent_ms") && r->metrics[i]->value > 0)
-            return (int64_t)r->metrics[i]->value + mono_ms_between(store->report_at, now);
+            return (int64_t)r->metrics[i]->value;
     return 0;
 }
 

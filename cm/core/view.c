@@ -210,6 +210,13 @@ static void view_known_lag(const struct component *x, const Oms__ComponentReport
     v->drain_ms = v->has_drain_ms ? r->drain_ms : 0;
 }
 
+static void forget_lag(Oms__ProjectView *v)
+{
+    v->has_lag_ms = v->has_backlog_bytes = v->has_backlog_txns = v->has_drain_ms = false;
+    v->lag_ms = v->backlog_bytes = v->drain_ms = 0;
+    v->backlog_txns = 0;
+}
+
 /* Unknown (absent) unless a fresh report of a running component says it. */
 static void view_lag(const struct cluster *c, const struct project *p, struct mono now,
                      Oms__ProjectView *v)
@@ -241,11 +248,9 @@ static void view_lag(const struct cluster *c, const struct project *p, struct mo
     view_known_lag(x, r, now, v);
     silent_ms = project_source_silent_ms(c, p, now);
     if (v->has_lag_ms && silent_ms >= REPORT_FRESH_MS) {
-        v->has_lag_ms = false;
-        v->lag_ms = 0;
+        forget_lag(v);
         v->has_lag_unknown_since_us = true;
-        v->lag_unknown_since_us =
-            store->report_wall.us + (mono_ms_between(store->report_at, now) - silent_ms) * 1000;
+        v->lag_unknown_since_us = store->report_wall.us - silent_ms * 1000;
     }
 }
 

@@ -131,7 +131,7 @@ static void what_is_nearer_to_the_source_is_said_first(void **state)
     STORE({"pull.silent_ms", 10}, {"pull.behind_ms", 60000}, {"pull.part.source", 0.9});
     expect("source log pull", NULL);
     STORE({"pull.silent_ms", 7000});
-    expect("source log pull", "said nothing");
+    expect("source log pull", "7 s");
     STORE({"pull.silent_ms", -1});
     expect("source log pull", "not heard");
     report(STEP_LOG_PULL, NULL, 0, "NO_SPACE");
@@ -156,6 +156,7 @@ static void a_lag_is_unknown_as_soon_as_the_store_hears_nothing(void **state)
     Oms__ProjectView *v = view_project(lab.c, p, false, lab.now, &a);
     assert_false(v->has_lag_ms);
     assert_false(v->caught_up);
+    assert_false(v->has_backlog_bytes); /* what waits cannot be known either */
     assert_true(v->has_lag_unknown_since_us);
     assert_true(v->lag_unknown_since_us <= store->report_wall.us - 5000 * 1000);
     assert_false(lag_explain(lab.c, p, lab.now, &a)->has_lag_ms);
