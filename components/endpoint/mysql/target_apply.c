@@ -31,13 +31,14 @@
 
 bool bulk_send(struct bulk *b, struct err *e)
 {
-    uint32_t n = b->rows;
+    uint32_t n = b->rows, tag;
 
     if (n == 0)
         return true;
     b->rows = 0;
-    return pipe_send(&b->s->pipe, slot_expect(b->s, b->any_count ? 0 : n, n, b->first, b->counted),
-                     e);
+    tag = slot_expect(b->s, b->any_count ? 0 : n, n, b->first, b->counted);
+    b->s->expects.at[tag].duplicates = b->duplicates;
+    return pipe_send(&b->s->pipe, tag, e);
 }
 
 bool bulk_add(struct bulk *b, const struct stmt_row *row, uint32_t write, struct err *e)
@@ -147,10 +148,53 @@ static bool send_bulk(struct applying *a, const struct write_batch *b, enum stmt
     return bulk_send(&bulk, a->e);
 }
 
+/* The rows from, up to `to`, of the batch; several. */
+static bool send_upsert(struct applying *a, const struct write_batch *b, size_t from, size_t to)
+{
+    struct slot *s = a->s;
+    struct bulk bulk = {.s = s, .counted = true, .duplicates = true};
+    struct stmt_row row = images(s);
+    struct stmt *st;
+
+    for (size_t i = from; i < to; i++) {
+        if (!write_order_read(&s->order, &a->writes[b->at.at[i]], a->e))
+            return false;
+        row = images(s);
+        if (i == from) {
+            if (!slot_stmt(s, b->table, STMT_UPSERT, b->encoding, 1, row.after, &st, a->e))
+                return false;
+            bulk.st = st;
+        }
+        if (!bulk_add(&bulk, &row, b->at.at[i], a->e))
+            return false;
+    }
+    return bulk_send(&bulk, a->e);
+}
+
+/* Updates of rows that exist, as INSERT ... ON DUPLICATE KEY UPDATE: the server must say that each
+ * of them was a duplicate (A10), which it does of two rows and more. So packets are cut here, below
+ * the size at which bulk_add would, and a single row is an UPDATE. */
+static bool send_upserts(struct applying *a, const struct write_batch *b)
+{
+    size_t most = a->s->max_packet / 8 < BULK_BYTES / 4 ? a->s->max_packet / 8 : BULK_BYTES / 4;
+
+    for (size_t from = 0, to; from < b->at.n; from = to) {
+        size_t bytes = 0;
+
+        for (to = from; to < b->at.n && (to == from || bytes < most); to++)
+            bytes += a->writes[b->at.at[to]].after.len;
+        if (to - from == 1 ? !send_write(a, b->at.at[from]) : !send_upsert(a, b, from, to))
+            return false;
+    }
+    return true;
+}
+
 static bool send_bulk_batch(struct applying *a, const struct write_batch *b)
 {
     if (b->op == CHANGE_DELETE)
         return send_bulk(a, b, STMT_DELETE, b->overlap, true);
+    if (b->upserts)
+        return send_upserts(a, b);
     if (!b->overlap)
         return send_bulk(a, b, b->op == CHANGE_INSERT ? STMT_INSERT : STMT_UPDATE, false, true);
     return send_bulk(a, b, STMT_DELETE_AFTER, true, false) &&

@@ -183,21 +183,44 @@ static bool key_changes(const struct write_order *o, const struct write *w)
            row_hash(w->table, o->before.at) != row_hash(w->table, o->after.at);
 }
 
-static uint64_t batch_hash(const struct write *w)
+/* An UPDATE whose key is the same bytes before and after. */
+static bool keeps_key(const struct write_order *o, const struct write *w)
+{
+    const struct key_def *k = &w->table->source->keys[w->table->source->row_key];
+
+    for (uint16_t i = 0; i < k->n_parts; i++) {
+        const struct value *a = &o->before.at[k->parts[i].column];
+        const struct value *b = &o->after.at[k->parts[i].column];
+
+        if (a->state != VALUE_SET || b->state != VALUE_SET || a->len != b->len ||
+            (a->len > 0 && memcmp(a->p, b->p, a->len) != 0))
+            return false;
+    }
+    return true;
+}
+
+static bool is_upsert(const struct write_order *o, const struct write *w)
+{
+    return w->op == CHANGE_UPDATE && w->table->upserts && !w->overlap && !w->has_absent &&
+           keeps_key(o, w);
+}
+
+static uint64_t batch_hash(const struct write *w, bool upsert)
 {
     uint64_t what = (uint64_t)w->op | (uint64_t)w->overlap << 8 | (uint64_t)w->encoding << 9 |
-                    (uint64_t)w->has_absent << 12;
+                    (uint64_t)w->has_absent << 12 | (uint64_t)upsert << 13;
 
     return mix(table_hash(w->table, SALT_BATCH), what);
 }
 
-static uint32_t new_batch(struct write_order *o, const struct write *w, bool changes)
+static uint32_t new_batch(struct write_order *o, const struct write *w, bool changes, bool upsert)
 {
     struct write_batch b = {.table = w->table,
                             .op = w->op,
                             .overlap = w->overlap,
                             .has_absent = w->has_absent,
                             .key_changes = changes,
+                            .upserts = upsert,
                             .encoding = w->encoding};
 
     vec_push(&o->batches, b);
@@ -206,7 +229,7 @@ static uint32_t new_batch(struct write_order *o, const struct write *w, bool cha
 
 static void place(struct write_order *o, const struct write *w, uint32_t index)
 {
-    bool alone = w->overlap && key_changes(o, w);
+    bool alone = w->overlap && key_changes(o, w), upsert = is_upsert(o, w);
     uint64_t keys[2];
     size_t n = keys_of(o, w, keys);
     uint32_t least = 0, b;
@@ -217,11 +240,11 @@ static void place(struct write_order *o, const struct write *w, uint32_t index)
         if (last != NO_BATCH && last + (w->overlap ? 1 : 0) > least)
             least = last + (w->overlap ? 1 : 0);
     }
-    uint32_t *newest = map_at(o, batch_hash(w));
+    uint32_t *newest = map_at(o, batch_hash(w, upsert));
     if (!alone && *newest != NO_BATCH && *newest >= least) {
         b = *newest;
     } else {
-        b = new_batch(o, w, alone);
+        b = new_batch(o, w, alone, upsert);
         if (!alone)
             *newest = b;
     }

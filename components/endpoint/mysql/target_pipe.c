@@ -17,6 +17,7 @@
 #include <mysql.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -159,6 +160,15 @@ bool pipe_send_text(struct pipe *p, uint32_t tag, const char *sql, struct err *e
     return pipe_send(p, tag, e);
 }
 
+/* "Records: 3  Duplicates: 2  Warnings: 0" */
+static uint64_t duplicates_of(const char *info)
+{
+    static const char before[] = "Duplicates: ";
+    const char *at = info ? strstr(info, before) : NULL;
+
+    return at ? strtoull(at + sizeof before - 1, NULL, 10) : 0;
+}
+
 static void read_one(struct pipe *p)
 {
     MYSQL *my = p->s->my;
@@ -184,6 +194,7 @@ static void read_one(struct pipe *p)
         must(mysql_field_count(my) == 0); /* nothing sent here gives rows */
         r.affected = mysql_affected_rows(my);
         r.warnings = mysql_warning_count(my);
+        r.duplicates = duplicates_of(mysql_info(my));
     }
     if (++p->read_at == p->expects.n)
         p->read_at = p->expects.n = 0;

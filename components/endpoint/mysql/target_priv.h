@@ -9,7 +9,8 @@
  *   target_takeover.c  takeover, seal, sessions
  *   target_records.c   table_pos, chunk, ddl, progress through a claim
  *   target_shape.c     may rows of the source go into that table?
- *   target_stmt.c      statements of a table and their parameters
+ *   target_text.c      statements of a table as text
+ *   target_stmt.c      statements of a table, prepared, and their packets
  *   target_bind.c      values as parameters of the binary protocol (pure)
  *   target_pipe.c      many commands sent before the first answer is read
  *   target_order.c     grouping of a transaction's writes (pure)
@@ -114,6 +115,7 @@ struct target_table {
     uint16_t *found;  /* the same for finding rows: generated columns may be part of a key */
     char *quoted;     /* "`db`.`name`" */
     bool ordered;     /* writes of this table keep their order among themselves */
+    bool upserts;     /* updates that leave the key alone may be STMT_UPSERT */
     bool is_mariadb;
     bool has_enum;
     bool cascades; /* of a family: the target's foreign keys do what the source's did (A8) */
@@ -160,6 +162,7 @@ struct pipe_result {
     unsigned error; /* the server's number; 0 = fine */
     char text[512];
     uint64_t affected;
+    uint64_t duplicates; /* of an INSERT of several rows */
     uint32_t warnings;
 };
 typedef void pipe_got(void *arg, const struct pipe_result *r);
@@ -202,6 +205,7 @@ void pipe_read(struct pipe *p, size_t left);
 enum stmt_form {
     STMT_INSERT,
     STMT_UPDATE,
+    STMT_UPSERT,       /* INSERT ... ON DUPLICATE KEY UPDATE: of rows that exist */
     STMT_DELETE,       /* by the before image */
     STMT_DELETE_AFTER, /* by the key in the after image */
     STMT_SHOW,         /* the row of the before image's key into @oms_row, as text for people */
@@ -225,6 +229,15 @@ struct stmt {
     uint16_t n_params; /* of one row */
     struct stmt_param *params;
 };
+struct stmt_text { /* a statement being written */
+    const struct target_table *t;
+    enum rows_encoding enc;
+    const struct value *image; /* absent columns of it are left out */
+    struct buf sql;
+    VEC(struct stmt_param) params;
+};
+/* Appends the statement to sql and what its parameters are. */
+void stmt_put_text(struct stmt_text *x, enum stmt_form form, uint16_t rows);
 #define STMT_BUCKETS 256
 #define STMT_MAX 4096
 struct stmt_cache {
@@ -259,6 +272,7 @@ struct write_batch {
     bool overlap;
     bool has_absent;
     bool key_changes; /* one overlapping UPDATE that moves its row to another key */
+    bool upserts;     /* exact UPDATEs that leave the key alone, of a table that allows it */
     enum rows_encoding encoding;
     VEC(uint32_t) at; /* indexes of the writes, in order */
 };
@@ -290,6 +304,7 @@ struct slot_expect {   /* what an answer must say */
     uint64_t min, max; /* rows that match */
     uint32_t write;    /* index in the caller's array, or SLOT_NO_WRITE */
     bool counted;      /* adds to rows_matched */
+    bool duplicates;   /* what matched are the duplicates that the server tells of */
     bool fence;
 };
 struct slot_failure { /* the first thing that went wrong in a transaction */
@@ -371,8 +386,9 @@ struct bulk {
     const struct stmt *st;
     bool any_count; /* a DELETE of the overlap may match less */
     bool counted;
-    uint32_t rows;  /* in the packet being built */
-    uint32_t first; /* write index of its first row */
+    bool duplicates; /* as in slot_expect */
+    uint32_t rows;   /* in the packet being built */
+    uint32_t first;  /* write index of its first row */
 };
 bool bulk_add(struct bulk *b, const struct stmt_row *row, uint32_t write, struct err *e) MUST_CHECK;
 bool bulk_send(struct bulk *b, struct err *e) MUST_CHECK;

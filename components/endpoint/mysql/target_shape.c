@@ -241,6 +241,24 @@ static bool must_keep_order(const struct target_table *t)
     return false;
 }
 
+/* An UPDATE may go as INSERT ... ON DUPLICATE KEY UPDATE where only the row key can be the
+ * duplicate, every column of the target's row is given, and there is something to update. */
+static bool may_upsert(const struct target_table *t)
+{
+    const struct table_def *s = t->source;
+    uint32_t written = 0;
+
+    if (!t->is_mariadb || t->ordered || !target_row_is_whole(t))
+        return false;
+    const struct key_def *k = &s->keys[s->row_key];
+    for (uint16_t i = 0; i < k->n_parts; i++)
+        if (t->column[k->parts[i].column] == NO_COLUMN)
+            return false;
+    for (uint16_t i = 0; i < s->n_columns; i++)
+        written += t->column[i] != NO_COLUMN;
+    return written > k->n_parts;
+}
+
 static char *quote(const char *db, const char *name)
 {
     struct buf out;
@@ -274,6 +292,7 @@ static struct target_table *plan_new(struct claim *c, const struct table_def *so
         t->has_enum = t->has_enum || (written && source->columns[i].kind == KIND_ENUM);
     }
     t->ordered = must_keep_order(t);
+    t->upserts = may_upsert(t);
     return t;
 }
 

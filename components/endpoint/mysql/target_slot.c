@@ -42,6 +42,7 @@ static void got_answer(void *arg, const struct pipe_result *r)
 {
     struct slot *s = arg;
     const struct slot_expect *x = &s->expects.at[r->tag];
+    uint64_t matched = x->duplicates ? r->duplicates : r->affected;
     char text[160];
 
     if (r->error) {
@@ -49,16 +50,15 @@ static void got_answer(void *arg, const struct pipe_result *r)
         return;
     }
     s->warned = r->warnings;
-    if (r->affected < x->min || r->affected > x->max) {
+    if (matched < x->min || matched > x->max) {
         (void)snprintf(text, sizeof text, "%" PRIu64 " rows matched, %" PRIu64 " should have",
-                       r->affected, x->min);
+                       matched, x->min);
         fail(s, x, 0, text);
     } else if (r->warnings && !s->careful) {
         (void)snprintf(text, sizeof text, "the server gave %u warnings", r->warnings);
         fail(s, x, 0, text);
     }
-    if (x->counted)
-        s->rows_matched += r->affected;
+    s->rows_matched += x->counted ? matched : 0;
 }
 
 uint32_t slot_expect(struct slot *s, uint64_t min, uint64_t max, uint32_t write, bool counted)
