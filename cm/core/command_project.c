@@ -93,6 +93,10 @@ static bool check_project(const struct cycle *y, const Oms__ProjectFile *f, stru
     if (!cluster_source(y->c, text_or_empty(f->target)))
         return err_set(e, ERR_NOT_FOUND, "target: there is no data source '%s'",
                        text_or_empty(f->target));
+    if (source_row(cluster_source(y->c, f->target))->file->n_addresses > 0)
+        return err_set(e, ERR_INVALID,
+                       "target: data source '%s' has several addresses, which only a source may",
+                       f->target);
     if (text_is(f->source, f->target))
         return err_set(e, ERR_INVALID, "source and target are both '%s'", f->source);
     if (!f->objects || f->objects->n_include == 0)

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "cm/core/cycle.h"
+#include "common/base/place.h"
 
 #define TEST_MS 55000
 
@@ -21,6 +22,31 @@ bool command_check_name(const char *what, const char *name, struct err *e)
     return true;
 }
 
+/* The fence of a target is that of one server. */
+static bool is_target(const struct cluster *c, const char *name)
+{
+    for (size_t i = 0; i < c->projects.n; i++)
+        if (text_is(project_file((const struct project *)c->projects.at[i])->target, name))
+            return true;
+    return false;
+}
+
+static bool check_addresses(const struct cluster *c, const Oms__DataSourceFile *f, struct err *e)
+{
+    char host[PLACE_HOST_MAX];
+    uint16_t port;
+
+    for (size_t i = 0; i < f->n_addresses; i++)
+        if (!place_parse(f->addresses[i], host, &port))
+            return err_set(e, ERR_INVALID,
+                           "data source '%s': addresses: '%s' is not of the form host:port",
+                           f->name, f->addresses[i]);
+    if (f->n_addresses > 0 && is_target(c, f->name))
+        return err_set(e, ERR_INVALID, "data source '%s' is a target, which has one address",
+                       f->name);
+    return true;
+}
+
 static bool check_source(const struct cycle *y, const Oms__DataSourceAddRequest *r, struct err *e)
 {
     const Oms__DataSourceFile *f = r->file;
@@ -31,6 +57,8 @@ static bool check_source(const struct cycle *y, const Oms__DataSourceAddRequest 
         return false;
     if (text_is(f->host, "") && text_is(f->socket, ""))
         return err_set(e, ERR_INVALID, "data source '%s': host or socket is needed", f->name);
+    if (!check_addresses(y->c, f, e))
+        return false;
     if (cluster_source(y->c, f->name) && !r->replace)
         return err_set(e, ERR_EXISTS, "there is a data source '%s' already (--replace changes it)",
                        f->name);

@@ -58,6 +58,8 @@ static Oms__Endpoint *endpoint_of(const struct cluster *c, const char *name, str
     e->user = f->user;
     e->tls = f->tls;
     e->tls_ca_pem = source_row(s)->tls_ca_pem;
+    e->n_addresses = f->n_addresses;
+    e->addresses = f->addresses;
     if (source_row(s)->has_sealed)
         e->secret = (char *)secret_of_source(f->name, a);
     return e;

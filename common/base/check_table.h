@@ -22,6 +22,7 @@
     X("pair.time_zone")                \
     X("scope.collision")               \
     X("scope.tables")                  \
+    X("source.address")                \
     X("source.binlog_format")          \
     X("source.connect")                \
     X("source.gtid")                   \

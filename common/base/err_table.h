@@ -151,6 +151,10 @@
     X(SOURCE_DIVERGED, STOP, "the source lacks transactions that the store has from it",           \
       "a failover that lost transactions, RESET MASTER, or a crash without sync_binlog=1",         \
       "compare source and target by verification; release the project and copy again")             \
+    X(SOURCE_BEHIND, RETRY, "the server does not have yet all that the store has",                 \
+      "it is a replica that is behind the server that was followed before",                        \
+      "nothing: it is tried again; where its replication is broken, mend it, or take the server "  \
+      "from the data source's addresses")                                                          \
     /* fencing */                                                                                  \
     X(FENCED, FENCE, "another writer took over this task", "the task was started elsewhere",       \
       "nothing; this process must not write any more")                                             \

@@ -21,6 +21,10 @@
 #include "components/record/txn.h"
 #include "components/record/txn_id.h"
 
+struct endpoint_place { /* borrowed */
+    const char *host;
+    uint16_t port;
+};
 /* Where a server is and who we are there. Borrowed strings; the secret never reaches a log. */
 struct endpoint_address {
     const char *kind; /* "mariadb", "mysql": a flavour's name */
@@ -33,6 +37,10 @@ struct endpoint_address {
     const char *tls_mode;
     uint32_t connect_timeout_ms; /* 0 = 10000 */
     uint32_t answer_timeout_ms;  /* a statement's answer; 0 = no limit. Whole seconds count */
+    /* Further servers with the same data. Whoever connects gets the one above; who may change to
+     * another says so by endpoint_place or endpoint_first. */
+    const struct endpoint_place *others;
+    size_t n_others;
 };
 
 struct session; /* one connection, set up on purpose (time zone, sql_mode, charset) */
@@ -167,6 +175,8 @@ struct log_ops {
                  struct log_progress *p, struct err *e);
     /* What the source has executed now (A13), for the containment check on connect. */
     bool (*executed)(struct session *s, struct txn_set *set, struct err *e);
+    /* Does the server replicate now, so that it may still get what it lacks? */
+    bool (*replicates)(struct session *s, bool *does, struct err *e);
 };
 
 /* ---- heartbeat: the one row that is written to a source, where a person asked for it
@@ -372,5 +382,10 @@ struct endpoint {
 };
 /* By flavour name; NULL = unknown kind. The registry is one static array. Thread: any. */
 const struct endpoint *endpoint_find(const char *kind);
+/* The n-th of the 1 + n_others servers, without the others. */
+struct endpoint_address endpoint_place(const struct endpoint_address *a, size_t n);
+/* Makes `a` the first of its servers that answers; where there is one only, it is not asked. */
+bool endpoint_first(const struct endpoint *ep, struct endpoint_address *a,
+                    struct err *e) MUST_CHECK;
 
 #endif

@@ -300,6 +300,7 @@ bool verification_run(struct component *c, struct err *e)
     arena_init(&v.arena, 0);
     pthread_mutex_init(&v.lock, NULL);
     ok = component_address(c, fixed->source->id, &v.source_at, &v.source, e) &&
+         endpoint_first(v.source, &v.source_at, e) &&
          component_address(c, fixed->target->id, &v.target_at, &v.target, e) &&
          transform_scope(fixed->scope, &v.arena, &v.scope, e) && run_rounds(&v, e);
     pthread_mutex_destroy(&v.lock);

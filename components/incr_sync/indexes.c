@@ -76,7 +76,10 @@ bool indexes_create(struct sync *s, struct err *e)
     struct index_work w = {.s = s};
     bool ok;
 
-    ok = s->source_endpoint->catalog->connect(&s->source_address, &w.source, e) &&
+    struct endpoint_address source_at = s->source_address; /* any of its servers has the keys */
+
+    ok = endpoint_first(s->source_endpoint, &source_at, e) &&
+         s->source_endpoint->catalog->connect(&source_at, &w.source, e) &&
          s->endpoint->catalog->connect(&s->address, &w.target, e);
     for (size_t i = 0; ok && i < s->start.tables.n; i++)
         ok = one_table(&w, &s->start.tables.at[i], e);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/place.h"
 #include "common/os/durable.h"
 #include "common/pbtext/pbtext.h"
 #include "components/runtime/runtime_priv.h"
@@ -134,12 +135,35 @@ static const Oms__Endpoint *find_endpoint(const Oms__ComponentFixed *f, const ch
     return NULL;
 }
 
-/* The client library wants a file. */
-static bool put_ca(struct component *c, const Oms__Endpoint *ep, struct endpoint_address *out,
-                   struct err *e)
+static bool put_others(struct component *c, const Oms__Endpoint *ep, struct endpoint_address *out,
+                       struct err *e)
+{
+    struct endpoint_place *others;
+    char host[PLACE_HOST_MAX];
+    bool ok = true;
+
+    if (ep->n_addresses == 0)
+        return true;
+    pthread_mutex_lock(&c->lock);
+    others = arena_calloc(&c->arena, ep->n_addresses, sizeof *others);
+    for (size_t i = 0; ok && i < ep->n_addresses; i++) {
+        ok = place_parse(ep->addresses[i], host, &others[i].port);
+        others[i].host = ok ? arena_strdup(&c->arena, host) : NULL;
+    }
+    pthread_mutex_unlock(&c->lock);
+    out->others = others;
+    out->n_others = ep->n_addresses;
+    return ok || err_set(e, ERR_INVALID, "data source '%s': an address is not host:port", ep->id);
+}
+
+/* The further servers, and the authority: the client library wants a file. */
+static bool put_rest(struct component *c, const Oms__Endpoint *ep, struct endpoint_address *out,
+                     struct err *e)
 {
     char *path;
 
+    if (!put_others(c, ep, out, e))
+        return false;
     if (!ep->tls_ca_pem || !*ep->tls_ca_pem)
         return true;
     pthread_mutex_lock(&c->lock);
@@ -179,5 +203,5 @@ bool component_address(struct component *c, const char *datasource_id, struct en
             return err_set(e, ERR_UNAVAILABLE, "the secret of data source '%s' has not arrived",
                            datasource_id);
     }
-    return put_ca(c, ep, out, e);
+    return put_rest(c, ep, out, e);
 }

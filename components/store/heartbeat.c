@@ -1,6 +1,7 @@
 /* See heartbeat.h. */
 #include "components/store/heartbeat.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,9 @@
 
 struct heart {
     struct heart_params p;
+    pthread_mutex_t lock;
+    struct endpoint_address wanted; /* lock */
+    bool waits, moved;              /* lock; no server is known to be the source yet; another is */
     struct endpoint_address address;
     struct thread thread;
     struct queue *stop; /* nothing is ever put in; closed by heart_stop, so a wait on it ends */
@@ -39,12 +43,29 @@ static void tell(struct heart *h, const struct err *e)
     log_err(LOG_WARN, "store.heartbeat", e);
 }
 
+/* The server that is written to. False: none yet. */
+static bool take_place(struct heart *h)
+{
+    pthread_mutex_lock(&h->lock);
+    bool waits = h->waits, moved = h->moved;
+    h->moved = false;
+    h->address = h->wanted;
+    pthread_mutex_unlock(&h->lock);
+    if (moved) {
+        h->p.endpoint->heartbeat->close(h->session);
+        h->session = NULL;
+    }
+    return !waits;
+}
+
 /* One beat, on a new session if need be; says how long to wait for the next. */
 static int64_t beat(struct heart *h)
 {
     const struct heartbeat_ops *ops = h->p.endpoint->heartbeat;
     struct err e = ERR_INIT;
 
+    if (!take_place(h))
+        return h->p.interval_ms;
     if ((h->session || ops->open(&h->address, h->p.schema, &h->session, &e)) &&
         ops->beat(h->session, h->p.name, clock_wall(), &e)) {
         tell(h, &e);
@@ -72,13 +93,32 @@ static void beat_on(void *arg)
     }
 }
 
+static void put_place(struct heart *h, const struct endpoint_address *a)
+{
+    h->wanted = *a;
+    h->wanted.connect_timeout_ms = h->wanted.answer_timeout_ms = ANSWER_MS;
+}
+
+void heart_at(struct heart *h, const struct endpoint_address *a)
+{
+    if (!h)
+        return;
+    pthread_mutex_lock(&h->lock);
+    h->moved = h->waits || h->wanted.host != a->host || h->wanted.port != a->port ||
+               h->wanted.socket != a->socket;
+    h->waits = false;
+    put_place(h, a);
+    pthread_mutex_unlock(&h->lock);
+}
+
 bool heart_start(const struct heart_params *p, struct heart **out, struct err *e)
 {
     struct heart *h = must_calloc(1, sizeof *h);
 
     h->p = *p;
-    h->address = *p->address;
-    h->address.connect_timeout_ms = h->address.answer_timeout_ms = ANSWER_MS;
+    pthread_mutex_init(&h->lock, NULL);
+    h->waits = p->waits;
+    put_place(h, p->address);
     h->stop = queue_new(1);
     *out = h;
     (void)beat(h); /* what it says of the source is told; it is tried again */
@@ -94,5 +134,6 @@ void heart_stop(struct heart *h)
     if (h->p.endpoint->heartbeat)
         h->p.endpoint->heartbeat->close(h->session);
     queue_free(h->stop);
+    pthread_mutex_destroy(&h->lock);
     free(h);
 }

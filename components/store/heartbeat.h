@@ -17,10 +17,13 @@ struct heart_params {
     const struct endpoint_address *address; /* outlives it */
     const char *schema, *name;
     uint32_t interval_ms;
+    bool waits; /* the source has several servers: none is written to before heart_at */
 };
 /* Tries once before it returns, so that the table is made before the log is read; never fails for
  * what the source says. */
 bool heart_start(const struct heart_params *p, struct heart **h, struct err *e) MUST_CHECK;
+/* The server whose log is read now; its strings outlive the heart. NULL heart is fine. */
+void heart_at(struct heart *h, const struct endpoint_address *a);
 void heart_stop(struct heart *h); /* waits; NULL is fine */
 
 #endif

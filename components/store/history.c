@@ -214,11 +214,32 @@ static bool read_retold(const struct endpoint *source, const struct log_params *
 /* --- both ---------------------------------------------------------------------------------------
  */
 
+/* A replica that still applies what it got may have it in a moment. */
+static bool lacks(const struct endpoint *source, struct session *session,
+                  const struct txn_set *missing, struct err *e)
+{
+    struct buf text CLEANUP(buf_fini) = {0};
+    bool replicates = false;
+
+    if (!source->log->replicates(session, &replicates, e))
+        return false;
+    buf_init(&text, 4096);
+    txn_set_format(missing, &text);
+    const char *which = text.len ? buf_cstr(&text) : "(a long list)";
+    if (replicates)
+        return err_set(e, ERR_SOURCE_BEHIND,
+                       "this server, a replica, lacks %" PRIu64
+                       " transactions that the store has: %s",
+                       txn_set_count(missing), which);
+    return err_set(e, ERR_SOURCE_DIVERGED,
+                   "the source lacks %" PRIu64 " transactions that were pulled from it: %s",
+                   txn_set_count(missing), which);
+}
+
 bool history_contained(const struct endpoint *source, struct session *session, struct store *s,
                        struct err *e)
 {
     struct txn_set executed, ours;
-    struct buf text;
     bool ok;
 
     txn_set_init(&executed);
@@ -228,12 +249,7 @@ bool history_contained(const struct endpoint *source, struct session *session, s
     ok = txn_set_contains(&executed, &ours);
     if (!ok) {
         txn_set_subtract(&ours, &executed);
-        buf_init(&text, 4096);
-        txn_set_format(&ours, &text);
-        (void)err_set(e, ERR_SOURCE_DIVERGED,
-                      "the source lacks %" PRIu64 " transactions that were pulled from it: %s",
-                      txn_set_count(&ours), text.len ? buf_cstr(&text) : "(a long list)");
-        buf_fini(&text);
+        ok = lacks(source, session, &ours, e);
     }
     txn_set_fini(&ours);
     txn_set_fini(&executed);

@@ -9,8 +9,8 @@
 #include "components/endpoint/endpoint.h"
 #include "components/store/store.h"
 
-/* The containment alone, on a session. ERR_SOURCE_DIVERGED with the transactions that are missing.
- */
+/* The containment alone, on a session. ERR_SOURCE_DIVERGED with the transactions that are missing;
+ * ERR_SOURCE_BEHIND if the server is a replica that may still get them. */
 bool history_contained(const struct endpoint *source, struct session *session, struct store *s,
                        struct err *e) MUST_CHECK;
 /* The last transaction, over a connection of its own: `params` as for the log that will be opened,

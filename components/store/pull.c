@@ -14,6 +14,7 @@
 #include "components/store/ask.h"
 #include "components/store/heartbeat.h"
 #include "components/store/history.h"
+#include "components/store/places.h"
 #include "components/store/serve.h"
 #include "components/store/writer.h"
 #include "components/transform/transform.h"
@@ -31,7 +32,7 @@ struct pull {
     struct component *c;
     struct arena arena;
     const struct scope *scope;
-    struct endpoint_address source_at;
+    struct places places;
     const struct endpoint *source;
     struct store *store;
     struct writer *writer;
@@ -83,7 +84,7 @@ static bool prepare(struct pull *p, struct err *e)
     struct session *s = NULL;
     bool ok;
 
-    if (!p->source->catalog->connect(&p->source_at, &s, e))
+    if (!p->source->catalog->connect(&p->places.now, &s, e))
         return err_wrap(e, "connect to the source");
     ok = (store_has_begin(p->store) || find_begin(p, s, e)) &&
          history_contained(p->source, s, p->store, e);
@@ -116,7 +117,7 @@ static bool open_log(struct pull *p, uint32_t attempt, struct err *e)
     struct txn_set after;
     size_t n_known = 0;
     const struct table_def *const *known = store_tables(p->store, &n_known);
-    struct log_params params = {.address = &p->source_at,
+    struct log_params params = {.address = &p->places.now,
                                 .after = &after,
                                 .after_native = "",
                                 .server_id = server_id(p, attempt),
@@ -143,8 +144,9 @@ static bool open_log(struct pull *p, uint32_t attempt, struct err *e)
     }
     txn_set_fini(&after);
     if (ok)
-        log_event(LOG_INFO, "store.connected", "server_id=%u tables=%zu", params.server_id,
-                  n_known);
+        log_event(LOG_INFO, "store.connected", "server_id=%u tables=%zu place=%zu at=%s:%u",
+                  params.server_id, n_known, p->places.at + 1, p->places.now.host,
+                  p->places.now.port);
     return ok;
 }
 
@@ -327,6 +329,8 @@ static bool pull_session(struct pull *p, uint32_t attempt, struct backoff *backo
 
     if (ok) {
         backoff->tries = 0;
+        places_good(&p->places);
+        heart_at(p->heart, &p->places.now);
         component_error(p->c, NULL);
     }
     while (ok && !component_stopping(p->c)) {
@@ -356,9 +360,12 @@ static bool pull_for_ever(struct pull *p, struct err *e)
     for (uint32_t attempt = 0; !component_stopping(p->c); attempt++) {
         if (pull_session(p, attempt, &backoff, e))
             break;
-        if (err_class_of(e->code) != ERR_CLASS_RETRY || e->code == ERR_SYSTEM)
-            return false;
         log_err(LOG_WARN, "store.retry", e);
+        enum places_answer answer = places_failed(&p->places, e);
+        if (answer == PLACES_STOP)
+            return false;
+        if (answer == PLACES_NEXT)
+            continue;
         component_error(p->c, e);
         if (!component_backoff(p->c, &backoff))
             break;
@@ -411,10 +418,11 @@ static bool start_heartbeat(struct pull *p, struct err *e)
     const Oms__HeartbeatOptions *o = component_spec(p->c)->fixed->heartbeat;
     struct heart_params hp = {.component = p->c,
                               .endpoint = p->source,
-                              .address = &p->source_at,
+                              .address = &p->places.now,
                               .schema = o && o->schema ? o->schema : "oms_heartbeat",
                               .name = component_spec(p->c)->id,
-                              .interval_ms = o && o->has_interval_ms ? o->interval_ms : 1000};
+                              .interval_ms = o && o->has_interval_ms ? o->interval_ms : 1000,
+                              .waits = p->places.all.n_others > 0 && store_has_begin(p->store)};
 
     if (!o)
         return true;
@@ -430,13 +438,15 @@ bool store_run(struct component *c, struct err *e)
 {
     const Oms__ComponentFixed *fixed = component_spec(c)->fixed;
     struct pull p = {.c = c, .reported = clock_mono(), .purged = clock_mono()};
+    struct endpoint_address source_at;
     bool ok;
 
     srandom((unsigned)clock_mono().ns ^ (unsigned)getpid());
     arena_init(&p.arena, 0);
-    ok = component_address(c, fixed->source->id, &p.source_at, &p.source, e) &&
+    ok = component_address(c, fixed->source->id, &source_at, &p.source, e) &&
          transform_scope(fixed->scope, &p.arena, &p.scope, e) && open_store(&p, e);
     if (ok) {
+        places_init(&p.places, &source_at);
         store_asks_begin(c, p.store);
         ok = start_heartbeat(&p, e) && start_serving(&p, e) && pull_for_ever(&p, e);
         store_asks_end();

@@ -60,7 +60,8 @@ static bool run_finish(struct finish *f, struct err *e)
 {
     struct task *t = f->t;
 
-    if (!t->source.endpoint->catalog->connect(&t->source.address, &f->source, e) ||
+    if (!endpoint_first(t->source.endpoint, &t->source.address, e) ||
+        !t->source.endpoint->catalog->connect(&t->source.address, &f->source, e) ||
         !objects_connect(&t->target.address, &f->ddl, e) || !task_held(t, f->source, &f->held, e))
         return false;
     /* The server checks the rows that are there when a foreign key is created. */

@@ -212,6 +212,58 @@ static void check_disk(struct precheck *p)
     task_check(p->t, &item);
 }
 
+/* --- further servers of the source --------------------------------------------------------------
+ */
+
+struct named_sink { /* says which server an item is about */
+    struct task *t;
+    const char *where;
+};
+
+static void name_sink(void *arg, const struct check_item *item)
+{
+    const struct named_sink *n = arg;
+    struct check_item named = *item;
+
+    named.object = n->where;
+    task_check(n->t, &named);
+}
+
+/* Each must be as good a source as the first. That one is away now is no reason to wait. */
+static bool check_other(struct task *t, size_t i, struct err *e)
+{
+    const struct catalog_ops *catalog = t->source.endpoint->catalog;
+    struct endpoint_address one = endpoint_place(&t->source.address, i);
+    struct named_sink sink = {t, arena_printf(&t->arena, "%s:%u", one.host, one.port)};
+    struct check_item item = {.id = "source.address", .object = sink.where, .remedy = ""};
+    struct session *s = NULL;
+    struct err refused = ERR_INIT;
+
+    if (!catalog->connect(&one, &s, &refused)) {
+        item.verdict = CHECK_WARNING;
+        item.reason = refused.message;
+        item.remedy = "make the server reachable for the same user, or take it from the data "
+                      "source's addresses";
+        task_check(t, &item);
+        return true;
+    }
+    item.reason = "the server answers";
+    task_check(t, &item);
+    bool ok = checks_source(s, name_sink, &sink, e);
+    catalog->close(s);
+    return ok;
+}
+
+static bool check_source_servers(struct precheck *p, struct err *e)
+{
+    if (!checks_source(p->source, task_check_sink, p->t, e))
+        return false;
+    for (size_t i = 1; i <= p->t->source.address.n_others; i++)
+        if (!check_other(p->t, i, e))
+            return false;
+    return true;
+}
+
 static bool check_all(struct precheck *p, struct err *e)
 {
     struct task *t = p->t;
@@ -219,7 +271,7 @@ static bool check_all(struct precheck *p, struct err *e)
     bool target = connect_side(p, &t->target, "target.connect", &p->target);
 
     check_disk(p);
-    if (source && !checks_source(p->source, task_check_sink, t, e))
+    if (source && !check_source_servers(p, e))
         return false;
     if (!source || !target)
         return true;

@@ -53,7 +53,8 @@ static void tell_held(struct task *t)
 
     if (!t->source.id || !t->scope)
         return;
-    if (t->source.endpoint->catalog->connect(&t->source.address, &source, &e) &&
+    if (endpoint_first(t->source.endpoint, &t->source.address, &e) &&
+        t->source.endpoint->catalog->connect(&t->source.address, &source, &e) &&
         task_held(t, source, &held, &e)) {
         for (size_t i = 0; i < held.list.n; i++)
             task_object(t, held.list.at[i].type, held.list.at[i].name, "held back",

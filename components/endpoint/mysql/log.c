@@ -222,9 +222,39 @@ static bool log_executed(struct session *s, struct txn_set *set, struct err *e)
     return true;
 }
 
+static bool is_on(MYSQL_RES *res, MYSQL_ROW row, const char *name)
+{
+    const MYSQL_FIELD *fields = mysql_fetch_fields(res);
+
+    for (unsigned i = 0; i < mysql_num_fields(res); i++)
+        if (strcmp(fields[i].name, name) == 0)
+            return row[i] && strcmp(row[i], "Yes") == 0;
+    return false;
+}
+
+/* Who may not see it gets "no": then what is missing counts as lost. */
+static bool log_replicates(struct session *s, bool *does, struct err *e)
+{
+    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
+    const char *sql = s->is_mariadb ? "SHOW ALL SLAVES STATUS" : "SHOW REPLICA STATUS";
+    const char *applies = s->is_mariadb ? "Slave_SQL_Running" : "Replica_SQL_Running";
+
+    *does = false;
+    if (!session_query(s, sql, &res, e)) {
+        if (err_class_of(e->code) == ERR_CLASS_RETRY)
+            return err_wrap(e, "ask whether the source is a replica");
+        err_clear(e);
+        return true;
+    }
+    for (MYSQL_ROW row; (row = mysql_fetch_row(res));)
+        *does = *does || is_on(res, row, applies);
+    return true;
+}
+
 const struct log_ops mysql_log_ops = {
     .open = log_open,
     .close = log_close,
     .read = log_read,
     .executed = log_executed,
+    .replicates = log_replicates,
 };
