@@ -58,5 +58,5 @@ demo:
 
 bench:
 	deploy/need build run demo bench
-	$(MAKE) --no-print-directory -j$(shell nproc) bins
+	$(MAKE) --no-print-directory -j$(shell nproc) bins $(BUILD)/test/bench/decode_log
 	OMS_BIN=$(BUILD)/bin /usr/bin/python3 test/bench/bench.py $(if $(WORK),--work $(WORK)) --out $(BUILD)/bench/results.json

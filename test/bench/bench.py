@@ -16,6 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "..", "deploy", "sample")]
 
 import apply  # noqa: E402
+import decode  # noqa: E402
 import footprint  # noqa: E402
 import full_dump  # noqa: E402
 import latency  # noqa: E402
@@ -25,6 +26,7 @@ import store_pull  # noqa: E402
 # Works that share a function are measured together. "rss-bench" sums up what all the others saw: it stays the last.
 WORKS = {"full-dump": full_dump.measure, "apply-oltp": apply.measure_oltp, "apply-oltp-durable": apply.measure_durable,
          "apply-bulk": apply.measure_bulk, "latency-p50": latency.measure, "latency-p99": latency.measure,
+         "decode": decode.measure,
          "store-pull-oltp": store_pull.measure_oltp, "store-pull-bulk": store_pull.measure_bulk,
          "rss": footprint.measure_rss, "idle": footprint.measure_idle, "rss-bench": footprint.measure_rss_bench}
 
