@@ -20,7 +20,7 @@ def build_peer(work):
     """Go and its proxy are wanted by this work alone."""
     go = shutil.which("go") or next((p for p in ("/usr/local/go/bin/go", "/usr/lib/go/bin/go") if os.path.exists(p)), None)
     if not go:
-        raise work.skip("go is not installed")
+        raise work.skip("go is not installed (1.24 or later is wanted)")
     directory = work.scratch("gomysql")
     for name in ("go.mod", "main.go"):
         shutil.copy(os.path.join(HERE, "gomysql", name), directory)
@@ -52,8 +52,10 @@ def fill_text(work, source):
 
 
 def runs_of(work, what, fill, peer):
-    runs, source = [], new_source(work)
     reader = os.path.join(work.bin, "..", "test", "bench", "decode_log")
+    if not os.path.exists(reader):
+        raise work.skip(f"{reader} is not built: make bench builds it")
+    runs, source = [], new_source(work)
     try:
         begin = fill(work, source)
         (name, size), = log_files(source)
