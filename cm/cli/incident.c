@@ -8,6 +8,7 @@
 #include "proto/admin.pb-c.h"
 
 #define EVENT_HOLD_MS 10000u
+#define SQL_FILE_MAX (1u << 20)
 
 static const char *choices_of(struct cli *c, const Oms__Incident *n)
 {
@@ -101,6 +102,14 @@ enum cli_exit cli_incident_resolve(struct cli *c)
     r.has_id = true;
     if (!incident_id(c, &r.id))
         return cli_usage(c, "%s", c->e.message);
+    r.text = (char *)cli_value(c, "sql");
+    const char *file = cli_value(c, "sql-file");
+    struct buf text CLEANUP(buf_fini);
+    buf_init(&text, SQL_FILE_MAX);
+    if (file && !cli_read_file(c, file, &text))
+        return cli_failed(c);
+    if (file)
+        r.text = arena_strdup(&c->arena, buf_cstr(&text));
     return cli_command_call(c, "IncidentResolve", &r.base);
 }
 

@@ -213,12 +213,12 @@ static void resolve(struct cycle *y, const struct cluster_event *ev)
 
     if (!i)
         err_set(&e, ERR_NOT_FOUND, "there is no incident %" PRIu64, r->id);
-    if (!i || !incident_may_choose(i, r->choice, &e) ||
+    if (!i || !incident_may_choose(i, r->choice, r->text, &e) ||
         (p && text_is(r->choice, CHOICE_COPY_AGAIN) && !again_ask(y, p, incident_row(i), &e))) {
         cycle_refuse(y, ev->call, &e);
         return;
     }
-    incident_answer(y, i, r->choice);
+    incident_answer(y, i, r->choice, r->text);
     if (p)
         p->version++;
     cycle_event(y, "incident.answered", incident_row(i)->component_id, 0,

@@ -93,6 +93,7 @@ void detail_new_round(struct project *p, const Oms__ComponentLive *tables);
 struct table *project_table(struct project *p, const char *name); /* made if absent */
 
 #define CHOICE_COPY_AGAIN "copy-again"
+#define CHOICE_RUN_INSTEAD "run-instead" /* comes with a statement */
 
 /* --- a table copied anew while the flow holds (again.c) ----------------------------------------
  */
@@ -111,7 +112,8 @@ void incidents_of_project_gone(struct cycle *y, const char *project);
 bool incident_is_open(const struct incident *i);
 const Oms__Incident *incident_row(const struct incident *i);
 /* Is it open, or answered in another way, and does it offer this choice? */
-bool incident_may_choose(const struct incident *i, const char *choice, struct err *e) MUST_CHECK;
-void incident_answer(struct cycle *y, struct incident *i, const char *choice);
+bool incident_may_choose(const struct incident *i, const char *choice, const char *with,
+                         struct err *e) MUST_CHECK;
+void incident_answer(struct cycle *y, struct incident *i, const char *choice, const char *with);
 
 #endif

@@ -29,13 +29,15 @@ bool incident_is_open(const struct incident *i)
     return text_is(incident_row(i)->state, "open");
 }
 
-static void set_state(struct incident *i, const char *state, const char *choice)
+static void set_state(struct incident *i, const char *state, const char *choice, const char *with)
 {
     Oms__Incident in = *incident_row(i);
 
     in.state = (char *)state;
     if (choice)
         in.choice = (char *)choice;
+    if (choice)
+        in.text = (char *)with;
     kept_set(&i->row, &in.base);
     i->dirty = true;
 }
@@ -81,7 +83,7 @@ static void take_one(struct cycle *y, struct component *x, const Oms__Incident *
         i = y->c->incidents.at[y->c->incidents.n - 1];
     } else if (text_is(incident_row(i)->state, "closed")) {
         bool answered = !text_is(incident_row(i)->choice, "");
-        set_state(i, answered ? "answered" : "open", NULL);
+        set_state(i, answered ? "answered" : "open", NULL, NULL);
         if (answered)
             component_live_changed(y, x);
     }
@@ -109,7 +111,7 @@ static void judge_absent(struct cycle *y, struct component *x, struct incident *
         i->absent_from = y->now.mono;
     if (!text_is(i->nonce, r->nonce) && mono_ms_between(i->absent_from, y->now.mono) < ABSENT_MS)
         return;
-    set_state(i, "closed", NULL);
+    set_state(i, "closed", NULL, NULL);
     component_live_changed(y, x);
     cycle_event(y, "incident.closed", x->named.key, RULE_INCIDENT_CLOSED,
                 "incident %" PRIu64 " is over", i->id);
@@ -140,7 +142,8 @@ void incidents_of_project_gone(struct cycle *y, const char *project)
     y->c->incidents.n = kept;
 }
 
-bool incident_may_choose(const struct incident *i, const char *choice, struct err *e)
+bool incident_may_choose(const struct incident *i, const char *choice, const char *with,
+                         struct err *e)
 {
     const Oms__Incident *in = incident_row(i);
     struct buf choices CLEANUP(buf_fini);
@@ -152,6 +155,11 @@ bool incident_may_choose(const struct incident *i, const char *choice, struct er
         return err_set(e, ERR_WRONG_STATE,
                        "incident %" PRIu64 " is answered: the table is being copied again", i->id);
     for (size_t j = 0; j < in->n_choices; j++) {
+        if (text_is(in->choices[j], choice) && text_is(choice, CHOICE_RUN_INSTEAD) &&
+            text_is(with, ""))
+            return err_set(e, ERR_INVALID,
+                           "run-instead needs the statement: --sql TEXT or --sql-file "
+                           "FILE");
         if (text_is(in->choices[j], choice))
             return true;
         buf_printf(&choices, "%s%s", j ? ", " : "", in->choices[j]);
@@ -160,11 +168,11 @@ bool incident_may_choose(const struct incident *i, const char *choice, struct er
                    text_or_empty(choice), buf_cstr(&choices));
 }
 
-void incident_answer(struct cycle *y, struct incident *i, const char *choice)
+void incident_answer(struct cycle *y, struct incident *i, const char *choice, const char *with)
 {
     struct component *x = cluster_component(y->c, incident_row(i)->component_id);
 
-    set_state(i, "answered", choice);
+    set_state(i, "answered", choice, with);
     if (x)
         component_live_changed(y, x);
 }

@@ -120,6 +120,7 @@ static char *task_of(struct spec_builder *b, enum step_kind k)
 void spec_incremental(struct spec_builder *b)
 {
     spec_ends(b);
+    b->fixed->ddl = project_file(b->p)->ddl;
     b->fixed->incremental = project_file(b->p)->incremental;
     b->fixed->heartbeat = project_file(b->p)->heartbeat;
     b->fixed->store_id =
@@ -174,6 +175,7 @@ static void add_answers(const struct cluster *c, const struct component *x,
         oms__incident_answer__init(answer);
         answer->key = in->key;
         answer->choice = in->choice;
+        answer->text = in->text;
         live->answers[live->n_answers++] = answer;
     }
 }

@@ -290,6 +290,18 @@ struct apply_result {
     uint64_t rows_matched; /* operations that matched a row, for row accounting */
 };
 typedef bool skipped_take(void *arg, const struct skipped *x, const char *at);
+#define MEMO_COPIED "copied "   /* + "db.name": the definition that a copy had (table_def_encode) */
+#define MEMO_INDEXES "indexes " /* + "db.name": its unique keys are made; the copy's end */
+struct memo {                   /* a row of oms_meta.ddl */
+    const char *state;
+    struct view statement, before, after; /* p = NULL: none */
+};
+struct ddl_session {   /* as the statement's was on the source (A3) */
+    int64_t at_us;     /* its clock; 0 = the target's own */
+    bool has_mode;     /* sql_mode is told */
+    uint64_t sql_mode; /* the family's bits */
+    struct view time_zone, collation_connection, collation_server; /* empty: as always */
+};
 struct target_ops {
     /* F1. ERR_REFUSED, ERR_FENCED never restart by themselves. */
     bool (*takeover)(const struct takeover_params *p, struct claim **c, struct err *e);
@@ -350,6 +362,23 @@ struct target_ops {
                          skipped_take *take, void *arg, struct err *e);
     /* Runs one DDL statement on a registered session of the claim (A1). */
     bool (*run_ddl)(struct claim *c, const char *default_db, const char *statement, struct err *e);
+    /* Rows of oms_meta.ddl by a key of ours, each its own fenced transaction; get reads any task's,
+     * its views live in the arena. */
+    bool (*memo_put)(struct claim *c, const char *key, const struct memo *m, struct err *e);
+    bool (*memo_forget)(struct claim *c, const char *key, struct err *e);
+    bool (*memo_get)(struct claim *c, const char *task, const char *key, struct arena *a,
+                     struct memo *m, bool *found, struct err *e);
+    /* Appends the table's definition in a form that is equal for equal definitions, whatever the
+     * table's name, rows and next number; with identity also what a rename leaves, where the server
+     * tells it. Nothing: there is no such table. */
+    bool (*ddl_look)(struct claim *c, const char *db, const char *name, bool identity,
+                     struct buf *out, struct err *e);
+    bool (*table_is_empty)(struct claim *c, const char *db, const char *name, bool *empty,
+                           struct err *e);
+    /* Runs one statement on a registered session of its own, set up as told (A1, A3). Never
+     * repeated: after an error of class RETRY nobody knows whether it ran. */
+    bool (*ddl_run)(struct claim *c, const struct ddl_session *as, const char *default_db,
+                    const char *statement, struct err *e);
     /* Is the source's `set` inside what this task has committed? Reads only; no claim. */
     bool (*progress_read)(const struct endpoint_address *a, const char *task, struct txn_set *low,
                           struct txn_set *done, struct err *e);

@@ -5,6 +5,7 @@
  * chunk back and tries again after a back-off; anything else stops the whole import.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +44,22 @@ static void disconnect_both(struct worker *w)
     w->slot = NULL;
 }
 
+/* For what Incr-Sync makes later: unique keys as they were then, not as a later DDL left them. */
+static bool remember_definition(struct import *im, const struct import_table *t,
+                                const struct table_def *now, struct err *e)
+{
+    struct buf def CLEANUP(buf_fini);
+    char key[700];
+
+    buf_init(&def, 16u << 20);
+    table_def_encode(now, &def);
+    if (!buf_ok(&def))
+        return err_set(e, ERR_LIMIT, "the definition of '%s' is too long", t->key);
+    (void)snprintf(key, sizeof key, MEMO_COPIED "%s", t->key);
+    struct memo m = {.state = "copied", .statement = {def.p, def.len}};
+    return im->target->target->memo_put(im->claim, key, &m, e);
+}
+
 bool definition_holds(struct worker *w, struct import_table *t, struct err *e)
 {
     const struct catalog_ops *cat = w->im->source->catalog;
@@ -57,6 +74,7 @@ bool definition_holds(struct worker *w, struct import_table *t, struct err *e)
     if (ok && (!table_def_same_rows(t->def, now) || strcmp(t->def->family, now->family) != 0))
         ok = err_set(e, ERR_SERVER_TABLE_CHANGED,
                      "the definition of '%s' changed before its copy began", t->key);
+    ok = ok && remember_definition(w->im, t, now, e);
     table_def_unref(now);
     return ok;
 }

@@ -1,8 +1,11 @@
 /*
  * Unique secondary indexes, created when replay has passed the end of every copy (correctness A10):
  * before, rows of chunks from different snapshots may collide legitimately. Compared with what the
- * target has, so a restart continues where it was. Main thread, nothing in flight.
+ * target has, so a restart continues where it was; remembered, so that a later DDL has the last
+ * word. Main thread, nothing in flight.
  */
+#include <string.h>
+
 #include "common/log/log.h"
 #include "components/convert/convert.h"
 #include "components/convert/translate.h"
@@ -46,17 +49,71 @@ static bool add_indexes(struct index_work *w, const struct table_def *def, const
     return ok;
 }
 
-static bool one_table(struct index_work *w, const struct copied_table *t, struct err *e)
+/* The definition that the copy had: what the source's catalog says now may be of a DDL that is
+ * still to come. A copy of an older program left none. */
+static bool load_copied(struct index_work *w, const struct copied_table *t,
+                        const struct table_def **def, struct err *e)
 {
     struct sync *s = w->s;
-    const struct table_def *def;
+    struct arena a;
+    struct memo m;
+    bool found, ok;
+
+    arena_init(&a, 0);
+    ok = s->endpoint->target->memo_get(s->claim, s->spec->fixed->full_task,
+                                       arena_printf(&a, MEMO_COPIED "%s", t->key), &a, &m, &found,
+                                       e);
+    if (ok && found) {
+        struct cursor c = cursor_of(m.statement.p, m.statement.len);
+        ok = table_def_decode(&c, def, e);
+    } else if (ok) {
+        ok = s->source_endpoint->catalog->load_table(w->source, t->pos->db, t->pos->name, def, e);
+    }
+    arena_fini(&a);
+    return ok;
+}
+
+/* Made once for a copy: a DDL that came later may have dropped or renamed them. */
+static bool is_remembered(struct sync *s, const struct copied_table *t, struct buf *end, bool *yes,
+                          struct err *e)
+{
+    struct arena a;
+    struct memo m;
+
+    txn_set_format(&t->pos->end, end);
+    arena_init(&a, 0);
+    bool ok = s->endpoint->target->memo_get(
+        s->claim, s->spec->task, arena_printf(&a, MEMO_INDEXES "%s", t->key), &a, &m, yes, e);
+    *yes = ok && *yes && m.statement.len == end->len &&
+           (end->len == 0 || memcmp(m.statement.p, end->p, end->len) == 0);
+    arena_fini(&a);
+    return ok;
+}
+
+static bool remember(struct sync *s, const struct copied_table *t, const struct buf *end,
+                     struct err *e)
+{
+    struct memo m = {.state = "indexes", .statement = {end->p, end->len}};
+    struct arena a;
+
+    arena_init(&a, 0);
+    bool ok =
+        s->endpoint->target->memo_put(s->claim, arena_printf(&a, MEMO_INDEXES "%s", t->key), &m, e);
+    arena_fini(&a);
+    return ok;
+}
+
+static bool make_once(struct index_work *w, const struct copied_table *t, struct err *e)
+{
+    struct sync *s = w->s;
+    const struct table_def *def = NULL;
     const char *to_db, *to_name;
     bool ok = true;
 
-    if (!s->source_endpoint->catalog->load_table(w->source, t->pos->db, t->pos->name, &def, e)) {
+    if (!load_copied(w, t, &def, e)) {
         if (e->code != ERR_SERVER_NO_OBJECT && e->code != ERR_NOT_FOUND)
             return false;
-        /* Dropped meanwhile: its DROP is in the log and will be held. */
+        /* Dropped meanwhile: its DROP is in the log. */
         log_err(LOG_WARN, "incr_sync.index_skipped", e);
         err_clear(e);
         return true;
@@ -65,9 +122,20 @@ static bool one_table(struct index_work *w, const struct copied_table *t, struct
     if (has_unique_secondary(def))
         ok = add_indexes(w, def, t->key, to_db, to_name, e);
     table_def_unref(def);
-    if (!ok)
+    return ok;
+}
+
+static bool one_table(struct index_work *w, const struct copied_table *t, struct err *e)
+{
+    struct buf end CLEANUP(buf_fini);
+    bool made = false;
+
+    buf_init(&end, 16u << 20);
+    if (!is_remembered(w->s, t, &end, &made, e))
+        return false;
+    if (!made && (!make_once(w, t, e) || !remember(w->s, t, &end, e)))
         return err_wrap(e, "table '%s'", t->key);
-    component_table(s->c, STEP_NAME, t->key, "following", 0, 0, "");
+    component_table(w->s->c, STEP_NAME, t->key, "following", 0, 0, "");
     return true;
 }
 

@@ -39,23 +39,9 @@ static void table_scope(void *arg, const struct table_def *t, struct intake_scop
     out->end = pos->mode == TABLE_MODE_OVERLAP ? &pos->end : NULL;
 }
 
-/* The Store says which statements touch what it follows. Those that name one table alone can be
- * judged again by this project's scope; all others are held: never guessed. */
 static bool ddl_in_scope(void *arg, const struct ddl_record *d)
 {
-    struct sync *s = arg;
-    struct view db = d->db.len > 0 ? d->db : d->default_db;
-    char db_text[260], table_text[260];
-    bool one_table =
-        d->ddl_kind == DDL_CREATE_TABLE || d->ddl_kind == DDL_TRUNCATE || d->ddl_kind == DDL_INDEX;
-
-    if (!d->in_scope)
-        return false;
-    if (!one_table || d->table.len == 0 || db.len == 0)
-        return true;
-    snprintf(db_text, sizeof db_text, "%.*s", (int)db.len, (const char *)db.p);
-    snprintf(table_text, sizeof table_text, "%.*s", (int)d->table.len, (const char *)d->table.p);
-    return scope_has(s->scope, db_text, table_text);
+    return gate_concerns(arg, d);
 }
 
 static bool fold_exact(void *arg, const struct column_def *c)
@@ -75,8 +61,7 @@ static void release_txn(void *arg, struct source_txn *t)
     txn_give_back(s->budget, t);
 }
 
-/* --- opening
- * --------------------------------------------------------------------------------------- */
+/* --- opening --- */
 
 static bool take_over(struct sync *s, struct err *e)
 {
@@ -186,8 +171,7 @@ static bool sync_open(struct sync *s, struct err *e)
     return store_reader_start(&rp, &s->reader, e);
 }
 
-/* --- closing
- * ---------------------------------------------------------------------------------------- */
+/* --- closing --- */
 
 static void drop_event(struct sync *s, struct event *ev)
 {
@@ -247,8 +231,7 @@ static void sync_close(struct sync *s)
     arena_fini(&s->arena);
 }
 
-/* --- the loop
- * ------------------------------------------------------------------------------------- */
+/* --- the loop --- */
 
 static bool take_event(struct sync *s, struct event *ev, struct err *e)
 {

@@ -288,6 +288,28 @@ bool plans_for_tables(struct sync *s, const struct txn_table *tables, uint32_t n
                       struct err *e) MUST_CHECK;
 void plans_close(struct sync *s); /* nothing in flight; they are opened again when needed */
 
+/* --- ddl_gate.c --- */
+/* Does the statement touch what this project moves? Thread: reader. */
+bool gate_concerns(const struct sync *s, const struct ddl_record *d);
+/* Looks after the DDL at the gate. */
+bool gate_step(struct sync *s, const struct source_txn *t, struct err *e) MUST_CHECK;
+
+/* --- ddl.c: running it once (A1, A2, A3) --- */
+#define COPY_TABLE_MAX 600
+struct ddl_answer {
+    bool passed;     /* it is on the target, or need not be: the window may go on */
+    char text[1500]; /* how it passed, or why a person must decide */
+    bool may_retry;
+    char copy_table[COPY_TABLE_MAX]; /* "db.name" of the source that may be copied again; or "" */
+};
+/* The row of oms_meta.ddl of this transaction. */
+const char *ddl_key(struct txn_id id, char out[TXN_TEXT_MAX]);
+bool ddl_try(struct sync *s, const struct source_txn *t, struct ddl_answer *a,
+             struct err *e) MUST_CHECK;
+/* A person's statement instead of it. */
+bool ddl_instead(struct sync *s, const struct source_txn *t, const char *sql, struct ddl_answer *a,
+                 struct err *e) MUST_CHECK;
+
 /* --- holds.c --- */
 /* Looks after the DDL gate and a held conflict: opens incidents, acts on answers. */
 bool holds_step(struct sync *s, struct err *e) MUST_CHECK;

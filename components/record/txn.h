@@ -21,6 +21,7 @@ enum record_type {
     RECORD_TXN_PART = 3,      /* a part that is not the last */
     RECORD_DDL = 4,
     RECORD_HEARTBEAT = 5,
+    RECORD_DDL_PART = 6, /* rows of the same transaction follow it as further parts */
 };
 
 enum {                       /* txn_head.flags */
@@ -65,6 +66,37 @@ struct change {
     struct view after;  /* p = NULL for DELETE */
 };
 
+enum ddl_role {                   /* what a statement does with a table that it names */
+                DDL_ROLE_SUBJECT, /* created, altered, dropped, emptied */
+                DDL_ROLE_FROM,    /* renamed; the next one is its TO */
+                DDL_ROLE_TO,
+                DDL_ROLE_MODEL,     /* CREATE TABLE ... LIKE it */
+                DDL_ROLE_REFERENCE, /* named otherwise: a foreign key's parent, an exchanged
+                                       partition ... */
+                DDL_ROLE_DATABASE,  /* db alone */
+};
+struct ddl_table {
+    struct view db, name;
+    uint8_t role;     /* enum ddl_role */
+    uint32_t at, len; /* its whole name in sql; len 0: left out there */
+    uint32_t version; /* number of the definition known before; 0 = none */
+};
+struct ddl_cut { /* what another server does not get: foreign keys, held until release */
+    uint32_t at, len;
+};
+enum {                        /* ddl_record.flags */
+       DDL_F_READ = 1,        /* understood to its end, and what follows is told */
+       DDL_F_ROWS = 2,        /* rows come with it, as parts behind the record */
+       DDL_F_DROPS = 4,       /* DDL_INDEX: DROP INDEX; DDL_DATABASE: DROP DATABASE */
+       DDL_F_CREATES = 8,     /* DDL_DATABASE: CREATE DATABASE */
+       DDL_F_REPLACES = 16,   /* CREATE OR REPLACE */
+       DDL_F_IF_EXISTS = 32,  /* IF EXISTS, IF NOT EXISTS */
+       DDL_F_HAS_BODY = 64,   /* CREATE TABLE with columns of its own */
+       DDL_F_CASCADES = 128,  /* a foreign key whose action changes rows without the log (A8) */
+       DDL_F_ONLY_CUTS = 256, /* nothing is left without the cuts */
+       DDL_F_RENAMES = 512,   /* columns or indexes change their names */
+       DDL_F_SELECTS = 1024,  /* its text selects rows */
+};
 struct ddl_record {
     struct view sql;        /* utf8mb4 */
     struct view default_db; /* the session's database */
@@ -76,6 +108,14 @@ struct ddl_record {
     uint16_t n_tables;     /* how many tables it names */
     uint8_t ddl_kind;      /* enum ddl_kind */
     bool in_scope;         /* touches a table the Store follows */
+    /* What the statement says, as the endpoint read it; all empty without DDL_F_READ. */
+    uint32_t flags;
+    struct view invents;     /* why a filled table would get data of the server's own (A3); or "" */
+    struct view auto_column; /* it would, unless this column counts by itself already; or "" */
+    struct view engine;      /* told; or "" */
+    struct view collation_connection_name, collation_server_name; /* "" where not told */
+    uint32_t n_cuts;
+    struct view tables, cuts; /* encoded: ddl_table_next, ddl_cut_next */
 };
 enum ddl_kind {
     DDL_UNKNOWN,
@@ -111,6 +151,9 @@ void txn_write_end(struct txn_writer *w);
 /* Turns the still open TXN_PART into the last one or the reverse before txn_write_end. */
 void txn_write_set_last(struct txn_writer *w, bool last);
 void record_write_table(struct buf *out, const struct table_def *t);
+void ddl_table_put(struct buf *out, const struct ddl_table *t); /* appends to `tables` */
+void ddl_cut_put(struct buf *out, const struct ddl_cut *cut);
+/* A DDL_PART unless the head says LAST. */
 void record_write_ddl(struct buf *out, const struct txn_head *h, const struct ddl_record *d);
 void record_write_heartbeat(struct buf *out, struct wall source_time, struct view native);
 
@@ -129,6 +172,10 @@ struct record {
 bool record_next(struct cursor *c, struct record *r); /* false: at the end, or c->failed */
 bool txn_head_read(struct cursor *body, struct txn_head *h);
 bool ddl_record_read(struct cursor *body, struct ddl_record *d);
+/* Walk what ddl_record_read has checked: c begins as cursor_of(d->tables ...). False: at the end.
+ */
+bool ddl_table_next(struct cursor *c, struct ddl_table *t);
+bool ddl_cut_next(struct cursor *c, struct ddl_cut *cut);
 
 typedef const struct table_def *table_resolver(void *arg, uint32_t table_id);
 struct change_iter {

@@ -13,7 +13,7 @@ bool record_next(struct cursor *c, struct record *r)
     type = cursor_u8(c);
     len = cursor_u32(c);
     r->body = cursor_take(c, len);
-    if (type < RECORD_TABLE_VERSION || type > RECORD_HEARTBEAT)
+    if (type < RECORD_TABLE_VERSION || type > RECORD_DDL_PART)
         c->failed = true;
     r->type = (enum record_type)type;
     return !c->failed;
@@ -41,8 +41,70 @@ bool txn_head_read(struct cursor *c, struct txn_head *h)
     return true;
 }
 
+bool ddl_table_next(struct cursor *c, struct ddl_table *t)
+{
+    if (c->failed || cursor_left(c) == 0)
+        return false;
+    t->db = cursor_bytes(c);
+    t->name = cursor_bytes(c);
+    t->role = cursor_u8(c);
+    t->at = (uint32_t)cursor_varint(c);
+    t->len = (uint32_t)cursor_varint(c);
+    t->version = (uint32_t)cursor_varint(c);
+    return !c->failed;
+}
+
+bool ddl_cut_next(struct cursor *c, struct ddl_cut *cut)
+{
+    if (c->failed || cursor_left(c) == 0)
+        return false;
+    cut->at = (uint32_t)cursor_varint(c);
+    cut->len = (uint32_t)cursor_varint(c);
+    return !c->failed;
+}
+
+static bool is_inside(const struct ddl_record *d, uint32_t at, uint32_t len)
+{
+    return at <= d->sql.len && len <= d->sql.len - at;
+}
+
+/* The lists have their length, and every span lies inside the text. */
+static bool check_lists(const struct ddl_record *d)
+{
+    struct cursor c = cursor_of(d->tables.p, d->tables.len);
+    struct ddl_table t;
+    struct ddl_cut cut;
+    uint32_t n = 0;
+
+    for (; ddl_table_next(&c, &t); n++)
+        if (t.role > DDL_ROLE_DATABASE || t.db.len == 0 || !is_inside(d, t.at, t.len))
+            return false;
+    if (c.failed || (d->flags & DDL_F_READ && n != d->n_tables))
+        return false;
+    c = cursor_of(d->cuts.p, d->cuts.len);
+    for (n = 0; ddl_cut_next(&c, &cut); n++)
+        if (!is_inside(d, cut.at, cut.len))
+            return false;
+    return !c.failed && n == d->n_cuts;
+}
+
+static bool read_reading(struct cursor *c, struct ddl_record *d)
+{
+    d->flags = cursor_u32(c);
+    d->invents = cursor_bytes(c);
+    d->auto_column = cursor_bytes(c);
+    d->engine = cursor_bytes(c);
+    d->collation_connection_name = cursor_bytes(c);
+    d->collation_server_name = cursor_bytes(c);
+    d->tables = cursor_bytes(c);
+    d->n_cuts = (uint32_t)cursor_varint(c);
+    d->cuts = cursor_bytes(c);
+    return !c->failed && check_lists(d);
+}
+
 bool ddl_record_read(struct cursor *c, struct ddl_record *d)
 {
+    *d = (struct ddl_record){.flags = 0};
     d->ddl_kind = cursor_u8(c);
     d->in_scope = cursor_u8(c);
     d->sql = cursor_bytes(c);
@@ -56,7 +118,9 @@ bool ddl_record_read(struct cursor *c, struct ddl_record *d)
     d->db = cursor_bytes(c);
     d->table = cursor_bytes(c);
     d->n_tables = cursor_u16(c);
-    return !c->failed;
+    if (!c->failed && cursor_left(c) == 0)
+        return true; /* written by a program that told no more */
+    return !c->failed && read_reading(c, d);
 }
 
 void change_iter_init(struct change_iter *it, struct view changes, table_resolver *resolve,

@@ -129,9 +129,38 @@ void record_write_table(struct buf *out, const struct table_def *t)
     record_end(out, at);
 }
 
+void ddl_table_put(struct buf *out, const struct ddl_table *t)
+{
+    buf_bytes(out, t->db.p, t->db.len);
+    buf_bytes(out, t->name.p, t->name.len);
+    buf_u8(out, t->role);
+    buf_varint(out, t->at);
+    buf_varint(out, t->len);
+    buf_varint(out, t->version);
+}
+
+void ddl_cut_put(struct buf *out, const struct ddl_cut *cut)
+{
+    buf_varint(out, cut->at);
+    buf_varint(out, cut->len);
+}
+
+static void put_reading(struct buf *out, const struct ddl_record *d)
+{
+    buf_u32(out, d->flags);
+    buf_bytes(out, d->invents.p, d->invents.len);
+    buf_bytes(out, d->auto_column.p, d->auto_column.len);
+    buf_bytes(out, d->engine.p, d->engine.len);
+    buf_bytes(out, d->collation_connection_name.p, d->collation_connection_name.len);
+    buf_bytes(out, d->collation_server_name.p, d->collation_server_name.len);
+    buf_bytes(out, d->tables.p, d->tables.len);
+    buf_varint(out, d->n_cuts);
+    buf_bytes(out, d->cuts.p, d->cuts.len);
+}
+
 void record_write_ddl(struct buf *out, const struct txn_head *h, const struct ddl_record *d)
 {
-    size_t at = record_begin(out, RECORD_DDL);
+    size_t at = record_begin(out, h->flags & TXN_F_LAST ? RECORD_DDL : RECORD_DDL_PART);
 
     put_head(out, h);
     buf_u8(out, d->ddl_kind);
@@ -147,6 +176,7 @@ void record_write_ddl(struct buf *out, const struct txn_head *h, const struct dd
     buf_bytes(out, d->db.p, d->db.len);
     buf_bytes(out, d->table.p, d->table.len);
     buf_u16(out, d->n_tables);
+    put_reading(out, d);
     record_end(out, at);
 }
 

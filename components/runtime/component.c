@@ -145,6 +145,12 @@ void component_live_free(Oms__ComponentLive *l)
 
 bool component_incident_choice(struct component *c, const char *key, char *choice, size_t cap)
 {
+    return component_incident_answer(c, key, choice, cap, NULL);
+}
+
+bool component_incident_answer(struct component *c, const char *key, char *choice, size_t cap,
+                               struct buf *text)
+{
     Oms__ComponentLive *live = component_live(c);
     bool found = false;
 
@@ -154,6 +160,8 @@ bool component_incident_choice(struct component *c, const char *key, char *choic
         if (!a->key || !a->choice || strcmp(a->key, key) != 0)
             continue;
         snprintf(choice, cap, "%s", a->choice);
+        if (text && a->text)
+            buf_str(text, a->text);
         found = true;
     }
     component_live_free(live);

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/base/time.h"
 #include "components/endpoint/endpoint.h"
@@ -99,6 +100,9 @@ void component_incident_table(struct component *c, const char *key, const char *
 void component_incident_gone(struct component *c, const char *key);
 /* The person's choice, once it has arrived through the live part: copies it; false: none yet. */
 bool component_incident_choice(struct component *c, const char *key, char *choice, size_t cap);
+/* The same with what came with it (run-instead: a statement), appended to text. */
+bool component_incident_answer(struct component *c, const char *key, char *choice, size_t cap,
+                               struct buf *text);
 /* The result of an oms-task as JSON of oms.TaskOutcome (ComponentReport.result); copied. It is
  * reported before the process ends. */
 void component_result(struct component *c, const char *json);

@@ -65,7 +65,7 @@ static enum walk_answer dump_record(void *arg, const struct walk_record *r, stru
     struct dump *d = arg;
     enum walk_answer a = WALK_ON;
 
-    if (r->type == RECORD_DDL && ddl_is_wanted(d, &r->ddl)) {
+    if ((r->type == RECORD_DDL || r->type == RECORD_DDL_PART) && ddl_is_wanted(d, &r->ddl)) {
         line_ddl(&d->j->out, r);
         d->left--;
     } else if (r->type == RECORD_HEARTBEAT && !d->tables) {

@@ -101,7 +101,8 @@ static bool read_record(struct walk *w, const struct record *raw, struct walk_re
         fine = !c.failed;
     } else {
         fine = txn_head_read(&c, &r->head) &&
-               (raw->type != RECORD_DDL || ddl_record_read(&c, &r->ddl));
+               ((raw->type != RECORD_DDL && raw->type != RECORD_DDL_PART) ||
+                ddl_record_read(&c, &r->ddl));
         r->changes = (struct view){c.p, cursor_left(&c)};
     }
     return fine || err_set(e, ERR_STORE_CORRUPT, "a record does not have its form");

@@ -30,7 +30,7 @@ static bool scan_head(struct record *r, struct txn_set *complete, struct block_f
         f->last_commit_us = h.commit.us;
     if (h.part == 0)
         f->txn_start = true;
-    if (r->type == RECORD_TXN_PART)
+    if (r->type == RECORD_TXN_PART || r->type == RECORD_DDL_PART)
         return true;
     f->n_txns++;
     f->last_id = h.id;

@@ -173,12 +173,12 @@ static void take_txn(struct reading *r, const struct record *rec)
 {
     struct cursor body = cursor_of(rec->body.p, rec->body.len);
     struct txn_head h;
-    bool last = rec->type != RECORD_TXN_PART;
+    bool last = rec->type != RECORD_TXN_PART && rec->type != RECORD_DDL_PART;
 
     assert_true(txn_head_read(&body, &h));
     assert_int_equal(last, (h.flags & TXN_F_LAST) != 0);
     assert_covers(r, &h);
-    if (rec->type == RECORD_DDL)
+    if (rec->type == RECORD_DDL || rec->type == RECORD_DDL_PART)
         take_ddl(r, &h, &body);
     else
         replay(r, (struct view){body.p, cursor_left(&body)});

@@ -120,7 +120,7 @@ static bool in_scope(struct log *l, const struct statement *s)
     if (s->ddl == DDL_UNKNOWN)
         return true;
     if (s->ddl == DDL_DATABASE)
-        return s->drops_database && database_in_scope(l, s->database);
+        return database_in_scope(l, s->database);
     for (size_t i = 0; i < s->n_names; i++)
         if (is_followed(l, &s->names[i]))
             return true;
@@ -142,6 +142,8 @@ static void mark_stale(struct log *l, const struct asked *a)
 {
     const struct statement *s = &a->s;
 
+    if (s->temporary)
+        return;
     if (s->ddl == DDL_UNKNOWN || has_foreign_key(a))
         tables_stale(l, NULL, NULL);
     else if (s->ddl == DDL_DATABASE)
@@ -158,22 +160,59 @@ static bool no_change(struct log *l)
     return true;
 }
 
-static bool ddl_in(struct log *l, struct asked *a, const struct binlog_header *h, struct err *e)
+static uint32_t flags_of(const struct statement *s)
 {
-    struct statement *s = &a->s;
+    uint32_t f = s->ddl == DDL_UNKNOWN ? 0 : DDL_F_READ;
 
-    mark_stale(l, a);
-    if (!in_scope(l, s) || l->group.known)
-        return no_change(l);
-    if (!l->group.standalone)
-        return err_set(e, ERR_UNSUPPORTED,
-                       "a table is made and filled in one statement (CREATE TABLE ... SELECT): "
-                       "'%.*s'",
-                       a->sql.len > 200 ? 200 : (int)a->sql.len, (const char *)a->sql.p);
-    l->group.commit.us = (int64_t)h->timestamp * 1000000 + a->q.microseconds;
-    l->group.transactional = true;
-    struct txn_head head = group_head(l);
-    head.flags |= TXN_F_LAST;
+    f |= s->selects ? DDL_F_SELECTS : 0;
+    f |= s->drops || s->drops_database ? DDL_F_DROPS : 0;
+    f |= s->creates_database ? DDL_F_CREATES : 0;
+    f |= s->replaces ? DDL_F_REPLACES : 0;
+    f |= s->if_exists ? DDL_F_IF_EXISTS : 0;
+    f |= s->has_body ? DDL_F_HAS_BODY : 0;
+    f |= s->cascades ? DDL_F_CASCADES : 0;
+    f |= s->only_cuts ? DDL_F_ONLY_CUTS : 0;
+    for (size_t i = 0; i < s->n_actions; i++)
+        f |= s->actions[i].new_name ? DDL_F_RENAMES : 0;
+    return f;
+}
+
+static struct view collation_name(struct log *l, const struct asked *a, uint16_t id)
+{
+    const struct collation *c =
+        a->q.told & BINLOG_Q_CHARSET ? collation_find(&l->collations, id) : NULL;
+
+    return view_of(c ? c->name : "");
+}
+
+static void put_lists(struct log *l, const struct statement *s, struct buf *tables,
+                      struct buf *cuts)
+{
+    for (size_t i = 0; i < s->n_names; i++) {
+        const struct statement_name *n = &s->names[i];
+        const struct table_def *def =
+            *n->name ? tables_get(l, view_of(n->db), view_of(n->name))->def : NULL;
+
+        ddl_table_put(tables, &(struct ddl_table){.db = view_of(n->db),
+                                                  .name = view_of(n->name),
+                                                  .role = (uint8_t)n->role,
+                                                  .at = n->at,
+                                                  .len = n->len,
+                                                  .version = def ? def->id : 0});
+    }
+    for (size_t i = 0; i < s->n_cuts; i++)
+        ddl_cut_put(cuts, &(struct ddl_cut){s->cuts[i].at, s->cuts[i].len});
+}
+
+static void write_ddl(struct log *l, struct asked *a, const struct txn_head *head, uint32_t more)
+{
+    const struct statement *s = &a->s;
+    const struct statement_name *first = s->n_names ? &s->names[0] : NULL;
+    struct buf tables CLEANUP(buf_fini), cuts CLEANUP(buf_fini);
+
+    buf_init(&tables, SQL_MAX);
+    buf_init(&cuts, SQL_MAX);
+    put_lists(l, s, &tables, &cuts);
     struct ddl_record d = {.sql = a->sql,
                            .default_db = a->q.db,
                            .sql_mode = a->q.sql_mode,
@@ -182,15 +221,50 @@ static bool ddl_in(struct log *l, struct asked *a, const struct binlog_header *h
                            .collation_server = a->q.collation_server,
                            .time_zone = a->q.time_zone,
                            .vars = a->q.status,
-                           .db = view_of(s->n_names    ? s->names[0].db
+                           .db = view_of(first         ? first->db
                                          : s->database ? s->database
                                                        : ""),
-                           .table = view_of(s->n_names ? s->names[0].name : ""),
-                           .n_tables =
-                               (uint16_t)(s->n_names < UINT16_MAX ? s->n_names : UINT16_MAX),
+                           .table = view_of(first ? first->name : ""),
+                           .n_tables = (uint16_t)s->n_names,
                            .ddl_kind = (uint8_t)s->ddl,
-                           .in_scope = true};
-    record_write_ddl(l->writer.out, &head, &d);
+                           .in_scope = true,
+                           .flags = flags_of(s) | more,
+                           .invents = view_of(s->invents),
+                           .auto_column = view_of(s->auto_column),
+                           .engine = view_of(s->engine),
+                           .collation_connection_name =
+                               collation_name(l, a, a->q.collation_connection),
+                           .collation_server_name = collation_name(l, a, a->q.collation_server),
+                           .n_cuts = (uint32_t)s->n_cuts,
+                           .tables = {tables.p, tables.len},
+                           .cuts = {cuts.p, cuts.len}};
+    record_write_ddl(l->writer.out, head, &d);
+}
+
+/* A table that is made and filled in one group: the rows are further parts of its transaction. */
+static bool ddl_with_rows(struct log *l, struct asked *a, struct err *e)
+{
+    if (a->s.ddl != DDL_CREATE_TABLE || l->group.parts > 0 || l->group.has_rows)
+        return err_set(e, ERR_UNSUPPORTED, "a definition changes inside a transaction: '%.*s'",
+                       a->sql.len > 200 ? 200 : (int)a->sql.len, (const char *)a->sql.p);
+    struct txn_head head = group_head(l);
+    write_ddl(l, a, &head, DDL_F_ROWS);
+    l->group.parts++;
+    return true;
+}
+
+static bool ddl_in(struct log *l, struct asked *a, const struct binlog_header *h, struct err *e)
+{
+    mark_stale(l, a);
+    if (!in_scope(l, &a->s) || l->group.known)
+        return no_change(l);
+    l->group.commit.us = (int64_t)h->timestamp * 1000000 + a->q.microseconds;
+    l->group.transactional = true;
+    if (!l->group.standalone)
+        return ddl_with_rows(l, a, e);
+    struct txn_head head = group_head(l);
+    head.flags |= TXN_F_LAST;
+    write_ddl(l, a, &head, 0);
     group_done(l);
     return true;
 }
@@ -271,6 +345,7 @@ bool log_query_in(struct log *l, const struct binlog_header *h, struct view body
     bool ok = binlog_read_query(h, body, &l->z, &l->scratch, &a.q, e) && text_of(l, &a, e);
     if (ok) {
         a.db = arena_strndup(&l->arena, (const char *)a.q.db.p, a.q.db.len);
+        a.sql = statement_text(a.sql, a.q.sql_mode, l->s->is_mariadb, l->s->version, &l->arena);
         statement_read(a.sql, a.db, a.q.sql_mode, &l->arena, &a.s);
         ok = statement_in(l, &a, h, e);
     }

@@ -42,5 +42,11 @@ const struct target_ops mysql_target_ops = {
     .ddl_get = target_ddl_get,
     .skipped_list = target_skipped_list,
     .run_ddl = target_run_ddl,
+    .memo_put = target_memo_put,
+    .memo_forget = target_memo_forget,
+    .memo_get = target_memo_get,
+    .ddl_look = target_ddl_look,
+    .table_is_empty = target_table_is_empty,
+    .ddl_run = target_ddl_run,
     .progress_read = target_progress_read,
 };

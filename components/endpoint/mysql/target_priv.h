@@ -8,6 +8,7 @@
  *   target_meta.c      oms_meta: tables, literals
  *   target_takeover.c  takeover, seal, sessions
  *   target_records.c   table_pos, chunk, ddl, progress through a claim
+ *   target_ddl.c       the source's DDL: what is remembered, what a table looks like, running it
  *   target_shape.c     may rows of the source go into that table?
  *   target_text.c      statements of a table as text
  *   target_stmt.c      statements of a table, prepared, and their packets
@@ -100,6 +101,19 @@ bool target_progress_read(const struct endpoint_address *a, const char *task, st
                           struct txn_set *done, struct err *e) MUST_CHECK;
 /* A query on the claim's own connection, its result stored whole. Thread: any. */
 bool claim_read(struct claim *c, struct buf *sql, MYSQL_RES **res, struct err *e) MUST_CHECK;
+/* Runs the statement in sql (at most one) as one transaction that finds the fence row. */
+bool claim_fenced(struct claim *c, const struct buf *sql, struct err *e) MUST_CHECK;
+bool target_memo_put(struct claim *c, const char *key, const struct memo *m,
+                     struct err *e) MUST_CHECK;
+bool target_memo_forget(struct claim *c, const char *key, struct err *e) MUST_CHECK;
+bool target_memo_get(struct claim *c, const char *task, const char *key, struct arena *a,
+                     struct memo *out, bool *found, struct err *e) MUST_CHECK;
+bool target_ddl_look(struct claim *c, const char *db, const char *name, bool identity,
+                     struct buf *out, struct err *e) MUST_CHECK;
+bool target_table_is_empty(struct claim *c, const char *db, const char *name, bool *empty,
+                           struct err *e) MUST_CHECK;
+bool target_ddl_run(struct claim *c, const struct ddl_session *as, const char *db, const char *text,
+                    struct err *e) MUST_CHECK;
 /* The statement that writes a table_pos row. */
 void records_table_pos(struct buf *sql, const char *task, const struct table_pos *pos);
 /* The statement that marks a chunk as done; exactly one row must match. */

@@ -74,7 +74,7 @@ static bool fenced_once(struct claim *c, const struct buf *sql, struct err *e)
 }
 
 /* Runs the statement in sql (at most one) as one fenced transaction. */
-static bool fenced(struct claim *c, const struct buf *sql, struct err *e)
+bool claim_fenced(struct claim *c, const struct buf *sql, struct err *e)
 {
     bool ok = false;
 
@@ -166,7 +166,7 @@ bool target_table_pos_put(struct claim *c, const struct table_pos *pos, struct e
 
     buf_init(&sql, META_SQL_MAX);
     records_table_pos(&sql, c->task, pos);
-    return fenced(c, &sql, e) ||
+    return claim_fenced(c, &sql, e) ||
            err_wrap(e, "write the position of table '%s.%s'", pos->db, pos->name);
 }
 
@@ -231,7 +231,8 @@ bool target_chunk_put(struct claim *c, const struct chunk *chunks, size_t n, str
         oms_meta_bytes(&sql, chunks[i].hi.p, chunks[i].hi.len);
         buf_printf(&sql, ", %u)", chunks[i].state);
     }
-    return fenced(c, &sql, e) || err_wrap(e, "write %zu chunks of table '%s'", n, chunks[0].table);
+    return claim_fenced(c, &sql, e) ||
+           err_wrap(e, "write %zu chunks of table '%s'", n, chunks[0].table);
 }
 
 bool target_chunk_clear(struct claim *c, const char *table, struct err *e)
@@ -241,7 +242,7 @@ bool target_chunk_clear(struct claim *c, const char *table, struct err *e)
     buf_init(&sql, 16384);
     buf_str(&sql, "DELETE FROM oms_meta.chunk");
     put_chunk_where(&sql, c->task, table);
-    return fenced(c, &sql, e) || err_wrap(e, "remove the chunks of table '%s'", table);
+    return claim_fenced(c, &sql, e) || err_wrap(e, "remove the chunks of table '%s'", table);
 }
 
 /* --- ddl ----------------------------------------------------------------------------------------
@@ -270,7 +271,7 @@ bool target_ddl_put(struct claim *c, struct txn_id id, const char *statement, co
     buf_str(&sql, ", ");
     oms_meta_text(&sql, state);
     buf_str(&sql, ")");
-    return fenced(c, &sql, e) || err_wrap(e, "write the state of a DDL");
+    return claim_fenced(c, &sql, e) || err_wrap(e, "write the state of a DDL");
 }
 
 bool target_ddl_get(struct claim *c, struct txn_id id, char state[32], bool *found, struct err *e)
@@ -344,7 +345,7 @@ bool target_run_ddl(struct claim *c, const char *default_db, const char *stateme
     bool ok;
 
     buf_init(&nothing, 1);
-    if (!fenced(c, &nothing, e)) /* still ours? a sealed or lost task runs nothing */
+    if (!claim_fenced(c, &nothing, e)) /* still ours? a sealed or lost task runs nothing */
         return err_wrap(e, "run DDL");
     pthread_mutex_lock(&c->lock);
     ok = (c->ddl || claim_session(c, SESSION_DDL, &c->ddl, e)) && use_db(c->ddl, default_db, e) &&

@@ -365,6 +365,7 @@ static bool begin_part(struct intake *in, const struct txn_head *h, struct err *
     o->committed = txn_set_has(&in->done, h->id);
     o->barrier = false;
     o->piped = NULL;
+    o->ddl = NULL;
     o->bytes = o->changes = 0;
     o->beat = (struct wall){0};
     o->parts.n = o->tables.n = o->keys.n = 0;
@@ -404,27 +405,35 @@ static bool txn_record(struct intake *in, struct source_block *b, const struct r
     else if (o->piped)
         finished(in, &h);
     else
-        finish(in, b, &h, NULL);
+        finish(in, b, &h, o->ddl);
     return true;
 }
 
-static bool ddl_record(struct intake *in, struct source_block *b, struct view body, struct err *e)
+static bool ddl_record(struct intake *in, struct source_block *b, struct view body, bool is_part,
+                       struct err *e)
 {
     struct cursor c = cursor_of(body.p, body.len);
     struct ddl_record *d = arena_calloc(&b->arena, 1, sizeof *d);
+    struct open_txn *o = &in->open;
     struct txn_head h;
 
     if (!txn_head_read(&c, &h) || !ddl_record_read(&c, d))
         return err_set(e, ERR_CORRUPT, "a DDL record is damaged");
-    if (in->open.active)
-        return err_set(e, ERR_CORRUPT, "a DDL inside transaction %s=%" PRIu64, in->open.id.origin,
-                       in->open.id.seq);
+    if (o->active)
+        return err_set(e, ERR_CORRUPT, "a DDL inside transaction %s=%" PRIu64, o->id.origin,
+                       o->id.seq);
     if (!begin_part(in, &h, e))
         return false;
-    if (in->open.dropped)
-        in->open.active = false;
-    else
-        finish(in, b, &h, !in->open.committed && in->p.ddl_in_scope(in->p.arg, d) ? d : NULL);
+    o->active = is_part || !o->dropped;
+    if (o->dropped)
+        return true;
+    o->ddl = !o->committed && in->p.ddl_in_scope(in->p.arg, d) ? d : NULL;
+    if (!is_part) {
+        finish(in, b, &h, o->ddl);
+    } else { /* rows follow: the block with the statement stays until they have come */
+        source_block_ref(b);
+        vec_push(&o->parts, ((struct txn_part){.block = b}));
+    }
     return true;
 }
 
@@ -438,7 +447,8 @@ static bool one_record(struct intake *in, struct source_block *b, const struct r
     case RECORD_TXN_PART:
         return txn_record(in, b, r, e);
     case RECORD_DDL:
-        return ddl_record(in, b, r->body, e);
+    case RECORD_DDL_PART:
+        return ddl_record(in, b, r->body, r->type == RECORD_DDL_PART, e);
     case RECORD_HEARTBEAT:
         return true;
     }

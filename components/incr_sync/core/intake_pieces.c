@@ -48,6 +48,7 @@ bool intake_keep_part(struct intake *in, struct source_block *b, const struct re
 {
     struct open_txn *o = &in->open;
     bool last = r->type != RECORD_TXN_PART;
+    bool pipe = in->p.pipe && !o->ddl; /* rows that make up a new table come after it, whole */
 
     if (o->piped) {
         if (h->covers_from != o->piped->covers_from)
@@ -67,9 +68,9 @@ bool intake_keep_part(struct intake *in, struct source_block *b, const struct re
     }
     if (o->bytes + o->changes * INTAKE_ROW_COST <= in->p.txn_limit_bytes)
         return true;
-    if (in->p.pipe && !last)
+    if (pipe && !last)
         begin_pieces(in, b, h);
-    return in->p.pipe ||
+    return pipe ||
            err_set(e, ERR_LIMIT,
                    "transaction %s=%" PRIu64 " has more than %" PRIu64 " bytes and %" PRIu64
                    " rows so far; the limit for one transaction is %" PRIu64 " bytes",

@@ -11,6 +11,7 @@ struct open_txn { /* a transaction whose last part has not come; keeps its array
     bool dropped;   /* inside `seen`: its parts are ignored */
     bool committed; /* inside `done`: becomes empty */
     bool barrier;
+    struct ddl_record *ddl; /* a table is made, its rows are further parts */
     uint32_t next_part;
     struct txn_id id;
     uint64_t bytes, changes;

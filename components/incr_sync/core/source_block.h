@@ -85,7 +85,7 @@ enum source_class {
     SOURCE_EMPTY,   /* nothing to write: only moves the position */
     SOURCE_ROWS,    /* ordered by its keys */
     SOURCE_BARRIER, /* alone, after everything before and before everything after (E1) */
-    SOURCE_DDL,     /* in scope: held for a person */
+    SOURCE_DDL,     /* in scope: waits at the gate; with rows, it is a barrier behind it */
 };
 enum source_state { SOURCE_WAITING, SOURCE_FLYING, SOURCE_DONE };
 enum source_care {

@@ -213,6 +213,10 @@ void window_pass(struct window *w)
     struct source_txn *t = window_gate(w);
 
     must(t != NULL);
+    if (t->ddl && t->changes > 0) { /* the table is there now: its rows are still to come */
+        t->class_ = SOURCE_BARRIER;
+        return;
+    }
     t->state = SOURCE_DONE;
     w->n_open--;
     advance(w);

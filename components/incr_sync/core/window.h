@@ -93,7 +93,7 @@ enum window_next window_outcome(struct window *w, uint32_t slot, enum window_out
 
 /* The DDL at the head of the window with everything before it committed; NULL: none. */
 struct source_txn *window_gate(struct window *w);
-/* The DDL at the gate is dealt with: low passes it. */
+/* The DDL at the gate is dealt with: low passes it, or its rows are written next. */
 void window_pass(struct window *w);
 /* The transaction in conflict; NULL: none. */
 struct source_txn *window_held(const struct window *w);

@@ -209,6 +209,11 @@ bool component_incident_choice(struct component *c, const char *key, char *choic
     world_unlock();
     return has;
 }
+bool component_incident_answer(struct component *c, const char *k, char *to, size_t n,
+                               struct buf *b)
+{
+    return (void)b, component_incident_choice(c, k, to, n);
+}
 void component_error(struct component *c, const struct err *e)
 {
     world_lock();
@@ -421,20 +426,18 @@ static bool fake_pos_list(struct claim *c, const char *task, struct arena *a,
     *n = 2;
     return true;
 }
-static bool fake_ddl_put(struct claim *c, struct txn_id id, const char *sql, const char *state,
-                         struct err *e)
+static bool fake_memo_put(struct claim *c, const char *key, const struct memo *m, struct err *e)
 {
-    (void)c, (void)id, (void)sql, (void)e;
-    snprintf(world->ddl_state, sizeof world->ddl_state, "%s", state);
+    (void)c, (void)e;
+    if (strncmp(key, "mariadb", 7) == 0)
+        snprintf(world->ddl_state, sizeof world->ddl_state, "%s", m->state);
     return true;
 }
-static bool fake_ddl_get(struct claim *c, struct txn_id id, char state[32], bool *found,
-                         struct err *e)
+static bool fake_memo_get(struct claim *c, const char *task, const char *key, struct arena *a,
+                          struct memo *m, bool *found, struct err *e)
 {
-    (void)c, (void)id, (void)e;
-    *found = world->ddl_state[0] != '\0';
-    snprintf(state, 32, "%s", world->ddl_state);
-    return true;
+    (void)c, (void)task, (void)e, *m = (struct memo){.state = arena_strdup(a, world->ddl_state)};
+    return *found = world->ddl_state[0] != '\0' && strncmp(key, "mariadb", 7) == 0, true;
 }
 static const struct target_ops fake_target = {.takeover = fake_takeover,
                                               .claim_close = fake_claim_close,
@@ -446,8 +449,8 @@ static const struct target_ops fake_target = {.takeover = fake_takeover,
                                               .table_close = fake_table_close,
                                               .apply = fake_apply,
                                               .table_pos_list = fake_pos_list,
-                                              .ddl_put = fake_ddl_put,
-                                              .ddl_get = fake_ddl_get};
+                                              .memo_put = fake_memo_put,
+                                              .memo_get = fake_memo_get};
 
 static bool fake_connect(const struct endpoint_address *a, struct session **s, struct err *e)
 {

@@ -314,7 +314,7 @@ static void reach_goals(struct sim *s)
         for (size_t i = 0; i < s->l.c->incidents.n; i++)
             if (incident_is_open(s->l.c->incidents.at[i]))
                 incident_answer(&(struct cycle){.c = s->l.c, .now = {s->l.now, {0}}},
-                                s->l.c->incidents.at[i], "skip");
+                                s->l.c->incidents.at[i], "skip", "");
         for (int i = 0; i < HOSTS; i++) {
             lab_host_work(&s->h[i]);
             (void)!lab_host_sync(&s->l, &s->h[i], false,

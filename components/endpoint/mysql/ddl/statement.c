@@ -3,61 +3,82 @@
  * reader that picks the names out. A reader that meets something else than it expects gives what it
  * found so far and DDL_UNKNOWN, which the log treats as touching every table.
  */
-#include "components/endpoint/mysql/ddl/statement.h"
-
 #include <string.h>
 
 #include "common/base/compiler.h"
+#include "components/endpoint/mysql/ddl/statement_priv.h"
 
 #define NAMES_MAX 4096
 
-struct reading {
-    struct sql_lexer l;
-    const char *db;
-    struct arena *arena;
-    struct statement *s;
-};
-
-static void add_name(struct reading *r, const char *db, const char *name)
+static void grow_names(struct reading *r)
 {
     struct statement *s = r->s;
 
     if (!s->names)
         s->names = arena_calloc(r->arena, NAMES_MAX, sizeof *s->names);
-    if (s->n_names == NAMES_MAX)
-        s->ddl = DDL_UNKNOWN;
-    else
-        s->names[s->n_names++] = (struct statement_name){.db = db, .name = name};
 }
 
-/* "t" or "d.t"; false: there is no name. */
-static bool read_table(struct reading *r)
+bool read_table(struct reading *r, enum ddl_role role)
+{
+    uint32_t from = here(r);
+    const char *db = r->db, *name = read_name(r);
+    struct statement *s = r->s;
+
+    if (!name)
+        return false;
+    if (sql_accept_punct(&r->l, '.')) {
+        db = name;
+        name = read_name(r);
+    }
+    grow_names(r);
+    if (!name || !*name || s->n_names == NAMES_MAX)
+        return false;
+    s->names[s->n_names++] = (struct statement_name){
+        .db = db, .name = name, .role = role, .at = from, .len = behind(r) - from};
+    return true;
+}
+
+const char *read_name(struct reading *r)
 {
     struct sql_token t = sql_next(&r->l);
-    const char *first = sql_name(&t, r->arena);
 
-    if (!first)
-        return false;
-    if (!sql_accept_punct(&r->l, '.')) {
-        add_name(r, r->db, first);
-        return true;
-    }
-    t = sql_next(&r->l);
-    const char *second = sql_name(&t, r->arena);
-    if (second)
-        add_name(r, first, second);
-    return second != NULL;
+    return sql_name(&t, r->arena);
 }
 
-static void accept_if_exists(struct reading *r)
+uint32_t here(const struct reading *r)
+{
+    struct sql_token t = sql_peek(&r->l);
+
+    return (uint32_t)(t.text.p - r->text);
+}
+
+uint32_t behind(const struct reading *r)
+{
+    return (uint32_t)(r->l.p - r->text);
+}
+
+void add_cut(struct reading *r, uint32_t at, uint32_t end)
+{
+    struct statement *s = r->s;
+
+    if (!s->cuts)
+        s->cuts = arena_calloc(r->arena, NAMES_MAX, sizeof *s->cuts);
+    if (s->n_cuts == NAMES_MAX)
+        s->ddl = DDL_UNKNOWN;
+    else
+        s->cuts[s->n_cuts++] = (struct statement_cut){at, end - at};
+}
+
+void accept_if_exists(struct reading *r)
 {
     if (sql_accept(&r->l, "IF")) {
         (void)sql_accept(&r->l, "NOT");
         (void)sql_accept(&r->l, "EXISTS");
+        r->s->if_exists = true;
     }
 }
 
-static void accept_wait(struct reading *r)
+void accept_wait(struct reading *r)
 {
     if (sql_accept(&r->l, "WAIT"))
         (void)sql_next(&r->l);
@@ -72,110 +93,88 @@ static bool as_ddl(struct reading *r, enum ddl_kind kind)
     return true;
 }
 
-/* What a CREATE TABLE does besides making the table: LIKE names another, SELECT brings rows. */
-static void scan_create_tail(struct reading *r)
-{
-    if (sql_accept(&r->l, "LIKE")) {
-        (void)read_table(r);
-        return;
-    }
-    if (sql_accept_punct(&r->l, '(') && sql_accept(&r->l, "LIKE")) {
-        (void)read_table(r);
-        return;
-    }
-    for (struct sql_token t = sql_next(&r->l); t.kind != SQL_END; t = sql_next(&r->l))
-        if (sql_is(&t, "SELECT"))
-            r->s->selects = true;
-}
-
-static bool read_create_table(struct reading *r)
-{
-    as_ddl(r, DDL_CREATE_TABLE);
-    accept_if_exists(r);
-    if (!read_table(r))
-        return false;
-    scan_create_tail(r);
-    return true;
-}
-
 /* [name] [USING ...] ON table */
-static bool read_index(struct reading *r)
+static bool read_index(struct reading *r, bool drops)
 {
     as_ddl(r, DDL_INDEX);
+    r->s->drops = drops;
     accept_if_exists(r);
     for (struct sql_token t = sql_next(&r->l); t.kind != SQL_END; t = sql_next(&r->l))
         if (sql_is(&t, "ON"))
-            return read_table(r);
+            return read_table(r, DDL_ROLE_SUBJECT);
     return false;
 }
 
-static bool read_database(struct reading *r, bool drops)
+enum database_verb { DATABASE_CREATE, DATABASE_ALTER, DATABASE_DROP };
+static bool read_database(struct reading *r, enum database_verb verb)
 {
     as_ddl(r, DDL_DATABASE);
     accept_if_exists(r);
     struct sql_token t = sql_peek(&r->l);
     const char *name = sql_name(&t, r->arena);
-    r->s->database = name ? name : r->db; /* ALTER DATABASE may leave it out */
-    r->s->drops_database = drops;
+    bool left_out = verb == DATABASE_ALTER && (sql_is(&t, "DEFAULT") || sql_is(&t, "CHARACTER") ||
+                                               sql_is(&t, "CHARSET") || sql_is(&t, "COLLATE"));
+    r->s->database = name && !left_out ? name : r->db;
+    r->s->drops_database = verb == DATABASE_DROP;
+    r->s->creates_database = verb == DATABASE_CREATE;
+    if (!name)
+        return false;
+    grow_names(r);
+    r->s->names[r->s->n_names++] =
+        (struct statement_name){.db = r->s->database,
+                                .name = "",
+                                .role = DDL_ROLE_DATABASE,
+                                .at = here(r),
+                                .len = left_out ? 0 : (uint32_t)t.text.len};
     return true;
 }
 
 static bool read_create(struct reading *r)
 {
     if (sql_accept(&r->l, "OR"))
-        (void)sql_accept(&r->l, "REPLACE");
+        r->s->replaces = sql_accept(&r->l, "REPLACE");
     if (sql_accept(&r->l, "TEMPORARY"))
         r->s->temporary = true;
     if (sql_accept(&r->l, "TABLE"))
         return read_create_table(r);
     if (sql_accept(&r->l, "DATABASE") || sql_accept(&r->l, "SCHEMA"))
-        return read_database(r, false);
+        return read_database(r, DATABASE_CREATE);
     bool special = sql_accept(&r->l, "UNIQUE") || sql_accept(&r->l, "FULLTEXT") ||
                    sql_accept(&r->l, "SPATIAL") || sql_accept(&r->l, "VECTOR");
     if (sql_accept(&r->l, "INDEX"))
-        return read_index(r);
+        return read_index(r, false);
     r->s->class = STATEMENT_OTHER;
     return !special;
-}
-
-/* Other tables that an ALTER TABLE names: RENAME TO x, WITH TABLE x, CONVERT ... TABLE x. */
-static bool scan_alter_tail(struct reading *r)
-{
-    int depth = 0;
-
-    for (struct sql_token t = sql_next(&r->l); t.kind != SQL_END; t = sql_next(&r->l)) {
-        depth += sql_is_punct(&t, '(') ? 1 : sql_is_punct(&t, ')') ? -1 : 0;
-        if (depth > 0)
-            continue;
-        if (sql_is(&t, "TABLE")) {
-            if (!read_table(r))
-                return false;
-        } else if (sql_is(&t, "RENAME")) {
-            struct sql_token next = sql_peek(&r->l);
-            if (sql_is(&next, "COLUMN") || sql_is(&next, "INDEX") || sql_is(&next, "KEY"))
-                continue;
-            if (!sql_accept(&r->l, "TO") && !sql_accept(&r->l, "AS"))
-                (void)sql_accept_punct(&r->l, '=');
-            if (!read_table(r))
-                return false;
-        }
-    }
-    return true;
 }
 
 static bool read_alter(struct reading *r)
 {
     (void)sql_accept(&r->l, "ONLINE");
-    (void)sql_accept(&r->l, "IGNORE");
+    bool ignore = sql_accept(&r->l, "IGNORE");
     if (sql_accept(&r->l, "DATABASE") || sql_accept(&r->l, "SCHEMA"))
-        return read_database(r, false);
+        return read_database(r, DATABASE_ALTER);
     if (!sql_accept(&r->l, "TABLE")) {
         r->s->class = STATEMENT_OTHER;
         return true;
     }
-    as_ddl(r, DDL_ALTER_TABLE);
+    bool ok = read_alter_table(r);
+    if (ignore)
+        r->s->invents = "rows that do not fit are dropped (IGNORE)";
+    return ok;
+}
+
+static bool read_drop_tables(struct reading *r)
+{
+    as_ddl(r, DDL_DROP_TABLE);
     accept_if_exists(r);
-    return read_table(r) && scan_alter_tail(r);
+    do {
+        if (!read_table(r, DDL_ROLE_SUBJECT))
+            return false;
+    } while (sql_accept_punct(&r->l, ','));
+    accept_wait(r);
+    if (!sql_accept(&r->l, "RESTRICT"))
+        (void)sql_accept(&r->l, "CASCADE");
+    return sql_peek(&r->l).kind == SQL_END;
 }
 
 static bool read_drop(struct reading *r)
@@ -183,20 +182,14 @@ static bool read_drop(struct reading *r)
     if (sql_accept(&r->l, "TEMPORARY"))
         r->s->temporary = true;
     if (sql_accept(&r->l, "DATABASE") || sql_accept(&r->l, "SCHEMA"))
-        return read_database(r, true);
+        return read_database(r, DATABASE_DROP);
     if (sql_accept(&r->l, "INDEX"))
-        return read_index(r);
+        return read_index(r, true);
     if (!sql_accept(&r->l, "TABLE") && !sql_accept(&r->l, "TABLES")) {
         r->s->class = STATEMENT_OTHER;
         return true;
     }
-    as_ddl(r, DDL_DROP_TABLE);
-    accept_if_exists(r);
-    do {
-        if (!read_table(r))
-            return false;
-    } while (sql_accept_punct(&r->l, ','));
-    return true;
+    return read_drop_tables(r);
 }
 
 static bool read_rename(struct reading *r)
@@ -208,20 +201,23 @@ static bool read_rename(struct reading *r)
     as_ddl(r, DDL_RENAME_TABLE);
     accept_if_exists(r);
     do {
-        if (!read_table(r))
+        if (!read_table(r, DDL_ROLE_FROM))
             return false;
         accept_wait(r);
-        if (!sql_accept(&r->l, "TO") || !read_table(r))
+        if (!sql_accept(&r->l, "TO") || !read_table(r, DDL_ROLE_TO))
             return false;
     } while (sql_accept_punct(&r->l, ','));
-    return true;
+    return sql_peek(&r->l).kind == SQL_END;
 }
 
 static bool read_truncate(struct reading *r)
 {
     as_ddl(r, DDL_TRUNCATE);
     (void)sql_accept(&r->l, "TABLE");
-    return read_table(r);
+    if (!read_table(r, DDL_ROLE_SUBJECT))
+        return false;
+    accept_wait(r);
+    return sql_peek(&r->l).kind == SQL_END;
 }
 
 static bool read_rollback(struct reading *r)
@@ -344,7 +340,8 @@ static void classify(struct reading *r, int depth)
 void statement_read(struct view sql, const char *db, uint64_t sql_mode, struct arena *arena,
                     struct statement *out)
 {
-    struct reading r = {.l = sql_lexer_of(sql, sql_mode), .db = db, .arena = arena, .s = out};
+    struct reading r = {
+        .l = sql_lexer_of(sql, sql_mode), .text = sql.p, .db = db, .arena = arena, .s = out};
 
     *out = (struct statement){.class = STATEMENT_EMPTY};
     classify(&r, 0);

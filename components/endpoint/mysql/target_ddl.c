@@ -1,0 +1,311 @@
+/*
+ * DDL of the source on the target (correctness A1, A2; target_priv.h): what is remembered of it,
+ * what a table looks like, and running it as the source's session did. Its session is registered,
+ * so a takeover ends it before another claim can look. Thread: any; takes claim.lock.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/compiler.h"
+#include "components/endpoint/mysql/target_priv.h"
+
+#define DEFINITION_MAX (16u << 20)
+#define LOCK_WAIT_S 30
+
+/* --- what is remembered -------------------------------------------------------------------------
+ */
+
+static void put_where(struct buf *sql, const char *task, const char *key)
+{
+    buf_str(sql, " WHERE task=");
+    oms_meta_text(sql, task);
+    buf_str(sql, " AND txid=");
+    oms_meta_text(sql, key);
+}
+
+bool target_memo_put(struct claim *c, const char *key, const struct memo *m, struct err *e)
+{
+    struct buf sql CLEANUP(buf_fini);
+
+    buf_init(&sql, META_SQL_MAX);
+    buf_str(&sql,
+            "REPLACE INTO oms_meta.ddl (task, txid, statement, state, `before`, `after`) VALUES (");
+    oms_meta_text(&sql, c->task);
+    buf_str(&sql, ", ");
+    oms_meta_text(&sql, key);
+    buf_str(&sql, ", ");
+    oms_meta_bytes(&sql, m->statement.p ? m->statement.p : (const uint8_t *)"", m->statement.len);
+    buf_str(&sql, ", ");
+    oms_meta_text(&sql, m->state);
+    buf_str(&sql, ", ");
+    oms_meta_bytes(&sql, m->before.p, m->before.len);
+    buf_str(&sql, ", ");
+    oms_meta_bytes(&sql, m->after.p, m->after.len);
+    buf_str(&sql, ")");
+    return claim_fenced(c, &sql, e) || err_wrap(e, "remember '%s'", key);
+}
+
+bool target_memo_forget(struct claim *c, const char *key, struct err *e)
+{
+    struct buf sql CLEANUP(buf_fini);
+
+    buf_init(&sql, 16384);
+    buf_str(&sql, "DELETE FROM oms_meta.ddl");
+    put_where(&sql, c->task, key);
+    return claim_fenced(c, &sql, e) || err_wrap(e, "forget '%s'", key);
+}
+
+static struct view keep(struct arena *a, const char *p, unsigned long len)
+{
+    if (!p)
+        return (struct view){NULL, 0};
+    uint8_t *out = arena_alloc(a, len + 1);
+    memcpy(out, p, len);
+    out[len] = '\0';
+    return (struct view){out, len};
+}
+
+bool target_memo_get(struct claim *c, const char *task, const char *key, struct arena *a,
+                     struct memo *out, bool *found, struct err *e)
+{
+    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
+    struct buf sql CLEANUP(buf_fini);
+
+    buf_init(&sql, 16384);
+    buf_str(&sql, "SELECT state, statement, `before`, `after` FROM oms_meta.ddl");
+    put_where(&sql, task, key);
+    if (!claim_read(c, &sql, &res, e))
+        return err_wrap(e, "read what is remembered of '%s'", key);
+    MYSQL_ROW row = mysql_fetch_row(res);
+    *found = row != NULL;
+    if (!row)
+        return true;
+    unsigned long *len = mysql_fetch_lengths(res);
+    *out = (struct memo){.state = arena_strdup(a, row[0]),
+                         .statement = keep(a, row[1], len[1]),
+                         .before = keep(a, row[2], len[2]),
+                         .after = keep(a, row[3], len[3])};
+    return true;
+}
+
+/* --- what a table looks like --------------------------------------------------------------------
+ */
+
+/* Behind the next number in the last line; at itself: it is not there. */
+static size_t behind_counter(const char *line, size_t n, size_t at)
+{
+    static const char counter[] = " AUTO_INCREMENT=";
+
+    if (line[0] != ')' || n - at <= sizeof counter ||
+        memcmp(line + at, counter, sizeof counter - 1) != 0)
+        return at;
+    for (at += sizeof counter - 1; at < n && line[at] >= '0' && line[at] <= '9';)
+        at++;
+    return at;
+}
+
+static bool is_own_name(const char *line, size_t n, size_t at, const char *name)
+{
+    size_t len = strlen(name);
+    const char *end = line + at + 1 + len;
+
+    return line[at] == '`' && n - at > len + 1 && memcmp(line + at + 1, name, len) == 0 &&
+           (*end == '`' || strncmp(end, "_chk_", 5) == 0);
+}
+
+/* The line of a CREATE statement, without what says nothing of the definition: the table's own
+ * name, the next number, foreign keys. */
+static void put_line(struct buf *out, const char *line, size_t n, const char *name)
+{
+    if (memmem(line, n, " FOREIGN KEY (", 14))
+        return;
+    for (size_t i = 0; i < n;) {
+        size_t end = behind_counter(line, n, i);
+
+        if (end > i) {
+            i = end;
+        } else if (is_own_name(line, n, i, name)) {
+            buf_str(out, "`=");
+            i += 1 + strlen(name);
+        } else {
+            buf_u8(out, (uint8_t)line[i++]);
+        }
+    }
+    /* A comma is left over where the last line was a foreign key. */
+    if (n > 0 && out->len > 0 && out->p[out->len - 1] == ',')
+        out->len--;
+    buf_u8(out, '\n');
+}
+
+static void put_definition(struct buf *out, const char *text, const char *name)
+{
+    while (*text) {
+        const char *end = strchrnul(text, '\n');
+
+        put_line(out, text, (size_t)(end - text), name);
+        text = *end ? end + 1 : end;
+    }
+}
+
+static bool is_plain(const char *s)
+{
+    for (; *s; s++)
+        if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') ||
+              *s == '_'))
+            return false;
+    return true;
+}
+
+/* The engine's number of the table, which a rename leaves; nothing where it may not be seen. */
+static void put_identity(struct session *s, const char *db, const char *name, struct buf *out)
+{
+    struct buf sql CLEANUP(buf_fini);
+    struct err e = ERR_INIT;
+    char id[32];
+    bool found = false;
+
+    buf_init(&sql, 4096);
+    if (!is_plain(db) || !is_plain(name))
+        return;
+    buf_printf(&sql, "SELECT TABLE_ID FROM information_schema.%s WHERE NAME='%s/%s'",
+               s->is_mariadb ? "INNODB_SYS_TABLES" : "INNODB_TABLES", db, name);
+    if (session_value(s, buf_cstr(&sql), id, sizeof id, &found, &e) && found)
+        buf_printf(out, "#%s\n", id);
+}
+
+bool target_ddl_look(struct claim *c, const char *db, const char *name, bool identity,
+                     struct buf *out, struct err *e)
+{
+    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
+    struct buf sql CLEANUP(buf_fini);
+
+    buf_init(&sql, 4096);
+    buf_str(&sql, "SHOW CREATE TABLE ");
+    mysql_dialect_ops.quote_table(&sql, db, name);
+    if (!claim_read(c, &sql, &res, e)) {
+        if (e->code != ERR_SERVER_NO_OBJECT)
+            return err_wrap(e, "look at '%s.%s'", db, name);
+        err_clear(e);
+        return true;
+    }
+    MYSQL_ROW row = mysql_fetch_row(res);
+    if (!row || !row[1])
+        return err_set(e, ERR_SERVER_REFUSED, "the server shows nothing of '%s.%s'", db, name);
+    if (identity) {
+        pthread_mutex_lock(&c->lock);
+        if (c->control)
+            put_identity(c->control, db, name, out);
+        pthread_mutex_unlock(&c->lock);
+    }
+    put_definition(out, row[1], name);
+    return buf_ok(out) || err_set(e, ERR_LIMIT, "the definition of '%s.%s' is too long", db, name);
+}
+
+bool target_table_is_empty(struct claim *c, const char *db, const char *name, bool *empty,
+                           struct err *e)
+{
+    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
+    struct buf sql CLEANUP(buf_fini);
+
+    buf_init(&sql, 4096);
+    buf_str(&sql, "SELECT 1 FROM ");
+    mysql_dialect_ops.quote_table(&sql, db, name);
+    buf_str(&sql, " LIMIT 1");
+    if (!claim_read(c, &sql, &res, e))
+        return err_wrap(e, "look into '%s.%s'", db, name);
+    *empty = mysql_fetch_row(res) == NULL;
+    return true;
+}
+
+/* --- running ------------------------------------------------------------------------------------
+ */
+
+/* Bits that mean the same in all servers of the family. */
+static const char *const mode_names[32] = {
+    [0] = "REAL_AS_FLOAT",
+    [1] = "PIPES_AS_CONCAT",
+    [2] = "ANSI_QUOTES",
+    [3] = "IGNORE_SPACE",
+    [5] = "ONLY_FULL_GROUP_BY",
+    [6] = "NO_UNSIGNED_SUBTRACTION",
+    [7] = "NO_DIR_IN_CREATE",
+    [19] = "NO_AUTO_VALUE_ON_ZERO",
+    [20] = "NO_BACKSLASH_ESCAPES",
+    [21] = "STRICT_TRANS_TABLES",
+    [22] = "STRICT_ALL_TABLES",
+    [23] = "NO_ZERO_IN_DATE",
+    [24] = "NO_ZERO_DATE",
+    [25] = "ALLOW_INVALID_DATES",
+    [26] = "ERROR_FOR_DIVISION_BY_ZERO",
+    [29] = "HIGH_NOT_PRECEDENCE",
+    [30] = "NO_ENGINE_SUBSTITUTION",
+    [31] = "PAD_CHAR_TO_FULL_LENGTH",
+};
+
+static void put_mode(struct buf *sql, uint64_t mode)
+{
+    bool any = false;
+
+    buf_str(sql, ", sql_mode='");
+    for (unsigned i = 0; i < ARRAY_LEN(mode_names); i++)
+        if (mode & (uint64_t)1 << i && mode_names[i]) {
+            buf_printf(sql, "%s%s", any ? "," : "", mode_names[i]);
+            any = true;
+        }
+    buf_u8(sql, '\'');
+}
+
+static void put_setting(struct buf *sql, const char *name, struct view v)
+{
+    if (v.len == 0)
+        return;
+    buf_printf(sql, ", %s=", name);
+    mysql_dialect_ops.quote_text(sql, v.p, v.len);
+}
+
+static bool set_session(struct session *s, const struct ddl_session *as, struct err *e)
+{
+    struct buf sql CLEANUP(buf_fini);
+
+    buf_init(&sql, 8192);
+    buf_printf(&sql, "SET lock_wait_timeout=%d, foreign_key_checks=0", LOCK_WAIT_S);
+    if (as->at_us > 0)
+        buf_printf(&sql, ", timestamp=%" PRId64 ".%06" PRId64, as->at_us / 1000000,
+                   as->at_us % 1000000);
+    put_setting(&sql, "time_zone", as->time_zone);
+    if (as->has_mode)
+        put_mode(&sql, as->sql_mode);
+    put_setting(&sql, "collation_connection", as->collation_connection);
+    put_setting(&sql, "collation_server", as->collation_server);
+    return session_exec_buf(s, &sql, e) ||
+           err_wrap(e, "set up the session as the statement's was on the source");
+}
+
+static bool run_as(struct claim *c, const struct ddl_session *as, const char *db, const char *text,
+                   struct err *e)
+{
+    struct session *s = NULL;
+    struct buf use CLEANUP(buf_fini);
+
+    buf_init(&use, 1024);
+    if (db && *db) {
+        buf_str(&use, "USE ");
+        mysql_dialect_ops.quote_name(&use, db);
+    }
+    bool ok = claim_session(c, SESSION_DDL, &s, e) &&
+              (use.len == 0 || session_exec_buf(s, &use, e)) && set_session(s, as, e) &&
+              session_exec(s, text, e);
+    session_close(s);
+    return ok;
+}
+
+/* Never repeated: whether it ran is for the caller to find out. */
+bool target_ddl_run(struct claim *c, const struct ddl_session *as, const char *db, const char *text,
+                    struct err *e)
+{
+    struct buf nothing CLEANUP(buf_fini);
+
+    buf_init(&nothing, 1);
+    return (claim_fenced(c, &nothing, e) && run_as(c, as, db, text, e)) || err_wrap(e, "run DDL");
+}

@@ -1,0 +1,432 @@
+#include "components/incr_sync/core/ddl_plan.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define PLAN_SQL_MAX (64u << 20)
+
+struct named { /* a table of the record, with its place */
+    struct ddl_table t;
+    const char *db, *name; /* of the source */
+    struct ddl_place place;
+};
+struct planning {
+    struct ddl_plan *plan;
+    const struct ddl_record *d;
+    const struct ddl_plan_params *p;
+    struct named *named;
+    size_t n;
+    bool for_trial; /* splice: subjects become the trial's tables */
+};
+
+void ddl_plan_init(struct ddl_plan *p)
+{
+    *p = (struct ddl_plan){.verdict = DDL_HOLD};
+    arena_init(&p->arena, 0);
+    buf_init(&p->sql, PLAN_SQL_MAX);
+    buf_init(&p->trial, PLAN_SQL_MAX);
+}
+
+void ddl_plan_fini(struct ddl_plan *p)
+{
+    vec_fini(&p->objects);
+    buf_fini(&p->sql);
+    buf_fini(&p->trial);
+    arena_fini(&p->arena);
+}
+
+const char *ddl_kind_word(const struct ddl_record *d)
+{
+    bool drops = d->flags & DDL_F_DROPS, creates = d->flags & DDL_F_CREATES;
+
+    switch ((enum ddl_kind)d->ddl_kind) {
+    case DDL_CREATE_TABLE:
+        return "create-table";
+    case DDL_ALTER_TABLE:
+        return "alter-table";
+    case DDL_DROP_TABLE:
+        return "drop-table";
+    case DDL_RENAME_TABLE:
+        return "rename-table";
+    case DDL_TRUNCATE:
+        return "truncate";
+    case DDL_INDEX:
+        return drops ? "drop-index" : "create-index";
+    case DDL_DATABASE:
+        return drops ? "drop-database" : creates ? "create-database" : "alter-database";
+    case DDL_UNKNOWN:
+    case DDL_OTHER:
+        break;
+    }
+    return "unknown";
+}
+
+static bool hold(struct planning *g, const char *why)
+{
+    g->plan->verdict = DDL_HOLD;
+    g->plan->why = why;
+    return false;
+}
+
+static bool pass(struct planning *g, const char *why)
+{
+    g->plan->verdict = DDL_PASS;
+    g->plan->why = why;
+    return false;
+}
+
+static bool is_listed(const char *const *list, size_t n, const char *word)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(list[i], word) == 0)
+            return true;
+    return false;
+}
+
+/* --- what it names ------------------------------------------------------------------------------
+ */
+
+static void load_names(struct planning *g)
+{
+    struct cursor c = cursor_of(g->d->tables.p, g->d->tables.len);
+    struct arena *a = &g->plan->arena;
+    struct ddl_table t;
+
+    g->named = arena_calloc(a, (size_t)g->d->n_tables + 1, sizeof *g->named);
+    while (g->n < g->d->n_tables && ddl_table_next(&c, &t)) {
+        struct named *n = &g->named[g->n++];
+
+        n->t = t;
+        n->db = arena_strndup(a, (const char *)t.db.p, t.db.len);
+        n->name = arena_strndup(a, (const char *)t.name.p, t.name.len);
+        if (t.role != DDL_ROLE_DATABASE)
+            g->p->place(g->p->arg, n->db, n->name, &n->place);
+    }
+}
+
+static bool is_acted_on(const struct named *n)
+{
+    return n->t.role == DDL_ROLE_SUBJECT || n->t.role == DDL_ROLE_FROM || n->t.role == DDL_ROLE_TO;
+}
+
+static const char *key_of(struct planning *g, const struct named *n)
+{
+    return arena_printf(&g->plan->arena, "%s.%s", n->db, n->name);
+}
+
+/* --- the text -----------------------------------------------------------------------------------
+ */
+
+static bool is_cut(const struct planning *g, uint32_t at, uint32_t *end)
+{
+    struct cursor c = cursor_of(g->d->cuts.p, g->d->cuts.len);
+    struct ddl_cut cut;
+
+    while (ddl_cut_next(&c, &cut))
+        if (at >= cut.at && at < cut.at + cut.len) {
+            *end = cut.at + cut.len;
+            return true;
+        }
+    return false;
+}
+
+static void put_name(const struct planning *g, const struct named *n, struct buf *out)
+{
+    const char *trial = g->p->trial;
+
+    if (g->for_trial && n->t.role == DDL_ROLE_SUBJECT)
+        g->p->quote(out, g->plan->trial_db, trial);
+    else if (g->for_trial && n->t.role == DDL_ROLE_TO)
+        g->p->quote(out, g->plan->trial_db, arena_printf(&g->plan->arena, "%s_2", trial));
+    else
+        g->p->quote(out, n->place.to_db, n->place.to_name);
+}
+
+/* The source's text, byte for byte, except names and cuts. */
+static void splice(struct planning *g, struct buf *out)
+{
+    const uint8_t *text = g->d->sql.p;
+    uint32_t i = 0;
+
+    while (i < g->d->sql.len) {
+        uint32_t end = i;
+
+        if (is_cut(g, i, &end)) {
+            buf_u8(out, ' ');
+            i = end;
+            continue;
+        }
+        for (size_t k = 0; k < g->n; k++)
+            if (g->named[k].t.at == i && g->named[k].t.len > 0) {
+                put_name(g, &g->named[k], out);
+                end = i + g->named[k].t.len;
+                break;
+            }
+        if (end == i)
+            buf_u8(out, text[end++]);
+        i = end;
+    }
+}
+
+static struct ddl_object *add_object(struct planning *g, const struct named *n)
+{
+    struct ddl_object o = {
+        .db = n->place.to_db, .name = n->place.to_name, .key = key_of(g, n), .from = -1};
+
+    vec_push(&g->plan->objects, o);
+    return &g->plan->objects.at[g->plan->objects.n - 1];
+}
+
+static void make_trial(struct planning *g, const struct named *subject, bool renames)
+{
+    struct ddl_plan *p = g->plan;
+
+    p->trial_db = subject->place.to_db;
+    p->trial_result = renames ? arena_printf(&p->arena, "%s_2", g->p->trial) : g->p->trial;
+    g->for_trial = true;
+    splice(g, &p->trial);
+    g->for_trial = false;
+}
+
+/* --- kinds --------------------------------------------------------------------------------------
+ */
+
+static bool plan_create(struct planning *g)
+{
+    const struct named *subject = &g->named[0];
+    uint32_t f = g->d->flags;
+
+    if (f & DDL_F_SELECTS)
+        return hold(g, "its text selects the new table's rows, and they were logged too or never");
+    for (size_t i = 1; i < g->n; i++)
+        if (g->named[i].t.role == DDL_ROLE_MODEL && !g->named[i].place.in_scope)
+            return hold(g, "it makes a table like one that the project does not move");
+    struct ddl_object *o = add_object(g, subject);
+    o->may_exist = f & (DDL_F_REPLACES | DDL_F_IF_EXISTS);
+    o->tried = true;
+    splice(g, &g->plan->sql);
+    make_trial(g, subject, false);
+    return true;
+}
+
+static bool plan_change(struct planning *g)
+{
+    const struct named *subject = &g->named[0], *to = NULL;
+
+    if (g->d->flags & DDL_F_ONLY_CUTS)
+        return pass(g, "foreign keys are made at the release");
+    for (size_t i = 1; i < g->n; i++) {
+        uint32_t end;
+        if (g->named[i].t.role == DDL_ROLE_TO)
+            to = &g->named[i];
+        else if (!is_cut(g, g->named[i].t.at, &end))
+            return hold(g, "it joins the table with another one");
+    }
+    if (to && (!to->place.in_scope || !subject->place.in_scope))
+        return hold(g, "a table enters or leaves what the project moves");
+    add_object(g, subject)->must_exist = true;
+    g->plan->objects.at[0].tried = !to;
+    g->plan->objects.at[0].gone = to != NULL;
+    if (to)
+        add_object(g, to)->tried = true;
+    g->plan->like_db = subject->place.to_db;
+    g->plan->like_name = subject->place.to_name;
+    splice(g, &g->plan->sql);
+    make_trial(g, subject, to != NULL);
+    return true;
+}
+
+static bool plan_truncate(struct planning *g)
+{
+    struct ddl_object *o = add_object(g, &g->named[0]);
+
+    o->must_exist = true;
+    o->from = 0;
+    splice(g, &g->plan->sql);
+    return true;
+}
+
+static bool plan_drop(struct planning *g)
+{
+    buf_str(&g->plan->sql, "DROP TABLE IF EXISTS ");
+    for (size_t i = 0; i < g->n; i++) {
+        if (!g->named[i].place.in_scope)
+            continue;
+        if (g->plan->objects.n > 0)
+            buf_str(&g->plan->sql, ", ");
+        g->p->quote(&g->plan->sql, g->named[i].place.to_db, g->named[i].place.to_name);
+        struct ddl_object *o = add_object(g, &g->named[i]);
+        o->may_exist = true;
+        o->gone = true;
+    }
+    return true;
+}
+
+static int object_of(struct planning *g, const struct named *n, bool as_from)
+{
+    for (size_t i = 0; i < g->plan->objects.n; i++)
+        if (strcmp(g->plan->objects.at[i].db, n->place.to_db) == 0 &&
+            strcmp(g->plan->objects.at[i].name, n->place.to_name) == 0)
+            return (int)i;
+    struct ddl_object *o = add_object(g, n);
+    o->must_exist = as_from;
+    o->from = as_from ? (int)g->plan->objects.n - 1 : -1;
+    return (int)g->plan->objects.n - 1;
+}
+
+static bool rename_pair(struct planning *g, const struct named *from, const struct named *to)
+{
+    if (from->place.in_scope != to->place.in_scope) {
+        if (to->place.in_scope)
+            g->plan->copy_table = key_of(g, to);
+        return hold(g, to->place.in_scope
+                           ? "a table that was not followed since it was made gets a name that is"
+                           : "a table leaves what the project moves");
+    }
+    if (!from->place.in_scope)
+        return true;
+    int f = object_of(g, from, true), t = object_of(g, to, false);
+    buf_str(&g->plan->sql, g->plan->sql.len ? ", " : "RENAME TABLE ");
+    g->p->quote(&g->plan->sql, from->place.to_db, from->place.to_name);
+    buf_str(&g->plan->sql, " TO ");
+    g->p->quote(&g->plan->sql, to->place.to_db, to->place.to_name);
+    g->plan->objects.at[t].from = g->plan->objects.at[f].from;
+    g->plan->objects.at[f].from = -1;
+    return true;
+}
+
+static bool plan_rename(struct planning *g)
+{
+    g->plan->moves = true;
+    for (size_t i = 0; i + 1 < g->n; i += 2)
+        if (!rename_pair(g, &g->named[i], &g->named[i + 1]))
+            return false;
+    for (size_t i = 0; i < g->plan->objects.n; i++)
+        g->plan->objects.at[i].gone = g->plan->objects.at[i].from < 0;
+    return true;
+}
+
+static bool plan_database(struct planning *g)
+{
+    const struct ddl_table *t = &g->named[0].t;
+    const char *to = g->p->place_db(g->p->arg, g->named[0].db);
+    struct buf *sql = &g->plan->sql;
+
+    if (!to)
+        return pass(g, "not in scope");
+    if (g->d->flags & (DDL_F_DROPS | DDL_F_REPLACES))
+        return hold(g, "a database is dropped: the target's may hold more than this project's "
+                       "tables");
+    g->plan->runs_blind = true;
+    buf_append(sql, g->d->sql.p, t->at);
+    if (g->d->flags & DDL_F_CREATES && !(g->d->flags & DDL_F_IF_EXISTS))
+        buf_str(sql, "IF NOT EXISTS ");
+    g->p->quote_name(sql, to);
+    buf_u8(sql, ' ');
+    buf_append(sql, g->d->sql.p + t->at + t->len, g->d->sql.len - t->at - t->len);
+    return true;
+}
+
+/* --- the verdict --------------------------------------------------------------------------------
+ */
+
+static bool is_permitted(struct planning *g)
+{
+    const char *word = ddl_kind_word(g->d);
+
+    if (!(g->d->flags & DDL_F_READ) || g->n == 0)
+        return hold(g, "it is not understood");
+    if (!g->p->sync)
+        return hold(g, "the project's ddl.sync is off");
+    if (is_listed(g->p->deny, g->p->n_deny, word))
+        return hold(g, arena_printf(&g->plan->arena, "the project's ddl.deny names %s", word));
+    if (g->p->n_allow > 0 && !is_listed(g->p->allow, g->p->n_allow, word))
+        return hold(g, arena_printf(&g->plan->arena, "the project's ddl.allow lacks %s", word));
+    return true;
+}
+
+static bool is_innodb(const struct ddl_record *d)
+{
+    return d->engine.len == 0 ||
+           (d->engine.len == 6 && strncasecmp((const char *)d->engine.p, "InnoDB", 6) == 0);
+}
+
+/* Where the tables' copies stand to it. */
+static bool judge_copies(struct planning *g)
+{
+    bool any = false, all_in_copy = true, during = false, family = false;
+
+    for (size_t i = 0; i < g->n; i++) {
+        const struct named *n = &g->named[i];
+        if (!is_acted_on(n) || !n->place.in_scope)
+            continue;
+        any = true;
+        during |= n->place.during_copy;
+        family |= n->place.of_family;
+        all_in_copy &= n->place.in_copy;
+    }
+    if (g->d->ddl_kind == DDL_DATABASE)
+        return true;
+    if (!any)
+        return pass(g, "not in scope");
+    if (all_in_copy)
+        return pass(g, "the table's copy began behind it");
+    if (family && g->d->ddl_kind != DDL_INDEX)
+        return hold(g, "foreign keys' actions join the table with others: OMS would go on to act "
+                       "as they were");
+    if (during)
+        return hold(g, "it came while the table was being copied");
+    if (g->d->flags & DDL_F_CASCADES)
+        return hold(g, "it makes a foreign key whose action changes rows without a trace in the "
+                       "log");
+    if (!is_innodb(g->d))
+        return hold(g, "it asks for another engine than InnoDB");
+    return true;
+}
+
+static bool plan_kind(struct planning *g)
+{
+    switch ((enum ddl_kind)g->d->ddl_kind) {
+    case DDL_CREATE_TABLE:
+        return plan_create(g);
+    case DDL_ALTER_TABLE:
+    case DDL_INDEX:
+        return plan_change(g);
+    case DDL_DROP_TABLE:
+        return plan_drop(g);
+    case DDL_RENAME_TABLE:
+        return plan_rename(g);
+    case DDL_TRUNCATE:
+        return plan_truncate(g);
+    case DDL_DATABASE:
+        return plan_database(g);
+    case DDL_UNKNOWN:
+    case DDL_OTHER:
+        break;
+    }
+    return hold(g, "it is not understood");
+}
+
+static const char *text_or_null(struct planning *g, struct view v)
+{
+    return v.len ? arena_strndup(&g->plan->arena, (const char *)v.p, v.len) : NULL;
+}
+
+void ddl_plan_make(struct ddl_plan *p, const struct ddl_record *d,
+                   const struct ddl_plan_params *params)
+{
+    struct planning g = {.plan = p, .d = d, .p = params};
+
+    load_names(&g);
+    if (g.n > 0 && g.n == 1 && g.named[0].t.role == DDL_ROLE_SUBJECT && g.named[0].place.in_scope &&
+        !g.named[0].place.of_family)
+        p->copy_table = key_of(&g, &g.named[0]);
+    if (!is_permitted(&g) || !judge_copies(&g) || !plan_kind(&g))
+        return;
+    p->verdict = DDL_RUN;
+    p->invents = text_or_null(&g, d->invents);
+    p->auto_column = text_or_null(&g, d->auto_column);
+    if (!buf_ok(&p->sql) || !buf_ok(&p->trial))
+        (void)hold(&g, "it is too long");
+}

@@ -1,0 +1,45 @@
+"""The source's DDL is run on the target once, in its place; what cannot be run is shown with choices."""
+import threading
+import time
+
+from omslab import poll
+
+
+def definition(server, db, table):
+    text = server.sql(f"SHOW CREATE TABLE `{db}`.`{table}`")[0][1]
+    return "\n".join(line.split(" AUTO_INCREMENT=")[0] if line.startswith(")") else line for line in text.split("\n"))
+
+
+def assert_same(case):
+    case.wait_applied()
+    names = case.tables()
+    there = [r[0] for r in case.target.sql(f"SELECT table_name FROM information_schema.tables WHERE table_schema='{case.to}'")]
+    assert sorted(names) == sorted(there)
+    for t in names:
+        assert definition(case.source, case.db, t) == definition(case.target, case.to, t), t
+    case.assert_equal()
+
+
+def started(case, *statements):
+    case.sql(*statements)
+    case.start()
+    case.wait_caught_up()
+    return case
+
+
+def test_ddl_of_each_kind_arrives_between_the_rows_around_it(lab, case):
+    started(case, "CREATE TABLE t (id INT PRIMARY KEY, v INT, KEY old (v))", "INSERT INTO t VALUES (1,1)")
+    case.sql("INSERT INTO t VALUES (2,2)", "ALTER TABLE t ADD COLUMN w VARCHAR(10) NOT NULL DEFAULT 'd, x' FIRST",
+             "INSERT INTO t VALUES ('n',3,3)", "ALTER TABLE t CHANGE v u BIGINT, DROP KEY old, ADD UNIQUE KEY uq (u)",
+             "INSERT INTO t VALUES ('m',4,40)", "CREATE INDEX by_w ON t (w)", "DROP INDEX by_w ON t",
+             "CREATE TABLE made (a INT PRIMARY KEY, b TEXT, t INT, KEY (t), CONSTRAINT f FOREIGN KEY (t) REFERENCES t (id))",
+             "INSERT INTO made VALUES (1,'x',NULL),(2,'y',3)", f"CREATE TABLE twin LIKE `{case.db}`.made",
+             "INSERT INTO twin SELECT * FROM made", "CREATE TABLE filled AS SELECT id, u FROM t",
+             "RENAME TABLE twin TO other, filled TO twin", "TRUNCATE TABLE other", "INSERT INTO other VALUES (7,'z',9)",
+             "ALTER TABLE made DROP FOREIGN KEY f", "ALTER TABLE twin ADD PRIMARY KEY (id), RENAME TO last",
+             "CREATE TABLE gone (id INT PRIMARY KEY)", "INSERT INTO gone VALUES (1)", "DROP TABLE gone",
+             "ALTER TABLE t CONVERT TO CHARACTER SET latin1", "UPDATE t SET u = u + 1 ORDER BY u DESC")
+    assert_same(case)
+    assert case.show()["incidents"] == []
+    states = lab.target.sql(f"SELECT DISTINCT state FROM oms_meta.ddl WHERE task='{case.project}/incremental' AND txid LIKE 'mariadb:%'")
+    assert [r[0] for r in states] == ["done"]
