@@ -125,6 +125,7 @@ def test_a_store_that_stands_still_is_named(lab, followed):
 
 
 def test_a_held_ddl_is_named_with_its_incident(lab, followed):
+    case.more = "ddl: {sync: false}\n"
     case = followed
     case.sql("ALTER TABLE calm ADD COLUMN v INT")
     incident = case.wait_incident("DDL_HELD")

@@ -349,7 +349,6 @@ static void fake_table_close(struct target_table *t)
 {
     free(t);
 }
-
 static void read_cells(const struct write *w, struct view row, int64_t *id, int64_t *v)
 {
     struct value values[2];
@@ -358,7 +357,6 @@ static void read_cells(const struct write *w, struct view row, int64_t *id, int6
     memcpy(id, values[0].p, 8);
     memcpy(v, values[1].p, 8);
 }
-
 static bool write_row(struct row *rows, const struct write *w)
 {
     int64_t id, v, id0, v0;
@@ -379,7 +377,6 @@ static bool write_row(struct row *rows, const struct write *w)
     }
     return true;
 }
-
 static bool fake_apply(struct slot *s, const struct slot_commit *commit, const struct write *writes,
                        size_t n, struct apply_result *r, struct err *e)
 {
