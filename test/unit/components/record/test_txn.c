@@ -199,6 +199,7 @@ static void a_ddl_keeps_the_session_it_ran_in(void **state)
     struct buf b;
 
     (void)state;
+    h.flags |= TXN_F_LAST;
     buf_init(&b, 1 << 20);
     record_write_ddl(&b, &h, &d);
     all = cursor_of(b.p, b.len);
@@ -241,6 +242,46 @@ static bool walks_to_its_end(const uint8_t *p, size_t n)
             return false;
     }
     return !all.failed;
+}
+
+static void a_ddl_names_its_tables_and_spans_outside_its_text_are_refused(void **state)
+{
+    struct ddl_record d = {.sql = text("DROP TABLE a"), .n_tables = 1, .flags = DDL_F_READ}, back;
+    struct ddl_table t = {.db = text("d"), .name = text("a"), .at = 11, .len = 1, .version = 7};
+    struct txn_head h = whole_head();
+    struct cursor all, body, c;
+    struct record r;
+
+    (void)state;
+    for (uint32_t len = 1; len <= 2; len++) {
+        struct buf b, list;
+
+        buf_init(&b, 1 << 20);
+        buf_init(&list, 1 << 20);
+        t.len = len;
+        ddl_table_put(&list, &t);
+        d.tables = (struct view){list.p, list.len};
+        h = whole_head();
+        h.flags = 0;
+        record_write_ddl(&b, &h, &d);
+        all = cursor_of(b.p, b.len);
+        assert_true(record_next(&all, &r));
+        assert_int_equal(r.type, RECORD_DDL_PART);
+        body = cursor_of(r.body.p, r.body.len);
+        assert_true(txn_head_read(&body, &h));
+        assert_int_equal(ddl_record_read(&body, &back), len == 1);
+        if (len == 1) {
+            c = cursor_of(back.tables.p, back.tables.len);
+            assert_true(ddl_table_next(&c, &t));
+            assert_view(t.name, "a");
+            assert_int_equal(t.version, 7);
+            assert_false(ddl_table_next(&c, &t));
+        }
+        buf_fini(&b);
+        buf_fini(&list);
+        t.name = text("a");
+        t.db = text("d");
+    }
 }
 
 static void cut_records_are_refused(void **state)
@@ -289,6 +330,7 @@ int main(void)
         cmocka_unit_test(changes_come_back_in_order_with_their_images),
         cmocka_unit_test(an_open_part_can_become_the_last_and_back),
         cmocka_unit_test(a_ddl_keeps_the_session_it_ran_in),
+        cmocka_unit_test(a_ddl_names_its_tables_and_spans_outside_its_text_are_refused),
         cmocka_unit_test(cut_records_are_refused),
         cmocka_unit_test(a_change_of_an_unknown_table_fails),
     };
