@@ -419,8 +419,8 @@ void ddl_plan_make(struct ddl_plan *p, const struct ddl_record *d,
     struct planning g = {.plan = p, .d = d, .p = params};
 
     load_names(&g);
-    if (g.n > 0 && g.n == 1 && g.named[0].t.role == DDL_ROLE_SUBJECT && g.named[0].place.in_scope &&
-        !g.named[0].place.of_family)
+    if (d->ddl_kind != DDL_DROP_TABLE && g.n == 1 && g.named[0].t.role == DDL_ROLE_SUBJECT &&
+        g.named[0].place.in_scope && !g.named[0].place.of_family)
         p->copy_table = key_of(&g, &g.named[0]);
     if (!is_permitted(&g) || !judge_copies(&g) || !plan_kind(&g))
         return;
