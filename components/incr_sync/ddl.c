@@ -114,7 +114,7 @@ static void make_plan(struct attempt *at)
 {
     const struct sync *s = at->s;
     const Oms__DdlOptions *o = s->spec->fixed->ddl;
-    struct ddl_plan_params p = {.sync = !o || !o->has_sync || o->sync,
+    struct ddl_plan_params p = {.sync = o && o->sync,
                                 .allow = o ? (const char *const *)o->allow : NULL,
                                 .n_allow = o ? o->n_allow : 0,
                                 .deny = o ? (const char *const *)o->deny : NULL,

@@ -219,6 +219,7 @@ struct hold { /* what a person is asked; key "" = nothing */
     uint64_t at;          /* conflicts: which change of the transaction */
     struct mono retry_at; /* conflicts: the next try without being asked */
     bool looked_up;       /* DDL: oms_meta.ddl was read */
+    uint32_t round;       /* DDL: how often a person answered and it is asked again */
 };
 struct carry {                 /* outlives a claim */
     struct conflict_book book; /* what a person chose for a held transaction */

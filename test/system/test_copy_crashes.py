@@ -149,7 +149,7 @@ def test_a_copy_killed_between_its_durable_steps_is_complete_and_exact(faulty, f
      ["FULL_AGAIN_MADE", "FULL_AFTER_PASS_PART", "FULL_AFTER_PASS"]),
 ], ids=["key", "no-key"])
 def test_a_table_copied_again_under_load_and_kills_is_complete_and_exact(faulty, table, ddl, faults):
-    case = faulty.case(more="ddl: {sync: false}\n")
+    case = faulty.case()
     case.sql("CREATE TABLE t (id BIGINT PRIMARY KEY, u VARCHAR(40) NOT NULL, v TEXT, UNIQUE KEY (u))",
              "INSERT INTO t SELECT seq, CONCAT('u', seq), REPEAT('x', seq % 200) FROM seq_1_to_30000",
              "CREATE TABLE k (a INT, b VARCHAR(20))", "INSERT INTO k SELECT seq, 'early' FROM seq_1_to_60000")

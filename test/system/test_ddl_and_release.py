@@ -6,7 +6,6 @@ from omslab.client import Failed
 
 
 def test_a_ddl_is_held_until_it_is_done_by_hand(lab, case):
-    case.more = "ddl: {sync: false}\n"
     case.sql("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1,1)")
     case.start()
     case.wait_caught_up()
@@ -24,7 +23,6 @@ def test_a_ddl_is_held_until_it_is_done_by_hand(lab, case):
 
 
 def test_a_table_made_while_the_project_runs_is_copied_if_asked(lab, case):
-    case.more = "ddl: {sync: false}\n"
     case.sql("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1,1)")
     case.start()
     case.wait_caught_up()
@@ -44,7 +42,6 @@ def test_a_table_made_while_the_project_runs_is_copied_if_asked(lab, case):
 
 
 def test_a_table_dropped_before_it_could_be_copied_again_waits_for_its_drop(lab, case):
-    case.more = "ddl: {sync: false}\n"
     case.sql("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "CREATE TABLE u (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1,1)")
     case.start()
     case.wait_caught_up()
@@ -61,7 +58,6 @@ def test_a_table_dropped_before_it_could_be_copied_again_waits_for_its_drop(lab,
 
 
 def test_a_skipped_ddl_lets_later_rows_through_when_they_fit(lab, case):
-    case.more = "ddl: {deny: [alter-table]}\n"
     case.sql("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1,1)")
     case.start()
     case.wait_caught_up()

@@ -21,6 +21,7 @@ def assert_same(case):
 
 
 def started(case, *statements):
+    case.more += "ddl: {sync: true}\n"
     case.sql(*statements)
     case.start()
     case.wait_caught_up()

@@ -11,7 +11,7 @@ SLOW_ROW_S = 0.02  # a trigger on the target makes each row so slow
 
 @pytest.fixture(scope="module")
 def followed(lab):
-    case = lab.case(more="incremental: {group: 5}\nddl: {deny: [alter-table]}\n")
+    case = lab.case(more="incremental: {group: 5}\n")
     case.sql("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t SELECT seq, 0 FROM seq_1_to_500",
              "CREATE TABLE calm (id INT PRIMARY KEY)")
     case.start()

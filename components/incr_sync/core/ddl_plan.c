@@ -335,10 +335,8 @@ static bool is_permitted(struct planning *g)
 {
     const char *word = ddl_kind_word(g->d);
 
-    if (!(g->d->flags & DDL_F_READ) || g->n == 0)
-        return hold(g, "it is not understood");
     if (!g->p->sync)
-        return hold(g, "the project's ddl.sync is off");
+        return hold(g, "ddl.sync is off in the project's file");
     if (is_listed(g->p->deny, g->p->n_deny, word))
         return hold(g, arena_printf(&g->plan->arena, "the project's ddl.deny names %s", word));
     if (g->p->n_allow > 0 && !is_listed(g->p->allow, g->p->n_allow, word))
@@ -352,26 +350,37 @@ static bool is_innodb(const struct ddl_record *d)
            (d->engine.len == 6 && strncasecmp((const char *)d->engine.p, "InnoDB", 6) == 0);
 }
 
+/* Is there something to do at all? */
+static bool is_to_be_done(struct planning *g)
+{
+    bool any = false, all_in_copy = true;
+
+    if (!(g->d->flags & DDL_F_READ) || g->n == 0)
+        return hold(g, "it is not understood");
+    if (g->d->ddl_kind == DDL_DATABASE)
+        return true;
+    for (size_t i = 0; i < g->n; i++)
+        if (is_acted_on(&g->named[i]) && g->named[i].place.in_scope) {
+            any = true;
+            all_in_copy &= g->named[i].place.in_copy;
+        }
+    if (!any)
+        return pass(g, "not in scope");
+    return !all_in_copy || pass(g, "the table's copy began behind it");
+}
+
 /* Where the tables' copies stand to it. */
 static bool judge_copies(struct planning *g)
 {
-    bool any = false, all_in_copy = true, during = false, family = false;
+    bool during = false, family = false;
 
-    for (size_t i = 0; i < g->n; i++) {
-        const struct named *n = &g->named[i];
-        if (!is_acted_on(n) || !n->place.in_scope)
-            continue;
-        any = true;
-        during |= n->place.during_copy;
-        family |= n->place.of_family;
-        all_in_copy &= n->place.in_copy;
-    }
+    for (size_t i = 0; i < g->n; i++)
+        if (is_acted_on(&g->named[i]) && g->named[i].place.in_scope) {
+            during |= g->named[i].place.during_copy;
+            family |= g->named[i].place.of_family;
+        }
     if (g->d->ddl_kind == DDL_DATABASE)
         return true;
-    if (!any)
-        return pass(g, "not in scope");
-    if (all_in_copy)
-        return pass(g, "the table's copy began behind it");
     if (family && g->d->ddl_kind != DDL_INDEX)
         return hold(g, "foreign keys' actions join the table with others: OMS would go on to act "
                        "as they were");
@@ -422,7 +431,7 @@ void ddl_plan_make(struct ddl_plan *p, const struct ddl_record *d,
     if (d->ddl_kind != DDL_DROP_TABLE && g.n == 1 && g.named[0].t.role == DDL_ROLE_SUBJECT &&
         g.named[0].place.in_scope && !g.named[0].place.of_family)
         p->copy_table = key_of(&g, &g.named[0]);
-    if (!is_permitted(&g) || !judge_copies(&g) || !plan_kind(&g))
+    if (!is_to_be_done(&g) || !is_permitted(&g) || !judge_copies(&g) || !plan_kind(&g))
         return;
     p->verdict = DDL_RUN;
     p->invents = text_or_null(&g, d->invents);
