@@ -353,7 +353,7 @@ static bool is_innodb(const struct ddl_record *d)
 /* Is there something to do at all? */
 static bool is_to_be_done(struct planning *g)
 {
-    bool any = false, all_in_copy = true;
+    bool any = false, all_in_copy = g->d->ddl_kind != DDL_DROP_TABLE;
 
     if (!(g->d->flags & DDL_F_READ) || g->n == 0)
         return hold(g, "it is not understood");
@@ -369,21 +369,28 @@ static bool is_to_be_done(struct planning *g)
     return !all_in_copy || pass(g, "the table's copy began behind it");
 }
 
-/* Where the tables' copies stand to it. */
+/* Where the tables' copies stand to it. Not all of them began behind it: where one did, the
+ * target's table is a later one of that name, which the statement never meant. */
 static bool judge_copies(struct planning *g)
 {
-    bool during = false, family = false;
+    bool during = false, family = false, later = false;
 
-    for (size_t i = 0; i < g->n; i++)
-        if (is_acted_on(&g->named[i]) && g->named[i].place.in_scope) {
-            during |= g->named[i].place.during_copy;
-            family |= g->named[i].place.of_family;
-        }
+    for (size_t i = 0; i < g->n; i++) {
+        const struct named *n = &g->named[i];
+        if (!n->place.in_scope || !(is_acted_on(n) || n->t.role == DDL_ROLE_MODEL))
+            continue;
+        during |= n->place.during_copy;
+        later |= n->place.in_copy;
+        family |= is_acted_on(n) && n->place.of_family;
+    }
     if (g->d->ddl_kind == DDL_DATABASE)
         return true;
     if (family && g->d->ddl_kind != DDL_INDEX)
         return hold(g, "foreign keys' actions join the table with others: OMS would go on to act "
                        "as they were");
+    if (later)
+        return hold(g, "the copy of a table of that name began behind it: what is on the target is "
+                       "later than the statement");
     if (during)
         return hold(g, "it came while the table was being copied");
     if (g->d->flags & DDL_F_CASCADES)
