@@ -70,9 +70,8 @@ bool intake_keep_part(struct intake *in, struct source_block *b, const struct re
         return true;
     if (pipe && !last)
         begin_pieces(in, b, h);
-    return pipe ||
-           err_set(e, ERR_LIMIT,
-                   "transaction %s=%" PRIu64 " has more than %" PRIu64 " bytes and %" PRIu64
-                   " rows so far; the limit for one transaction is %" PRIu64 " bytes",
-                   o->id.origin, o->id.seq, o->bytes, o->changes, in->p.txn_limit_bytes);
+    return pipe || err_set(e, ERR_LIMIT,
+                           "transaction %s=%" PRIu64 " has more than %" PRIu64 " bytes and %" PRIu64
+                           " rows so far; the limit for one transaction is %" PRIu64 " bytes",
+                           o->id.origin, o->id.seq, o->bytes, o->changes, in->p.txn_limit_bytes);
 }
