@@ -193,7 +193,7 @@ class Chaos:
         self.target.sql("DROP DATABASE IF EXISTS oms_meta")
         self.work.create()
         self.hand = Hand(self.dir, self.source, self.target, self.db, self.to, wires)
-        self.hand.incremental.fixed["incremental"] = {"slots": self.rnd.choice([1, 2, 4, 8]), "group": self.rnd.choice([1, 3, 50, 200]),
+        self.hand.incremental.fixed["incremental"] = {"slots": self.rnd.choice([1, 2, 4, 8]), "group": self.rnd.choice([1, 3, 50, 500]),
                                                       "consistency": self.rnd.choice(["by-keys", "by-keys", "strict"])}
         if self.consistency:
             self.hand.incremental.fixed["incremental"]["consistency"] = self.consistency
