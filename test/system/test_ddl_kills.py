@@ -1,0 +1,90 @@
+"""Incr-Sync dies at each durable step of a DDL, and with it its server or its way: the effect is there once."""
+import os
+import shutil
+import tempfile
+
+import pytest
+
+from conftest import SMALL, Lab
+from omslab import poll
+from omslab.client import Oms
+from omslab.servers import MariaDB
+from test_copy_crashes import WRAPPER, plan_faults
+from test_ddl_sync import assert_same, started
+
+
+@pytest.fixture(scope="module")
+def mortal():
+    """An installation whose Incr-Sync dies where the test says."""
+    built = os.environ.get("OMS_BIN", "build/bin")
+    with open(os.path.join(built, "oms-incr-sync"), "rb") as f:
+        if b"DDL_AFTER_INTENT" not in f.read():
+            pytest.skip("a build without fault points")
+    directory = tempfile.mkdtemp(prefix="oms-test-")
+    os.chmod(directory, 0o755)
+    bin_dir = os.path.join(directory, "bin")
+    shutil.copytree(built, bin_dir, ignore=lambda d, names: [n for n in names if not n.startswith("oms")])
+    program = os.path.join(bin_dir, "oms-incr-sync")
+    os.rename(program, os.path.join(directory, "real-incr-sync"))
+    with open(program, "w") as f:
+        f.write(WRAPPER.format(dir=directory).replace("real-full-import", "real-incr-sync"))
+    os.chmod(program, 0o755)
+    oms = Oms(directory, bin_dir)
+    source, target = MariaDB(directory, "source", 1, SMALL), MariaDB(directory, "target", 2, SMALL)
+    try:
+        for s in (source, target):
+            s.create().start()
+            s.add_user()
+        oms.up()
+        oms.add_datasource("lab-source", source)
+        oms.add_datasource("lab-target", target)
+        yield Lab(directory, oms, source, target)
+    finally:
+        oms.down(check=False)
+        source.stop()
+        target.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+# Each start of Incr-Sync dies at one of these points of the statement; the last one goes on.
+@pytest.mark.parametrize("ddl", [
+    ["ALTER TABLE t ADD COLUMN w INT NOT NULL DEFAULT 7 FIRST, DROP COLUMN x", "INSERT INTO t VALUES (8,1000,8,'later')"],
+    ["RENAME TABLE t TO was, u TO t, was TO u", "INSERT INTO t VALUES (1000,'of u')", "INSERT INTO u VALUES (1000,1,2,'of t')"],
+    ["TRUNCATE TABLE t", "INSERT INTO t VALUES (1,2,3,'the only one')"],
+    ["DROP TABLE t", "INSERT INTO u VALUES (1000,'later')"],
+], ids=["alter", "swap", "truncate", "drop"])
+def test_a_ddl_killed_at_each_durable_step_has_its_effect_once(mortal, ddl):
+    case = mortal.case()
+    hit = plan_faults(mortal, ["DDL_AFTER_INTENT", "DDL_AFTER_RUN", "DDL_AFTER_DONE"])
+    started(case, "CREATE TABLE t (id INT PRIMARY KEY, v INT, x INT, s VARCHAR(20))", "CREATE TABLE u (id INT PRIMARY KEY, s VARCHAR(20))",
+            "INSERT INTO t SELECT seq, seq, seq, 'copied' FROM seq_1_to_100", "INSERT INTO u VALUES (1,'copied')")
+    case.sql("UPDATE t SET v = v + 1, s = 'before'", "INSERT INTO t VALUES (101,1,2,'before')", "UPDATE u SET s = 'before'", *ddl)
+    assert_same(case)
+    with open(hit) as f:
+        assert f.read().split() == ["DDL_AFTER_INTENT", "DDL_AFTER_RUN", "DDL_AFTER_DONE"]
+    assert [i for i in case.show()["incidents"] if i["state"] == "open"] == []
+    case.end()
+
+
+def sessions_that_run(server, text):
+    return [r[0] for r in server.sql(f"SELECT id FROM information_schema.processlist WHERE info LIKE '{text}%'")]
+
+
+def test_a_connection_that_dies_while_a_ddl_runs_leaves_its_effect_once(mortal):
+    case = mortal.case()
+    plan_faults(mortal, [])
+    started(case, "CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t SELECT seq, seq FROM seq_1_to_1000")
+    reader = mortal.target.connect(case.to)
+    try:
+        with reader.cursor() as c:
+            reader.begin()
+            c.execute("SELECT COUNT(*) FROM t")  # the DDL waits for this transaction
+            case.sql("UPDATE t SET v = v + 1", "ALTER TABLE t ADD COLUMN w INT DEFAULT 5", "INSERT INTO t VALUES (2000,1,2)")
+            sessions = poll.until(lambda: sessions_that_run(mortal.target, f"ALTER TABLE `{case.to}`"), 60, "the DDL to wait")
+            for s in sessions:
+                mortal.target.sql(f"KILL {s}")
+    finally:
+        reader.close()
+    assert_same(case)
+    assert [i for i in case.show()["incidents"] if i["state"] == "open"] == []
+    case.end()
