@@ -214,8 +214,19 @@ static bool group_is_stuck(struct asked *q)
 
 static bool target_rolls_back(struct asked *q)
 {
+    double active = metric(q->ir, "incr.slots_active"), slots = metric(q->ir, "incr.slots");
+    const char *why = note(q->ir, "pressure");
+
     if (metric(q->ir, "incr.part.back_off") < SLOW_PART)
         return false;
+    if (active > 0 && active < slots)
+        return say(q, "target execution",
+                   arena_printf(q->a,
+                                "the target is under pressure, %.0f of %.0f slots are at work "
+                                "until it is over%s%s",
+                                active, slots, why ? ": " : "", text_or_empty(why)),
+                   note(q->ir, "slow_table"),
+                   "take away what the target's error names; who else uses the target?");
     return say(q, "target execution",
                "the target rolls changes back again and again (deadlock, lock wait), and they are "
                "tried after a pause",
@@ -297,12 +308,13 @@ static bool (*const verdicts[])(struct asked *q) = {not_following,
 /* --- facts --------------------------------------------------------------------------------------
  */
 
-static const char *const shown[] = {
-    "pull.behind_ms",     "pull.part.decode",  "pull.part.disk",   "pull.part.source",
-    "incr.part.stream",   "incr.part.keys",    "incr.part.target", "incr.part.held",
-    "incr.part.back_off", "incr.part.limited", "incr.part.idle",   "incr.slots_busy",
-    "incr.in_flight_ms",  "incr.commit_share", "incr.hot_share",   "incr.oldest_rows",
-    "incr.oldest_bytes",  "pending_trx",       "rows_per_s",       "trx_per_s"};
+static const char *const shown[] = {"pull.behind_ms",    "pull.part.decode",  "pull.part.disk",
+                                    "pull.part.source",  "incr.part.stream",  "incr.part.keys",
+                                    "incr.part.target",  "incr.part.held",    "incr.part.back_off",
+                                    "incr.part.limited", "incr.part.idle",    "incr.slots_busy",
+                                    "incr.in_flight_ms", "incr.commit_share", "incr.hot_share",
+                                    "incr.oldest_rows",  "incr.oldest_bytes", "incr.slots_active",
+                                    "pending_trx",       "rows_per_s",        "trx_per_s"};
 
 static void add_facts(struct asked *q, const Oms__ComponentReport *r)
 {

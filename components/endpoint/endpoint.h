@@ -281,10 +281,16 @@ enum apply_outcome {
     APPLY_CONFLICT, /* rolled back whole: see conflict_at */
     APPLY_YIELDED,  /* rolled back whole: its turn did not come */
 };
+enum target_pressure { /* a sign that the target has too much to do */
+                       TARGET_CALM,
+                       TARGET_DEADLOCK, /* or something else between transactions, ordinary now and
+                                           then */
+                       TARGET_PRESSED,
+};
 struct apply_result {
     enum apply_outcome outcome;
     size_t conflict_at; /* index of the write */
-    int conflict_errno; /* 1062 ...; 0 = the count was wrong */
+    int conflict_errno; /* 1062 ...; 0 = the count was wrong. RETRY: why */
     char conflict_text[512];
     uint32_t commit_us;    /* how long the COMMIT took */
     uint64_t rows_matched; /* operations that matched a row, for row accounting */
@@ -360,6 +366,8 @@ struct target_ops {
     /* The skipped changes of a task, oldest first, up to `most` of them; reads only; no claim. */
     bool (*skipped_list)(const struct endpoint_address *a, const char *task, uint64_t most,
                          skipped_take *take, void *arg, struct err *e);
+    /* Is an error's number a sign of pressure? Pure. NULL: nobody knows. */
+    enum target_pressure (*pressure_of)(int server_errno);
     /* Runs one DDL statement on a registered session of the claim (A1). */
     bool (*run_ddl)(struct claim *c, const char *default_db, const char *statement, struct err *e);
     /* Rows of oms_meta.ddl by a key of ours, each its own fenced transaction; get reads any task's,

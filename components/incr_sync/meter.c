@@ -13,9 +13,10 @@
 #define LOOK_CHANGES 200 /* of a waiting transaction */
 
 static const char *const part_names[WORK_STATES] = {
-    [WORK_IDLE] = "incr.part.idle", [WORK_STREAM] = "incr.part.stream",
-    [WORK_KEYS] = "incr.part.keys", [WORK_TARGET] = "incr.part.target",
-    [WORK_HELD] = "incr.part.held", [WORK_BACK_OFF] = "incr.part.back_off"};
+    [WORK_IDLE] = "incr.part.idle",      [WORK_STREAM] = "incr.part.stream",
+    [WORK_KEYS] = "incr.part.keys",      [WORK_TARGET] = "incr.part.target",
+    [WORK_HELD] = "incr.part.held",      [WORK_BACK_OFF] = "incr.part.back_off",
+    [WORK_LIMITED] = "incr.part.limited"};
 
 /* --- the hot row --------------------------------------------------------------------------------
  */
@@ -131,8 +132,12 @@ static enum work_state state_now(struct sync *s, struct mono now, const struct s
         return WORK_HELD;
     if (mono_cmp(now, s->pause_until) < 0)
         return WORK_BACK_OFF;
-    if (waits && busy < s->n_slots)
+    if (waits && s->limited)
+        return WORK_LIMITED;
+    if (waits && busy < throttle_slots(s))
         return WORK_KEYS;
+    if (waits && busy < s->n_slots)
+        return WORK_BACK_OFF;
     more = store_reader_heard(s->reader, &heard) && heard.heard.backlog_bytes > 0;
     if (busy > 0 && (waits || !more))
         return WORK_TARGET;
@@ -231,6 +236,7 @@ void meter_report(struct sync *s)
         component_metric(s->c, "incr.commit_share", (double)m->commit_ns / (double)m->apply_ns);
     m->apply_ns = m->commit_ns = 0;
     component_metric(s->c, "incr.slots", (double)s->n_slots);
+    component_metric(s->c, "incr.slots_active", (double)throttle_slots(s));
     component_metric(s->c, "incr.slots_busy", (double)busy_slots(s));
     report_hot(s);
     report_in_flight(s);

@@ -60,6 +60,7 @@ bool worker_answered(struct sync *s, struct worker *w, struct err *e)
     int64_t pause;
 
     w->busy = false;
+    throttle_answered(s, w, window_group_of(s->window, slot));
     if (!w->ok) {
         *e = w->err;
         return false;

@@ -128,7 +128,10 @@ static void add_write(struct pieces *p, const struct txn_table *table, const str
         p->sent_to = p->at;
         return;
     }
-    p->since += (ch->before.p ? ch->before.len : 0) + (ch->after.p ? ch->after.len : 0);
+    uint64_t bytes = (ch->before.p ? ch->before.len : 0) + (ch->after.p ? ch->after.len : 0);
+
+    p->since += bytes;
+    p->w->bytes += bytes;
     vec_push(&p->w->writes, ((struct write){.table = table->table->plan,
                                             .op = ch->op,
                                             .overlap = table->use == USE_OVERLAP,
@@ -255,6 +258,7 @@ bool pieces_apply(struct worker *w, const struct window_group *g, struct err *e)
     char id[TXN_TEXT_MAX];
     bool ok;
 
+    w->bytes = 0;
     p.commit.decide = conflict_ask;
     p.commit.decide_arg = &w->conflicts;
     memset(&w->result, 0, sizeof w->result);

@@ -154,6 +154,7 @@ static bool sync_open(struct sync *s, struct err *e)
     if (!take_over(s, e))
         return false;
     make_core(s);
+    throttle_open(s);
     s->budget = budget_new(BLOCK_BUDGET_BYTES, BLOCK_BUDGET_ITEMS);
     /* Blocks that a half-read transaction forced in are beyond the budget's items. */
     s->events = queue_new(BLOCK_BUDGET_ITEMS + s->n_slots + 16 + 2 * PIECES_BYTES / 4096);
@@ -303,12 +304,13 @@ static bool dispatch(struct sync *s, struct err *e)
 {
     if (s->draining || mono_cmp(clock_mono(), s->pause_until) < 0)
         return true;
-    for (uint32_t i = 0; i < s->n_slots; i++) {
+    s->limited = false;
+    for (uint32_t i = 0; i < throttle_slots(s); i++) {
         struct window_group *g;
 
         if (s->workers[i].busy)
             continue;
-        g = window_group(s->window, i);
+        g = throttle_group(s, i);
         if (!g)
             return true;
         if (!start_group(s, &s->workers[i], g, e))
@@ -360,7 +362,7 @@ static void look_at_copy(struct sync *s)
 
 static bool turn(struct sync *s, struct err *e)
 {
-    if (!take_events(s, strict_wait_ms(s, 100), e))
+    if (!take_events(s, throttle_wait_ms(s, strict_wait_ms(s, 100)), e))
         return false;
     feed_window(s);
     report_level(s);
@@ -375,6 +377,7 @@ static bool turn(struct sync *s, struct err *e)
         return s->draining ? make_indexes(s, e) : true;
     s->next_tick = mono_add_ms(clock_mono(), TICK_MS);
     look_at_copy(s);
+    throttle_follow(s);
     report_tick(s);
     store_reader_position(s->reader, window_saved(s->window));
     return make_indexes(s, e);

@@ -41,6 +41,8 @@
 #include "components/incr_sync/core/intake.h"
 #include "components/incr_sync/core/lag.h"
 #include "components/incr_sync/core/net.h"
+#include "components/incr_sync/core/pace.h"
+#include "components/incr_sync/core/pressure.h"
 #include "components/incr_sync/core/window.h"
 #include "components/incr_sync/gate.h"
 #include "components/incr_sync/txn_pipe.h"
@@ -137,6 +139,7 @@ struct worker {
     struct err err; /* when not ok */
     struct apply_result result;
     uint64_t changes;  /* that were applied */
+    uint64_t bytes;    /* of a transaction in pieces: of them */
     struct sync *sync; /* while its group is alone: plans; else what never changes */
     struct conflict_case conflicts;
 };
@@ -195,7 +198,8 @@ enum work_state {
     WORK_KEYS,     /* a slot is free and what waits may not overtake */
     WORK_TARGET,   /* the slots are busy */
     WORK_HELD,     /* a DDL or a conflict waits for a person */
-    WORK_BACK_OFF, /* the target rolled back; a pause */
+    WORK_BACK_OFF, /* the target rolled back: a pause, or fewer slots than are wanted */
+    WORK_LIMITED,  /* the project's limits of speed ask to wait */
     WORK_STATES
 };
 struct hot_row {
@@ -225,6 +229,7 @@ struct carry {                 /* outlives a claim */
     struct conflict_book book; /* what a person chose for a held transaction */
     struct txn_id split;       /* this one is committed in several ... */
     uint64_t split_bytes;      /* ... of about this size; 0 = none */
+    struct pressure pressure;  /* on the target */
 };
 struct sync {
     struct component *c;
@@ -253,6 +258,8 @@ struct sync {
     bool again; /* the held transaction must come again from the Store: this claim ends */
     bool indexes_done, draining;
     bool copy_runs; /* a table is copied again: this claim ends */
+    struct pace pace;
+    bool limited; /* something could start, and the limits of speed ask to wait */
     struct mono pause_until, next_tick, next_progress, last_tick;
     uint32_t pauses;
     struct mono committed_at; /* the last group with transactions */
@@ -277,6 +284,16 @@ bool sync_run(struct component *c, struct carry *carry, struct err *e) MUST_CHEC
 bool worker_answered(struct sync *s, struct worker *w, struct err *e) MUST_CHECK;
 /* Gives up what is applied in pieces: it would take as long as it takes. */
 void close_pipes(struct sync *s);
+
+/* --- throttle.c: limits of speed, and slots at work under pressure --- */
+void throttle_open(struct sync *s);
+void throttle_follow(struct sync *s); /* at each tick: the live part, the target's state */
+/* Forms the next group for a slot within the limits; NULL: nothing may start. */
+struct window_group *throttle_group(struct sync *s, uint32_t slot);
+uint32_t throttle_slots(const struct sync *s); /* at work, of n_slots */
+void throttle_answered(struct sync *s, const struct worker *w, const struct window_group *g);
+/* How long main may wait for events. */
+int64_t throttle_wait_ms(const struct sync *s, int64_t otherwise);
 
 /* --- strict.c --- */
 /* Opens the gate when nothing is in flight; lets later groups give way to one that waits. */

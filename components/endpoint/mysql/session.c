@@ -57,7 +57,10 @@ static const struct errno_code errno_codes[] = {
     {1317, ERR_SERVER_BUSY},        {1614, ERR_SERVER_BUSY},
     {1969, ERR_SERVER_BUSY},        {3024, ERR_SERVER_BUSY},
     {3572, ERR_SERVER_BUSY},        {1020, ERR_SERVER_BUSY},
-    {1021, ERR_NO_SPACE},           {1114, ERR_NO_SPACE},
+    {1037, ERR_SERVER_BUSY},        {1038, ERR_SERVER_BUSY},
+    {1041, ERR_SERVER_BUSY},        {1135, ERR_SERVER_BUSY},
+    {1206, ERR_SERVER_BUSY},        {1021, ERR_NO_SPACE},
+    {1114, ERR_NO_SPACE},           {1028, ERR_NO_SPACE},
     {1049, ERR_SERVER_NO_OBJECT},   {1051, ERR_SERVER_NO_OBJECT},
     {1054, ERR_SERVER_NO_OBJECT},   {1109, ERR_SERVER_NO_OBJECT},
     {1146, ERR_SERVER_NO_OBJECT},   {1932, ERR_SERVER_NO_OBJECT},
@@ -72,6 +75,17 @@ enum err_code session_code(unsigned server_errno)
         if (errno_codes[i].number == server_errno)
             return errno_codes[i].code;
     return ERR_SERVER_REFUSED;
+}
+
+enum target_pressure session_pressure(unsigned server_errno)
+{
+    static const unsigned ordinary[] = {1020, 1213, 1317, 1614, 3572};
+    enum err_code code = session_code(server_errno);
+
+    for (size_t i = 0; i < ARRAY_LEN(ordinary); i++)
+        if (ordinary[i] == server_errno)
+            return TARGET_DEADLOCK;
+    return code == ERR_SERVER_BUSY || code == ERR_NO_SPACE ? TARGET_PRESSED : TARGET_CALM;
 }
 
 bool session_is_lost(unsigned server_errno)

@@ -66,6 +66,8 @@ bool session_fail_stmt(struct session *s, MYSQL_STMT *stmt, struct err *e, const
     PRINTF(4, 5);
 /* What a server's (or the client library's) error number means for us. Pure. */
 enum err_code session_code(unsigned server_errno);
+/* Does it say that the server has too much to do? Pure. */
+enum target_pressure session_pressure(unsigned server_errno);
 /* The connection itself is gone (2006, 2013 ...): only a new session helps. Pure. */
 bool session_is_lost(unsigned server_errno);
 

@@ -1,5 +1,5 @@
 /* The table of fenced writing for the MySQL family (target_priv.h says where things are). No code
- * of its own beyond two readers. */
+ * of its own beyond small readers. */
 #include "components/endpoint/mysql/target_priv.h"
 
 static const struct txn_set *claim_low(const struct claim *c)
@@ -10,6 +10,11 @@ static const struct txn_set *claim_low(const struct claim *c)
 static const struct txn_set *claim_done(const struct claim *c)
 {
     return &c->done;
+}
+
+static enum target_pressure pressure_of(int server_errno)
+{
+    return server_errno > 0 ? session_pressure((unsigned)server_errno) : TARGET_CALM;
 }
 
 const struct target_ops mysql_target_ops = {
@@ -41,6 +46,7 @@ const struct target_ops mysql_target_ops = {
     .ddl_put = target_ddl_put,
     .ddl_get = target_ddl_get,
     .skipped_list = target_skipped_list,
+    .pressure_of = pressure_of,
     .run_ddl = target_run_ddl,
     .memo_put = target_memo_put,
     .memo_forget = target_memo_forget,

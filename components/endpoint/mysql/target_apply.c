@@ -356,6 +356,13 @@ static void put_conflict(struct slot *s, struct apply_result *r)
     (void)snprintf(r->conflict_text, sizeof r->conflict_text, "%s", s->failure.text);
 }
 
+static void put_retry(const struct slot *s, struct apply_result *r)
+{
+    r->outcome = APPLY_RETRY;
+    r->conflict_errno = (int)s->failure.error;
+    (void)snprintf(r->conflict_text, sizeof r->conflict_text, "%s", s->failure.text);
+}
+
 enum step { STEP_DONE, STEP_AGAIN, STEP_CAREFUL, STEP_ERROR };
 
 static enum step after_failure(struct slot *s, bool careful, struct apply_result *r, struct err *e)
@@ -364,10 +371,11 @@ static enum step after_failure(struct slot *s, bool careful, struct apply_result
 
     if (v == SLOT_CONFLICT && careful)
         put_conflict(s, r);
+    if (v == SLOT_RETRY)
+        put_retry(s, r);
     slot_rollback(s);
     switch (v) {
     case SLOT_RETRY:
-        r->outcome = APPLY_RETRY;
         return STEP_DONE;
     case SLOT_LOST:
         return STEP_AGAIN;

@@ -21,6 +21,7 @@ struct window *window_new(const struct window_limits *l, const struct txn_set *l
     w->ring = must_calloc(w->cap, sizeof(struct source_txn *));
     w->release = release;
     w->release_arg = arg;
+    w->allowed = (struct window_allowance){UINT64_MAX, UINT64_MAX, true, true};
     keyset_init(&w->flying);
     keyset_init(&w->passed);
     txn_set_init(&w->low);
@@ -220,6 +221,16 @@ void window_pass(struct window *w)
     t->state = SOURCE_DONE;
     w->n_open--;
     advance(w);
+}
+
+void window_allow(struct window *w, const struct window_allowance *a)
+{
+    w->allowed = *a;
+}
+
+const struct source_txn *window_refused(const struct window *w)
+{
+    return w->refused;
 }
 
 struct source_txn *window_held(const struct window *w)

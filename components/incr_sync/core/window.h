@@ -54,6 +54,12 @@ struct window_group { /* what one slot does in one target transaction; the windo
     struct txn_set low, done; /* of the slot's progress row */
 };
 
+/* What a limit of speed leaves for the next groups. Without one: everything. */
+struct window_allowance {
+    uint64_t changes, bytes;
+    bool any_changes, any_bytes; /* one transaction of any size may go */
+};
+
 enum window_outcome {
     WINDOW_COMMITTED,
     WINDOW_RETRY,
@@ -80,8 +86,13 @@ void window_free(struct window *w);
 
 bool window_has_room(const struct window *w);
 void window_push(struct window *w, struct source_txn *t);
+/* Holds for the groups that are formed from now on. */
+void window_allow(struct window *w, const struct window_allowance *a);
 /* Forms a group for a free slot; NULL: nothing may start now. */
 struct window_group *window_group(struct window *w, uint32_t slot);
+/* The transaction that the last group was not begun with because the allowance is too small for it;
+ * NULL: that was not the reason. */
+const struct source_txn *window_refused(const struct window *w);
 /* A group without transactions, that only writes progress; slot must be free. */
 struct window_group *window_progress(struct window *w, uint32_t slot);
 /* The turn of the next group that is formed. */

@@ -27,6 +27,19 @@ static bool clashes(const struct window *w, const struct source_txn *t, uint32_t
            (passed > 0 && keyset_has_any(&w->passed, t->keys, t->n_keys));
 }
 
+/* Limits of speed never split a transaction: see core/pace.h. */
+static bool is_allowed(struct window *w, const struct window_group *g, const struct source_txn *t)
+{
+    const struct window_allowance *a = &w->allowed;
+    bool first = g->txns.n == 0;
+    bool ok = (g->changes + t->changes <= a->changes || (first && a->any_changes)) &&
+              (g->bytes + t->bytes <= a->bytes || (first && a->any_bytes));
+
+    if (!ok && first)
+        w->refused = t;
+    return ok;
+}
+
 static void take_txn(struct window_group *g, struct source_txn *t)
 {
     t->state = SOURCE_FLYING;
@@ -44,6 +57,14 @@ static bool pass_over(struct window *w, const struct source_txn *t, uint32_t *pa
     return ++*passed < w->limits.scan_skips;
 }
 
+static void take_alone(struct window *w, struct window_group *g, struct source_txn *t, uint64_t o)
+{
+    if (g->txns.n > 0 || o != w->head || w->n_flying > 0 || !is_allowed(w, g, t))
+        return;
+    take_txn(g, t);
+    g->alone = w->exclusive = true;
+}
+
 static void scan(struct window *w, struct window_group *g)
 {
     uint32_t passed = 0;
@@ -58,10 +79,7 @@ static void scan(struct window *w, struct window_group *g)
         if (full || t->class_ == SOURCE_DDL)
             return;
         if (must_be_alone(t)) {
-            if (g->txns.n == 0 && o == w->head && w->n_flying == 0) {
-                take_txn(g, t);
-                g->alone = w->exclusive = true;
-            }
+            take_alone(w, g, t, o);
             return;
         }
         if (clashes(w, t, passed)) {
@@ -69,7 +87,7 @@ static void scan(struct window *w, struct window_group *g)
                 return;
             continue;
         }
-        if (g->txns.n > 0 && wants_own_group(w, t))
+        if ((g->txns.n > 0 && wants_own_group(w, t)) || !is_allowed(w, g, t))
             return;
         take_txn(g, t);
         if (wants_own_group(w, t))
@@ -115,6 +133,7 @@ struct window_group *window_group(struct window *w, uint32_t slot)
     struct window_slot *s = &w->slots[slot];
 
     must(!s->busy);
+    w->refused = NULL;
     if (w->exclusive || w->held || w->giving_way)
         return NULL;
     find_waiting(w);

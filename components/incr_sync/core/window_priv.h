@@ -23,6 +23,8 @@ struct window {
     bool exclusive;  /* a barrier, or one that must be alone, is in flight */
     bool giving_way; /* strict: something was rolled back; nothing starts before all has ended */
     uint64_t turns;  /* given so far */
+    struct window_allowance allowed;
+    const struct source_txn *refused;
     struct source_txn *held;
     struct keyset flying, passed;
     struct txn_set low;

@@ -112,6 +112,10 @@ static void each_figure_gives_its_verdict(void **state)
     expect("none", NULL); /* busy with what has just come */
     INCR({"incr.part.back_off", 0.5});
     expect("target execution", "rolls");
+    INCR({"incr.part.back_off", 0.5}, {"incr.slots", 4}, {"incr.slots_active", 4});
+    expect("target execution", "rolls");
+    INCR({"incr.part.back_off", 0.5}, {"incr.slots", 4}, {"incr.slots_active", 2});
+    expect("target execution", "2 of 4 slots");
     INCR({"incr.part.limited", 0.9}, {"incr.part.keys", 0.6});
     expect("limit set", "90 %");
     INCR({"incr.oldest_rows", 1e6}, {"incr.in_flight_ms", 9000});

@@ -347,6 +347,36 @@ static void in_strict_order_nothing_starts_until_those_that_give_way_have_ended(
     done(f);
 }
 
+static void a_limit_of_speed_cuts_groups_between_transactions_and_never_inside(void **state)
+{
+    struct fixture *f = make((struct window_limits){0});
+    struct window_group *g;
+    struct source_txn *large;
+
+    (void)state;
+    for (uint64_t key = 1; key <= 5; key++)
+        rows(f, key);
+    large = rows(f, 6);
+    large->changes = 50;
+    window_allow(f->w, &(struct window_allowance){.changes = 3, .bytes = 1000});
+    g = window_group(f->w, 0);
+    assert_int_equal(g->txns.n, 3);
+    window_allow(f->w, &(struct window_allowance){.changes = 100, .bytes = 15});
+    g = window_group(f->w, 1);
+    assert_int_equal(g->txns.n, 1); /* 10 bytes each */
+    g = window_group(f->w, 2);
+    assert_int_equal(g->txns.n, 1);
+    window_allow(f->w, &(struct window_allowance){.changes = 3, .bytes = 1000});
+    assert_null(window_group(f->w, 3));
+    assert_ptr_equal(window_refused(f->w), large);
+    window_allow(f->w,
+                 &(struct window_allowance){.changes = 3, .bytes = 1000, .any_changes = true});
+    g = window_group(f->w, 3);
+    assert_ptr_equal(g->txns.at[0], large);
+    assert_null(window_refused(f->w));
+    done(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +393,7 @@ int main(void)
         cmocka_unit_test(a_full_window_has_no_room_but_always_takes_one),
         cmocka_unit_test(what_is_left_is_released_when_the_window_goes),
         cmocka_unit_test(strict_groups_follow_each_other_without_a_gap),
+        cmocka_unit_test(a_limit_of_speed_cuts_groups_between_transactions_and_never_inside),
         cmocka_unit_test(in_strict_order_nothing_starts_until_those_that_give_way_have_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
