@@ -151,6 +151,7 @@ struct log_params {
     /* Versions the Store has already, so that a resumed log need not write them again. */
     const struct table_def *const *known;
     size_t n_known;
+    bool trust_known;  /* what is known is true of the first rows that come: they are read again */
     size_t part_bytes; /* cut transactions into parts of about this size */
     /* Where rows of XA transactions wait for their commit when they are many; NULL: nowhere. Lives
      * as long as the log. */

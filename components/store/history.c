@@ -286,6 +286,7 @@ bool history_same_last(const struct endpoint *source, const struct log_params *p
     store_set(s, &after);
     txn_set_remove(&after, mine.id.origin, mine.covers_from, mine.id.seq);
     again.after = &after;
+    again.trust_known = true;
     bool ok = read_retold(source, &again, &theirs, e);
     txn_set_fini(&after);
     if (!ok && e->code == ERR_LOG_LOST) {

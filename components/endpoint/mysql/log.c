@@ -42,6 +42,7 @@ static void log_close(struct log *l)
     buf_fini(&l->stash);
     vec_fini(&l->maps);
     xa_fini(l);
+    ahead_fini(l);
     txn_set_fini(&l->after);
     for (size_t i = 0; i < l->domains.n; i++)
         free(l->domains.at[i]);
@@ -74,6 +75,8 @@ static bool log_open(const struct log_params *p, struct log **out, struct err *e
     l->filter = p->filter;
     l->filter_arg = p->filter_arg;
     l->next_table_id = p->next_table_id;
+    l->server_id = p->server_id;
+    l->trust_known = p->trust_known;
     l->part_bytes = p->part_bytes ? p->part_bytes : 4u << 20;
     arena_init(&l->arena, 0);
     arena_init(&l->static_, 0);

@@ -164,7 +164,7 @@ static bool event_of_kind(struct log *l, const struct binlog_header *h, struct v
 }
 
 /* Positions in headers have 32 bits; files may be longer, so the upper half is ours. */
-static void move_position(struct log *l, const struct binlog_header *h)
+void log_move_position(struct log *l, const struct binlog_header *h)
 {
     if (h->next_pos == 0 || h->flags & BINLOG_F_ARTIFICIAL)
         return;
@@ -182,6 +182,6 @@ bool log_event_in(struct log *l, struct view event, struct err *e)
 
     if (!binlog_event_open(&l->format, event, &h, &body, e))
         return log_at(l, e);
-    move_position(l, &h);
+    log_move_position(l, &h);
     return event_of_kind(l, &h, event, body, e) || log_at(l, e);
 }

@@ -231,6 +231,11 @@ bool packets_next(struct packets *p, int64_t wait_ms, struct view *event, bool *
         return lost(p, "an empty packet", e);
     if (payload.p[0] == 0xff)
         return refused(p, payload, e);
+    if (payload.p[0] == 0xfe && payload.len < 9 && p->may_end) {
+        p->ended = true;
+        *got = false;
+        return true;
+    }
     if (payload.p[0] == 0xfe && payload.len < 9)
         return lost(p, "the server ended the log", e);
     if (payload.p[0] != 0)

@@ -8,6 +8,7 @@
  *   log_group.c    event groups: from GTID to the end, into records
  *   log_xa.c       XA transactions: rows that wait for their commit (A7)
  *   log_query.c    statements in the log: which end a group, which are DDL, which stop us
+ *   log_ahead.c    DDL that lies ahead, where the log does not name columns
  *   log_table.c    which table a map belongs to, and which version of it (A15)
  *
  * Thread: one at a time per log.
@@ -37,6 +38,8 @@ struct packets { /* after the dump command nothing else uses the connection */
     size_t cap, start, end;
     struct buf joined; /* an event that came in several packets */
     uint8_t seq;
+    bool may_end; /* the server was asked to stop at the log's end ... */
+    bool ended;   /* ... and did: *got stays false */
 };
 void packets_init(struct packets *p, struct session *s);
 void packets_fini(struct packets *p);
@@ -145,6 +148,9 @@ struct log {
     struct txn_set after; /* published before this log was opened */
     bool after_has_holes; /* open prepares: what lies behind the first one is read again */
     struct xa xa;
+    struct ahead *ahead; /* NULL: never asked for */
+    uint32_t server_id;
+    bool trust_known;      /* log_params */
     const char *spill_dir; /* borrowed; or NULL */
     struct group group;
 
@@ -157,7 +163,7 @@ struct log {
 /* Sets up the session, the connect state and sends the dump command. */
 bool log_start(struct log *l, const struct log_params *p, struct err *e) MUST_CHECK;
 /* Both of MySQL's parts of it. */
-bool log_mysql_settings(struct log *l, uint64_t heartbeat_ns, struct err *e) MUST_CHECK;
+bool log_mysql_settings(struct session *s, uint64_t heartbeat_ns, struct err *e) MUST_CHECK;
 bool log_mysql_dump(struct log *l, uint32_t server_id, const struct txn_set *after,
                     struct err *e) MUST_CHECK;
 /* Adds "file:position" to an error. Always false. */
@@ -167,6 +173,8 @@ bool log_at(struct log *l, struct err *e);
  * an XA transaction go on. One step of it. */
 bool log_is_busy(const struct log *l);
 bool log_busy_step(struct log *l, struct err *e) MUST_CHECK;
+/* l->pos and l->event_at after a header. */
+void log_move_position(struct log *l, const struct binlog_header *h);
 /* One event into l->writer.out. */
 bool log_event_in(struct log *l, struct view event, struct err *e) MUST_CHECK;
 /* GTID events of either server: a group begins. */
@@ -211,6 +219,24 @@ bool xa_end_step(struct log *l, struct err *e) MUST_CHECK;
 
 bool log_query_in(struct log *l, const struct binlog_header *h, struct view body,
                   struct err *e) MUST_CHECK;
+/* A table whose definition a statement may have changed; name NULL: all of db; db NULL: all. */
+typedef void touched_table(void *arg, const char *db, const char *name, struct view sql);
+/* Only that: nothing of the log changes but its scratch buffers. */
+bool log_query_touches(struct log *l, const struct binlog_header *h, struct view body,
+                       touched_table *touched, void *arg, struct err *e) MUST_CHECK;
+
+/* --- what lies ahead ----------------------------------------------------------------------------
+ * Without full metadata the catalog alone knows a table's columns, and it is ahead of the log. */
+struct log_end {
+    char file[256];
+    uint64_t pos;
+};
+bool ahead_end(struct session *s, struct log_end *end, struct err *e) MUST_CHECK;
+/* No DDL on the table stands in the log behind the event being read and up to `end`, which the
+ * log has reached; else ERR_LOG_METADATA with the statement. */
+bool ahead_is_clear(struct log *l, const struct tracked *t, const struct log_end *end,
+                    struct err *e) MUST_CHECK;
+void ahead_fini(struct log *l);
 
 bool tables_init(struct log *l, const struct log_params *p, struct err *e) MUST_CHECK;
 void tables_fini(struct tables *t);

@@ -138,18 +138,25 @@ static bool has_foreign_key(const struct asked *a)
     return false;
 }
 
-static void mark_stale(struct log *l, const struct asked *a)
+/* The tables whose definitions may be others afterwards. */
+static void tell_touched(const struct asked *a, touched_table *touched, void *arg)
 {
     const struct statement *s = &a->s;
 
     if (s->temporary)
         return;
     if (s->ddl == DDL_UNKNOWN || has_foreign_key(a))
-        tables_stale(l, NULL, NULL);
+        touched(arg, NULL, NULL, a->sql);
     else if (s->ddl == DDL_DATABASE)
-        tables_stale(l, s->database, NULL);
+        touched(arg, s->database, NULL, a->sql);
     for (size_t i = 0; i < s->n_names; i++)
-        tables_stale(l, s->names[i].db, s->names[i].name);
+        touched(arg, s->names[i].db, s->names[i].name, a->sql);
+}
+
+static void mark_stale(void *arg, const char *db, const char *name, struct view sql)
+{
+    (void)sql;
+    tables_stale(arg, db, name);
 }
 
 /* Nothing of it concerns a followed table. */
@@ -255,7 +262,7 @@ static bool ddl_with_rows(struct log *l, struct asked *a, struct err *e)
 
 static bool ddl_in(struct log *l, struct asked *a, const struct binlog_header *h, struct err *e)
 {
-    mark_stale(l, a);
+    tell_touched(a, mark_stale, l);
     if (!in_scope(l, &a->s) || l->group.known)
         return no_change(l);
     l->group.commit.us = (int64_t)h->timestamp * 1000000 + a->q.microseconds;
@@ -336,19 +343,39 @@ static bool statement_in(struct log *l, struct asked *a, const struct binlog_hea
     }
 }
 
+static bool read_statement(struct log *l, const struct binlog_header *h, struct view body,
+                           struct asked *a, struct err *e)
+{
+    arena_reset(&l->arena);
+    if (!binlog_read_query(h, body, &l->z, &l->scratch, &a->q, e) || !text_of(l, a, e))
+        return false;
+    a->db = arena_strndup(&l->arena, (const char *)a->q.db.p, a->q.db.len);
+    a->sql = statement_text(a->sql, a->q.sql_mode, l->s->is_mariadb, l->s->version, &l->arena);
+    statement_read(a->sql, a->db, a->q.sql_mode, &l->arena, &a->s);
+    return true;
+}
+
 bool log_query_in(struct log *l, const struct binlog_header *h, struct view body, struct err *e)
 {
     struct asked a = {.db = ""};
 
-    arena_reset(&l->arena);
     buf_init(&a.utf8, SQL_MAX);
-    bool ok = binlog_read_query(h, body, &l->z, &l->scratch, &a.q, e) && text_of(l, &a, e);
-    if (ok) {
-        a.db = arena_strndup(&l->arena, (const char *)a.q.db.p, a.q.db.len);
-        a.sql = statement_text(a.sql, a.q.sql_mode, l->s->is_mariadb, l->s->version, &l->arena);
-        statement_read(a.sql, a.db, a.q.sql_mode, &l->arena, &a.s);
-        ok = statement_in(l, &a, h, e);
-    }
+    bool ok = read_statement(l, h, body, &a, e) && statement_in(l, &a, h, e);
+    buf_fini(&a.utf8);
+    return ok;
+}
+
+bool log_query_touches(struct log *l, const struct binlog_header *h, struct view body,
+                       touched_table *touched, void *arg, struct err *e)
+{
+    struct asked a = {.db = ""};
+
+    buf_init(&a.utf8, SQL_MAX);
+    bool ok = read_statement(l, h, body, &a, e);
+    if (ok && a.s.class == STATEMENT_UNKNOWN)
+        touched(arg, NULL, NULL, a.sql);
+    else if (ok && a.s.class == STATEMENT_DDL && !a.s.temporary && a.s.ddl != DDL_TRUNCATE)
+        tell_touched(&a, touched, arg);
     buf_fini(&a.utf8);
     return ok;
 }

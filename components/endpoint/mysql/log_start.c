@@ -267,7 +267,7 @@ bool log_start(struct log *l, const struct log_params *p, struct err *e)
     if (heartbeat_ms < HEARTBEAT_MIN_MS)
         heartbeat_ms = HEARTBEAT_MIN_MS;
     ok = mariadb ? mariadb_settings(l, p->after, heartbeat_ms * 1000000, e)
-                 : log_mysql_settings(l, heartbeat_ms * 1000000, e);
+                 : log_mysql_settings(l->s, heartbeat_ms * 1000000, e);
     ok = ok && learn_clock(l, e) &&
          (mariadb ? send_dump(l, p->server_id, e) : log_mysql_dump(l, p->server_id, p->after, e));
     if (ok)

@@ -32,7 +32,7 @@ static bool new_uuid(char out[37], struct err *e)
     return true;
 }
 
-bool log_mysql_settings(struct log *l, uint64_t heartbeat_ns, struct err *e)
+bool log_mysql_settings(struct session *s, uint64_t heartbeat_ns, struct err *e)
 {
     char uuid[37], sql[512];
 
@@ -45,7 +45,7 @@ bool log_mysql_settings(struct log *l, uint64_t heartbeat_ns, struct err *e)
                    " @master_heartbeat_period=%" PRIu64 ", @source_heartbeat_period=%" PRIu64
                    ", @slave_uuid='%s', @replica_uuid='%s'",
                    heartbeat_ns, heartbeat_ns, uuid, uuid);
-    return session_exec(l->s, sql, e);
+    return session_exec(s, sql, e);
 }
 
 bool log_mysql_dump(struct log *l, uint32_t server_id, const struct txn_set *after, struct err *e)

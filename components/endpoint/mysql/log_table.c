@@ -7,6 +7,8 @@
  *   2. the catalog's present definition, if it has the map's shape;
  *   3. a definition made from the map, the rest taken from 1 and 2: the catalog is already past a
  *      DDL that is still to come in the log, or the table is gone.
+ * A map without names proves nothing: then only the catalog's definition will do, and only if the
+ * log has no DDL on the table between here and there (log_ahead.c).
  * A version that is new is written before the record that uses it.
  */
 #include <stdlib.h>
@@ -290,18 +292,69 @@ static bool publish(struct log *l, const struct table_def *def, struct err *e)
     return true;
 }
 
+/* --- a map that does not tell its columns -------------------------------------------------------
+ */
+
+/* The catalog's definition, if it was true at this place of the log too. */
+static bool prove_now(struct log *l, const struct tracked *t, const struct table_def **out,
+                      struct err *e)
+{
+    struct log_end end;
+
+    if (l->trust_known && t->def && !t->stale) {
+        *out = table_def_ref(t->def);
+        return true;
+    }
+    if (!load_now(l, t, out, e))
+        return false;
+    if (!*out)
+        return err_set(e, ERR_LOG_METADATA,
+                       "the log tells no column names for table '%s.%s' (binlog_row_metadata is "
+                       "not FULL), and the catalog does not have the table any more",
+                       t->db, t->name);
+    if (ahead_end(l->catalog, &end, e) && ahead_is_clear(l, t, &end, e))
+        return true;
+    table_def_unref(*out);
+    *out = NULL;
+    return false;
+}
+
+/* Names, signs, charsets and key come from the catalog then, and the types must be its. */
+static bool complete_map(struct log *l, const struct tracked *t, struct table_map *m,
+                         const struct table_def **proven, struct err *e)
+{
+    const struct table_def *now = NULL;
+
+    if (!prove_now(l, t, &now, e))
+        return false;
+    map_complete(m, &l->collations, now, &l->arena);
+    if (!map_matches(m, &l->collations, now, &l->text)) {
+        table_def_unref(now);
+        return err_set(e, ERR_LOG_METADATA,
+                       "the log tells no column names for table '%s.%s' (binlog_row_metadata is "
+                       "not FULL), and its types are not the catalog's: %s",
+                       t->db, t->name, buf_cstr(&l->text));
+    }
+    *proven = now;
+    return true;
+}
+
+/* `proven`: the definition that the map was completed with; NULL: it told everything. */
 static bool find_version(struct log *l, struct tracked *t, const struct table_map *m,
-                         const struct table_def **out, struct err *e)
+                         const struct table_def *proven, const struct table_def **out,
+                         struct err *e)
 {
     const struct table_def *now = NULL;
     bool ok;
 
-    if (t->def && !t->stale && map_matches(m, &l->collations, t->def, &l->text)) {
+    if (proven) {
+        now = table_def_ref(proven);
+    } else if (t->def && !t->stale && map_matches(m, &l->collations, t->def, &l->text)) {
         *out = table_def_ref(t->def);
         return true;
-    }
-    if (!load_now(l, t, &now, e))
+    } else if (!load_now(l, t, &now, e)) {
         return false;
+    }
     if (is_versioned(m, now)) {
         ok = err_set(e, ERR_UNSUPPORTED,
                      "a system-versioned table cannot be carried yet: leave it out of the scope");
@@ -321,12 +374,13 @@ static bool find_version(struct log *l, struct tracked *t, const struct table_ma
     return ok;
 }
 
-static bool adopt(struct log *l, struct tracked *t, const struct table_map *m, struct err *e)
+static bool adopt(struct log *l, struct tracked *t, const struct table_map *m,
+                  const struct table_def *proven, struct err *e)
 {
     const struct table_def *def = NULL;
     struct rows_plan plan;
 
-    if (!find_version(l, t, m, &def, e))
+    if (!find_version(l, t, m, proven, &def, e))
         return false;
     bool is_new = def != t->def;
     if (!rows_plan_init(&plan, m, def, e) || (is_new && !publish(l, def, e))) {
@@ -365,6 +419,7 @@ struct tracked *tables_by_id(struct log *l, uint64_t id)
 
 bool tables_map(struct log *l, struct view body, struct err *e)
 {
+    const struct table_def *proven = NULL;
     struct table_map_head h;
     struct table_map m;
 
@@ -380,14 +435,13 @@ bool tables_map(struct log *l, struct view body, struct err *e)
     arena_reset(&l->arena);
     if (!table_map_read(&l->format, body, &l->arena, &m, e))
         return false;
-    if (!map_is_full(&m))
-        return err_set(e, ERR_LOG_METADATA,
-                       "the log tells no column names for table '%s.%s': binlog_row_metadata is "
-                       "not FULL on the source, or was not when this was written",
-                       t->db, t->name);
-    if (is_sequence(&m)) {
+    if (!map_is_full(&m) && !complete_map(l, t, &m, &proven, e))
+        return false;
+    bool ok = true;
+    if (is_sequence(&m))
         t->followed = false;
-        return true;
-    }
-    return adopt(l, t, &m, e) || err_wrap(e, "table '%s.%s'", t->db, t->name);
+    else
+        ok = adopt(l, t, &m, proven, e) || err_wrap(e, "table '%s.%s'", t->db, t->name);
+    table_def_unref(proven);
+    return ok;
 }

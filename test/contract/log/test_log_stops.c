@@ -105,20 +105,6 @@ static void a_statement_s_values_are_not_shown(void **state)
     reading_fini(&r);
 }
 
-static void rows_without_names_stop(void **state)
-{
-    (void)state;
-    struct reading r;
-
-    fresh();
-    reading_init(&r);
-    run("SET GLOBAL binlog_row_metadata=MINIMAL");
-    run("INSERT INTO w.t VALUES (1,'x')");
-    run("SET GLOBAL binlog_row_metadata=FULL");
-    assert_stops(&r, &whole, ERR_LOG_METADATA, "binlog_row_metadata");
-    reading_fini(&r);
-}
-
 static void tables_with_row_history_stop(void **state)
 {
     (void)state;
@@ -396,7 +382,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(changes_logged_as_statements_stop),
         cmocka_unit_test(a_statement_s_values_are_not_shown),
-        cmocka_unit_test(rows_without_names_stop),
         cmocka_unit_test(tables_with_row_history_stop),
         cmocka_unit_test(partial_images_mark_what_is_absent),
         cmocka_unit_test(an_xa_commit_whose_rows_were_not_seen_stops),

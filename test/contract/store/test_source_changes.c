@@ -102,6 +102,25 @@ static void what_the_store_has_may_be_purged(void **state)
     stop_store();
 }
 
+/* Its last transaction is read once more with the definition it was pulled with, what follows with
+ * the one behind the DDL. */
+static void a_ddl_while_nobody_looked_needs_no_full_metadata(void **state)
+{
+    (void)state;
+    need_server();
+    on(root, "SET GLOBAL binlog_row_metadata=MINIMAL");
+    start_at(&server);
+    insert(root, 3);
+    holds_all_of(root);
+    stop_store();
+    on(root, "ALTER TABLE shop.t ADD w INT");
+    on(root, "INSERT INTO shop.t VALUES (4, 'row', 4)");
+    start_at(&server);
+    holds_all_of(root);
+    stop_store();
+    on(root, "SET GLOBAL binlog_row_metadata=FULL");
+}
+
 /* --- it stops -----------------------------------------------------------------------------------
  */
 
@@ -177,6 +196,7 @@ static const struct CMUnitTest tests[] = {
     TEST(a_read_only_replica_is_a_source),
     TEST(an_errant_transaction_of_the_new_source_is_pulled),
     TEST(what_the_store_has_may_be_purged),
+    TEST(a_ddl_while_nobody_looked_needs_no_full_metadata),
     TEST(a_log_that_was_reset_stops_with_what_is_missing),
     TEST(what_is_purged_before_it_was_pulled_stops),
     TEST(a_new_source_that_lost_transactions_stops_with_them),

@@ -197,7 +197,7 @@ const char *map_column_difference(const struct map_column *m, const struct colla
         return "collation";
     if (m->nullable != c->nullable)
         return "NULL or NOT NULL";
-    if ((s.kind == KIND_ENUM || s.kind == KIND_SET) && !same_members(m, c))
+    if ((s.kind == KIND_ENUM || s.kind == KIND_SET) && m->members.p && !same_members(m, c))
         return "members";
     return NULL;
 }
@@ -247,4 +247,58 @@ bool map_matches(const struct table_map *m, const struct collations *all, const 
         return false;
     }
     return true;
+}
+
+/* --- what a map was not told --------------------------------------------------------------------
+ */
+
+static uint32_t collation_named(const struct collations *all, const char *name)
+{
+    for (size_t i = 0; i < all->n; i++)
+        if (strcmp(all->at[i].name, name) == 0)
+            return all->at[i].id;
+    return 0;
+}
+
+static bool is_unsigned_kind(enum kind k)
+{
+    return k == KIND_U8 || k == KIND_U16 || k == KIND_U32 || k == KIND_U64;
+}
+
+static void complete_column(struct table_map *m, struct map_column *c, const struct collations *all,
+                            const struct column_def *from)
+{
+    bool has_members = c->type == NATIVE_ENUM || c->type == NATIVE_SET;
+    bool told = has_members ? m->has_member_collations : m->has_collations || !c->is_text;
+
+    c->name = (struct view){(const uint8_t *)from->name, strlen(from->name)};
+    if (!m->has_signs)
+        c->is_unsigned = is_unsigned_kind(from->kind);
+    if (!told)
+        c->collation =
+            map_is_character(from->kind) ? collation_named(all, from->collation) : COLLATION_BINARY;
+}
+
+/* A map with names has the primary key too, if there is one. */
+static void complete_key(struct table_map *m, const struct table_def *t, struct arena *arena)
+{
+    for (uint16_t i = 0; i < t->n_keys; i++) {
+        const struct key_def *k = &t->keys[i];
+        if (!k->primary)
+            continue;
+        m->key = arena_calloc(arena, k->n_parts, sizeof *m->key);
+        m->n_key = k->n_parts;
+        for (uint16_t p = 0; p < k->n_parts; p++)
+            m->key[p] =
+                (struct map_key_part){.column = k->parts[p].column, .prefix = k->parts[p].prefix};
+    }
+}
+
+void map_complete(struct table_map *m, const struct collations *all, const struct table_def *t,
+                  struct arena *arena)
+{
+    for (uint16_t i = 0; i < m->n_columns && i < t->n_columns; i++)
+        complete_column(m, &m->columns[i], all, &t->columns[i]);
+    if (!m->has_names)
+        complete_key(m, t, arena);
 }

@@ -29,6 +29,11 @@ bool map_is_full(const struct table_map *m);
 /* False: `why` (cleared first) says the first difference. */
 bool map_matches(const struct table_map *m, const struct collations *all, const struct table_def *t,
                  struct buf *why);
+/* Fills in what the map was not told: names, signs, collations, the key, from a definition that is
+ * known to be the table's at that place of the log. Whether its types are the map's is left to
+ * map_matches. */
+void map_complete(struct table_map *m, const struct collations *all, const struct table_def *t,
+                  struct arena *arena);
 /* A definition of the map's shape; what the map cannot tell comes from the first of the models
  * (NULL ones are fine) that has a column of that name and type. One reference. */
 bool map_build(const struct table_map *m, const struct collations *all,
