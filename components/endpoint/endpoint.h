@@ -176,7 +176,7 @@ struct log_ops {
                  struct log_progress *p, struct err *e);
     /* What the source has executed now (A13), for the containment check on connect. */
     bool (*executed)(struct session *s, struct txn_set *set, struct err *e);
-    /* Does the server replicate now, so that it may still get what it lacks? */
+    /* Does the server replicate now, so that it may still get what it lacks? NULL: never. */
     bool (*replicates)(struct session *s, bool *does, struct err *e);
 };
 

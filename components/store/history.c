@@ -221,7 +221,7 @@ static bool lacks(const struct endpoint *source, struct session *session,
     struct buf text CLEANUP(buf_fini) = {0};
     bool replicates = false;
 
-    if (!source->log->replicates(session, &replicates, e))
+    if (source->log->replicates && !source->log->replicates(session, &replicates, e))
         return false;
     buf_init(&text, 4096);
     txn_set_format(missing, &text);
