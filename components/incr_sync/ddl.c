@@ -224,8 +224,6 @@ static bool check_before(struct attempt *at, bool *fine, struct err *e)
         snprintf(why, sizeof why, "'%s.%s' is %s the target", o->db, o->name,
                  o->must_exist ? "not on" : "already on");
         *fine = false;
-        if (at->plan.moves && o->must_exist && at->answer->copy_table[0] == '\0')
-            snprintf(at->answer->copy_table, sizeof at->answer->copy_table, "%s", o->key);
         held(at, true, why);
     }
     return true;
@@ -334,9 +332,13 @@ static bool put(struct attempt *at, const char *state, struct view statement, st
     return at->s->endpoint->target->memo_put(at->s->claim, at->key, &m, e);
 }
 
-static const char *db_of(const struct attempt *at)
+static const char *db_of(struct attempt *at)
 {
-    return at->plan.objects.n ? at->plan.objects.at[0].db : NULL;
+    struct view db = at->t->ddl->default_db;
+
+    if (at->plan.objects.n)
+        return at->plan.objects.at[0].db;
+    return db.len ? place_db(at, arena_strndup(&at->plan.arena, (const char *)db.p, db.len)) : NULL;
 }
 
 static bool done(struct attempt *at, struct view statement, struct view before, struct view after,

@@ -1,7 +1,4 @@
 """The source's DDL is run on the target once, in its place; what cannot be run is shown with choices."""
-import threading
-import time
-
 from omslab import poll
 
 
@@ -44,3 +41,28 @@ def test_ddl_of_each_kind_arrives_between_the_rows_around_it(lab, case):
     assert case.show()["incidents"] == []
     states = lab.target.sql(f"SELECT DISTINCT state FROM oms_meta.ddl WHERE task='{case.project}/incremental' AND txid LIKE 'mariadb:%'")
     assert [r[0] for r in states] == ["done"]
+
+
+def test_a_held_ddl_is_answered_with_another_statement_or_tried_again(lab, case):
+    case.more = "ddl: {deny: [truncate], sync: true}\n"
+    case.sql("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1,1)")
+    case.start()
+    case.wait_caught_up()
+    case.sql("INSERT INTO t VALUES (2,2)", "TRUNCATE TABLE t", "INSERT INTO t VALUES (3,3)")
+    denied = case.wait_incident("DDL_HELD")
+    assert "deny" in denied["evidence"] and "retry" not in denied["choices"]
+    lab.oms.run("incident", "resolve", str(denied["id"]), "--choice", "run-instead", "--sql", "DELETE FROM no_such_table")
+    refused = poll.until(lambda: next((i for i in case.show()["incidents"] if i["state"] == "open" and i["id"] != denied["id"]), None),
+                         60, "the statement that was given to be refused")
+    assert "no_such_table" in refused["evidence"] and lab.target.count(f"{case.to}.t") == 2
+    lab.oms.run("incident", "resolve", str(refused["id"]), "--choice", "run-instead", "--sql", "DELETE FROM t")
+    case.wait_applied()
+    assert lab.target.sql(f"SELECT statement FROM oms_meta.ddl WHERE task='{case.project}/incremental' AND state='done'")[0][0] in (
+        "DELETE FROM t", b"DELETE FROM t")
+    case.target_sql("CREATE TABLE made (x INT)")
+    case.sql("CREATE TABLE made (id INT PRIMARY KEY)", "INSERT INTO made VALUES (1)")
+    there = case.wait_incident("DDL_HELD")
+    assert "already on the target" in there["evidence"]
+    case.target_sql("DROP TABLE made")
+    lab.oms.run("incident", "resolve", str(there["id"]), "--choice", "retry")
+    assert_same(case)

@@ -277,13 +277,10 @@ static int object_of(struct planning *g, const struct named *n, bool as_from)
 
 static bool rename_pair(struct planning *g, const struct named *from, const struct named *to)
 {
-    if (from->place.in_scope != to->place.in_scope) {
-        if (to->place.in_scope)
-            g->plan->copy_table = key_of(g, to);
+    if (from->place.in_scope != to->place.in_scope)
         return hold(g, to->place.in_scope
                            ? "a table that was not followed since it was made gets a name that is"
                            : "a table leaves what the project moves");
-    }
     if (!from->place.in_scope)
         return true;
     int f = object_of(g, from, true), t = object_of(g, to, false);
@@ -294,6 +291,25 @@ static bool rename_pair(struct planning *g, const struct named *from, const stru
     g->plan->objects.at[t].from = g->plan->objects.at[f].from;
     g->plan->objects.at[f].from = -1;
     return true;
+}
+
+/* One table comes in from outside, and no name but its own is left: a shadow table's swap. */
+static const char *table_that_enters(struct planning *g)
+{
+    const struct named *in = NULL;
+
+    for (size_t i = 0; i + 1 < g->n; i += 2) {
+        if (!g->named[i + 1].place.in_scope)
+            continue;
+        if (in || g->named[i].place.in_scope || g->named[i + 1].place.of_family)
+            return NULL;
+        in = &g->named[i + 1];
+    }
+    for (size_t i = 0; in && i + 1 < g->n; i += 2)
+        if (g->named[i].place.in_scope &&
+            (strcmp(g->named[i].db, in->db) != 0 || strcmp(g->named[i].name, in->name) != 0))
+            return NULL;
+    return in ? key_of(g, in) : NULL;
 }
 
 static bool plan_rename(struct planning *g)
@@ -438,6 +454,8 @@ void ddl_plan_make(struct ddl_plan *p, const struct ddl_record *d,
     if (d->ddl_kind != DDL_DROP_TABLE && g.n == 1 && g.named[0].t.role == DDL_ROLE_SUBJECT &&
         g.named[0].place.in_scope && !g.named[0].place.of_family)
         p->copy_table = key_of(&g, &g.named[0]);
+    if (d->ddl_kind == DDL_RENAME_TABLE)
+        p->copy_table = table_that_enters(&g);
     if (!is_to_be_done(&g) || !is_permitted(&g) || !judge_copies(&g) || !plan_kind(&g))
         return;
     p->verdict = DDL_RUN;
