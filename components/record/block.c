@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#define ZSTD_STATIC_LINKING_ONLY /* for the name of one setting */
 #include <zstd.h>
 
 #include "common/base/must.h"
@@ -49,6 +50,10 @@ struct block_packer *block_packer_new(void)
 
     p->zstd = ZSTD_createCCtx();
     must(p->zstd != NULL);
+    /* Fast levels skip both the search for matches and the entropy coding of the rest; without the
+     * second they would store twice as much and gain little. A library that does not know the
+     * setting only compresses less. */
+    (void)ZSTD_CCtx_setParameter(p->zstd, ZSTD_c_literalCompressionMode, ZSTD_lcm_huffman);
     return p;
 }
 
@@ -67,7 +72,9 @@ static bool compress(struct block_packer *p, struct block_head *h, struct view r
 
     if (!buf_reserve(out, room))
         return err_set(e, ERR_LIMIT, "a block of %zu bytes does not fit its buffer", raw.len);
-    n = ZSTD_compressCCtx(p->zstd, out->p + out->len, room, raw.p, raw.len, level);
+    n = ZSTD_CCtx_setParameter(p->zstd, ZSTD_c_compressionLevel, level);
+    if (!ZSTD_isError(n))
+        n = ZSTD_compress2(p->zstd, out->p + out->len, room, raw.p, raw.len);
     if (ZSTD_isError(n))
         return err_set(e, ERR_BUG, "cannot compress a block: %s", ZSTD_getErrorName(n));
     h->codec = BLOCK_ZSTD;

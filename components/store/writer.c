@@ -21,8 +21,10 @@
 #define IN_FLIGHT_MAX (16u << 20)
 #define KEEP_BYTES (2u << 20) /* a buffer that grew beyond gives its memory back */
 #define SMALL_BYTES (64u << 10)
+#define FULL_BYTES (512u << 10) /* a batch of so much: the source had more than was taken */
+#define LEVEL_FULL (-3)
 #define BEHIND 2 /* batches that wait for a packer */
-#define LEVEL_BEHIND (-3)
+#define LEVEL_BEHIND (-7)
 #define SYNC_MS 10
 #define SYNC_BYTES (8u << 20)
 #define RETRY_MS 1000
@@ -86,6 +88,14 @@ static void pack(struct job *j, struct block_packer *p, int level)
     j->failed = !pack_part(j, p, all, false, level) || !pack_part(j, p, rest, true, level);
 }
 
+/* What comes slowly is packed well, a backlog fast. */
+static int level_for(struct writer *w, const struct job *j)
+{
+    if (w->level <= 0 || j->bytes < FULL_BYTES)
+        return w->level;
+    return queue_len(w->todo) >= BEHIND ? LEVEL_BEHIND : LEVEL_FULL;
+}
+
 static void pack_jobs(void *arg)
 {
     struct writer *w = arg;
@@ -100,7 +110,7 @@ static void pack_jobs(void *arg)
             break;
         if (r != QUEUE_OK)
             continue;
-        pack(j, p, w->level > 0 && queue_len(w->todo) >= BEHIND ? LEVEL_BEHIND : w->level);
+        pack(j, p, level_for(w, j));
         pthread_mutex_lock(&w->lock);
         j->ready = true;
         pthread_cond_broadcast(&w->changed);

@@ -149,16 +149,15 @@ static bool log_loop(struct log *l, struct buf *out, size_t from, size_t want, i
                 return false;
             continue;
         }
-        int64_t wait = 0;
+        int64_t wait = 0; /* the clock is looked at only if that may have to wait */
         if (whole_bytes(l, out) == from) {
             int64_t passed = mono_ms_between(begun, clock_mono());
             wait = passed < timeout_ms ? timeout_ms - passed : 0;
         }
-        struct wall asked = clock_wall();
         if (!packets_next(&l->packets, wait, &event, &got, e))
             return false;
         if (!got) {
-            l->drained = asked;
+            l->drained = l->packets.asked;
             if (whole_bytes(l, out) > from || mono_ms_between(begun, clock_mono()) >= timeout_ms) {
                 p->at_end = !l->group.open;
                 return true;

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/os/clock.h"
 #include "components/endpoint/mysql/log_priv.h"
 
 /* The library's header of connections, for the TLS object. It wants mysql.h and these two before,
@@ -76,6 +77,7 @@ static bool fill(struct packets *p, int64_t wait_ms, bool *got, struct err *e)
 {
     struct pollfd pfd = {.fd = p->fd, .events = POLLIN};
 
+    p->asked = clock_wall();
     for (int round = 0; round < 2; round++) {
         ssize_t n = read_some(p, p->buf + p->end, p->cap - p->end);
         if (n < 0)

@@ -37,6 +37,7 @@ struct packets { /* after the dump command nothing else uses the connection */
     uint8_t *buf;
     size_t cap, start, end;
     struct buf joined; /* an event that came in several packets */
+    struct wall asked; /* the last time that the connection was asked for more */
     uint8_t seq;
     bool may_end; /* the server was asked to stop at the log's end ... */
     bool ended;   /* ... and did: *got stays false */

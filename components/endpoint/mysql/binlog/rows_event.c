@@ -13,37 +13,28 @@ enum {
 };
 
 struct form {
-    uint8_t type;
-    enum change_op op;
+    enum change_op op; /* 0: not a rows event */
     bool v2, compressed;
 };
-static const struct form forms[] = {
-    {BINLOG_WRITE_ROWS_V1, CHANGE_INSERT, false, false},
-    {BINLOG_UPDATE_ROWS_V1, CHANGE_UPDATE, false, false},
-    {BINLOG_DELETE_ROWS_V1, CHANGE_DELETE, false, false},
-    {BINLOG_WRITE_ROWS, CHANGE_INSERT, true, false},
-    {BINLOG_UPDATE_ROWS, CHANGE_UPDATE, true, false},
-    {BINLOG_DELETE_ROWS, CHANGE_DELETE, true, false},
-    {BINLOG_WRITE_ROWS_Z1, CHANGE_INSERT, false, true},
-    {BINLOG_UPDATE_ROWS_Z1, CHANGE_UPDATE, false, true},
-    {BINLOG_DELETE_ROWS_Z1, CHANGE_DELETE, false, true},
-    {BINLOG_WRITE_ROWS_Z, CHANGE_INSERT, true, true},
-    {BINLOG_UPDATE_ROWS_Z, CHANGE_UPDATE, true, true},
-    {BINLOG_DELETE_ROWS_Z, CHANGE_DELETE, true, true},
-    {BINLOG_PARTIAL_UPDATE_ROWS, CHANGE_UPDATE, true, false},
+static const struct form forms[256] = {
+    [BINLOG_WRITE_ROWS_V1] = {CHANGE_INSERT, false, false},
+    [BINLOG_UPDATE_ROWS_V1] = {CHANGE_UPDATE, false, false},
+    [BINLOG_DELETE_ROWS_V1] = {CHANGE_DELETE, false, false},
+    [BINLOG_WRITE_ROWS] = {CHANGE_INSERT, true, false},
+    [BINLOG_UPDATE_ROWS] = {CHANGE_UPDATE, true, false},
+    [BINLOG_DELETE_ROWS] = {CHANGE_DELETE, true, false},
+    [BINLOG_WRITE_ROWS_Z1] = {CHANGE_INSERT, false, true},
+    [BINLOG_UPDATE_ROWS_Z1] = {CHANGE_UPDATE, false, true},
+    [BINLOG_DELETE_ROWS_Z1] = {CHANGE_DELETE, false, true},
+    [BINLOG_WRITE_ROWS_Z] = {CHANGE_INSERT, true, true},
+    [BINLOG_UPDATE_ROWS_Z] = {CHANGE_UPDATE, true, true},
+    [BINLOG_DELETE_ROWS_Z] = {CHANGE_DELETE, true, true},
+    [BINLOG_PARTIAL_UPDATE_ROWS] = {CHANGE_UPDATE, true, false},
 };
-
-static const struct form *form_of(uint8_t type)
-{
-    for (size_t i = 0; i < ARRAY_LEN(forms); i++)
-        if (forms[i].type == type)
-            return &forms[i];
-    return NULL;
-}
 
 bool binlog_is_rows(uint8_t type)
 {
-    return form_of(type) != NULL;
+    return forms[type].op != 0;
 }
 
 static bool damaged(const struct binlog_header *h, struct err *e)
@@ -93,7 +84,7 @@ static uint8_t flags_of(unsigned wire)
 bool rows_event_open(const struct binlog_format *f, const struct binlog_header *h, struct view body,
                      struct inflater *z, struct buf *scratch, struct rows_event *r, struct err *e)
 {
-    const struct form *form = form_of(h->type);
+    const struct form *form = &forms[h->type];
     struct cursor c = cursor_of(body.p, body.len);
     struct rows_event got = {.table_id = read_table_id(f, h, &c), .op = form->op};
     unsigned flags = cursor_u16(&c);
