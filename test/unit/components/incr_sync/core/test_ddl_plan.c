@@ -1,0 +1,173 @@
+/* What a DDL means where its tables were copied behind it, and which swaps a copy mends. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "components/incr_sync/core/ddl_plan.h"
+
+/* Names tell where a table stands: "o..." is out of scope, "l..." was copied behind the DDL. */
+static void place(void *arg, const char *db, const char *name, struct ddl_place *out)
+{
+    (void)arg;
+    *out = (struct ddl_place){
+        .in_scope = name[0] != 'o', .in_copy = name[0] == 'l', .to_db = db, .to_name = name};
+}
+
+static const char *place_db(void *arg, const char *db)
+{
+    return (void)arg, db;
+}
+
+static void quote(struct buf *out, const char *db, const char *name)
+{
+    buf_printf(out, "%s.%s", db, name);
+}
+
+static void quote_name(struct buf *out, const char *name)
+{
+    buf_str(out, name);
+}
+
+struct words {
+    const char *name;
+    enum ddl_role role;
+};
+
+/* The plan of a statement that names these tables. */
+static void plan(struct ddl_plan *p, enum ddl_kind kind, bool sync, const struct words *w, size_t n)
+{
+    static const char sql[] = "statement";
+    struct ddl_plan_params params = {.sync = sync,
+                                     .place = place,
+                                     .place_db = place_db,
+                                     .quote = quote,
+                                     .quote_name = quote_name,
+                                     .trial = "trial"};
+    struct buf tables CLEANUP(buf_fini);
+
+    buf_init(&tables, 4096);
+    for (size_t i = 0; i < n; i++) {
+        struct ddl_table t = {.db = {(const uint8_t *)"d", 1},
+                              .name = {(const uint8_t *)w[i].name, strlen(w[i].name)},
+                              .role = (uint8_t)w[i].role};
+        ddl_table_put(&tables, &t);
+    }
+    struct ddl_record d = {.sql = {(const uint8_t *)sql, sizeof sql - 1},
+                           .flags = DDL_F_READ,
+                           .ddl_kind = (uint8_t)kind,
+                           .n_tables = (uint32_t)n,
+                           .tables = {tables.p, tables.len}};
+    ddl_plan_init(p);
+    ddl_plan_make(p, &d, &params);
+}
+
+static void assert_verdict(enum ddl_kind kind, enum ddl_verdict verdict, const struct words *w,
+                           size_t n)
+{
+    struct ddl_plan p;
+
+    plan(&p, kind, true, w, n);
+    assert_int_equal(p.verdict, verdict);
+    ddl_plan_fini(&p);
+}
+
+static void a_table_copied_behind_its_ddl_has_its_effect(void **state)
+{
+    struct words w[] = {{"later", DDL_ROLE_SUBJECT}};
+
+    (void)state;
+    assert_verdict(DDL_ALTER_TABLE, DDL_PASS, w, 1);
+    assert_verdict(DDL_CREATE_TABLE, DDL_PASS, w, 1);
+}
+
+static void a_drop_never_meets_a_later_copy_of_that_name(void **state)
+{
+    struct words w[] = {{"early", DDL_ROLE_SUBJECT}, {"later", DDL_ROLE_SUBJECT}};
+
+    (void)state;
+    assert_verdict(DDL_DROP_TABLE, DDL_RUN, w, 1);
+    assert_verdict(DDL_DROP_TABLE, DDL_HOLD, w, 2);
+    assert_verdict(DDL_DROP_TABLE, DDL_HOLD, w + 1, 1);
+}
+
+static void a_rename_never_meets_a_later_copy_of_one_of_its_names(void **state)
+{
+    struct words w[] = {{"later", DDL_ROLE_FROM}, {"early", DDL_ROLE_TO}};
+    struct words back[] = {{"early", DDL_ROLE_FROM}, {"later", DDL_ROLE_TO}};
+    struct words plain[] = {{"early", DDL_ROLE_FROM}, {"free", DDL_ROLE_TO}};
+
+    (void)state;
+    assert_verdict(DDL_RENAME_TABLE, DDL_HOLD, w, 2);
+    assert_verdict(DDL_RENAME_TABLE, DDL_HOLD, back, 2);
+    assert_verdict(DDL_RENAME_TABLE, DDL_RUN, plain, 2);
+}
+
+static void a_table_is_not_made_like_a_later_one(void **state)
+{
+    struct words w[] = {{"new", DDL_ROLE_SUBJECT}, {"later", DDL_ROLE_MODEL}};
+
+    (void)state;
+    assert_verdict(DDL_CREATE_TABLE, DDL_HOLD, w, 2);
+}
+
+static void assert_copy(const char *key, const struct words *w, size_t n)
+{
+    struct ddl_plan p;
+
+    for (int sync = 0; sync < 2; sync++) {
+        plan(&p, DDL_RENAME_TABLE, sync, w, n);
+        assert_int_equal(p.verdict, DDL_HOLD);
+        if (key)
+            assert_string_equal(p.copy_table, key);
+        else
+            assert_null(p.copy_table);
+        ddl_plan_fini(&p);
+    }
+}
+
+static void a_swap_from_outside_is_mended_by_a_copy_only_where_no_other_name_is_left(void **state)
+{
+    struct words swap[] = {
+        {"t", DDL_ROLE_FROM}, {"o_del", DDL_ROLE_TO}, {"o_gho", DDL_ROLE_FROM}, {"t", DDL_ROLE_TO}};
+    struct words away[] = {
+        {"u", DDL_ROLE_FROM}, {"o_u", DDL_ROLE_TO}, {"o_gho", DDL_ROLE_FROM}, {"t", DDL_ROLE_TO}};
+    struct words two[] = {
+        {"o_1", DDL_ROLE_FROM}, {"t", DDL_ROLE_TO}, {"o_2", DDL_ROLE_FROM}, {"u", DDL_ROLE_TO}};
+
+    (void)state;
+    assert_copy("d.t", swap, 4);
+    assert_copy(NULL, away, 4);
+    assert_copy(NULL, two, 4);
+}
+
+static void nothing_runs_unless_the_project_asks_for_it(void **state)
+{
+    struct words w[] = {{"t", DDL_ROLE_SUBJECT}};
+    struct ddl_plan p;
+
+    (void)state;
+    plan(&p, DDL_TRUNCATE, false, w, 1);
+    assert_int_equal(p.verdict, DDL_HOLD);
+    assert_string_equal(p.copy_table, "d.t");
+    ddl_plan_fini(&p);
+    assert_verdict(DDL_TRUNCATE, DDL_RUN, w, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_table_copied_behind_its_ddl_has_its_effect),
+        cmocka_unit_test(a_drop_never_meets_a_later_copy_of_that_name),
+        cmocka_unit_test(a_rename_never_meets_a_later_copy_of_one_of_its_names),
+        cmocka_unit_test(a_table_is_not_made_like_a_later_one),
+        cmocka_unit_test(a_swap_from_outside_is_mended_by_a_copy_only_where_no_other_name_is_left),
+        cmocka_unit_test(nothing_runs_unless_the_project_asks_for_it),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
