@@ -111,6 +111,10 @@ struct reader_ops {
     /* Opens a consistent snapshot and says where it stands: `pos` contains exactly what it sees
      * (exact), or everything of pos is visible and maybe more (not exact). (A6) */
     bool (*begin_snapshot)(struct reader *r, struct position *pos, bool *exact, struct err *e);
+    /* The same for one table: exact says so of the table alone, where that is more than can be said
+     * of all. Writing to it may have to wait for a moment. ERR_SERVER_BUSY: somebody has it. */
+    bool (*begin_table_snapshot)(struct reader *r, const struct table_def *t, struct position *pos,
+                                 bool *exact, struct err *e);
     bool (*end_snapshot)(struct reader *r, struct err *e);
     /* The present end of the log: everything committed before the call is in it. (E of A6) */
     bool (*position_now)(struct reader *r, struct position *pos, struct err *e);

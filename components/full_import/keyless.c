@@ -118,7 +118,7 @@ bool keyless_copy(struct worker *w, struct import_table *t, struct err *e)
         return err_wrap(e, "prepare '%s'", t->key);
     atomic_store(&t->rows_done, 0);
     txn_set_fini(&t->begin.set);
-    if (!im->source->reader->begin_snapshot(w->reader, &t->begin, &exact, e))
+    if (!im->source->reader->begin_table_snapshot(w->reader, t->def, &t->begin, &exact, e))
         return err_wrap(e, "open the snapshot of '%s'", t->key);
     if (!exact)
         return err_set(e, ERR_UNSUPPORTED,

@@ -2,6 +2,7 @@
 import os
 import random
 import signal
+import threading
 
 import pytest
 from omslab import shop
@@ -123,3 +124,39 @@ def test_keys_that_order_otherwise_on_the_target_are_compared_all_the_same(lab, 
     assert case.verify() == {"words": "equal"}
     case.target_sql("UPDATE words SET n = -5 ORDER BY n LIMIT 1")
     assert case.verify() == {"words": "different"}
+
+
+def test_a_table_without_any_key_is_copied_and_followed_under_load(lab, make_case, mysql):
+    case = make_case(source=mysql)
+    case.sql("CREATE TABLE n (a INT, b VARCHAR(20), d DECIMAL(9,2))")
+    connection = mysql.connect(case.db)
+    with connection.cursor() as c:
+        c.executemany("INSERT INTO n VALUES (%s, %s, %s)", [(i % 50, f"row {i % 7}", i % 3) for i in range(3000)])
+    over, failed = threading.Event(), []
+
+    def write():
+        try:
+            with connection.cursor() as c:
+                n = 0
+                while not over.is_set():
+                    n += 1
+                    for s in ("BEGIN", f"INSERT INTO n VALUES ({n % 50}, 'row {n % 7}', 1), (NULL, NULL, NULL)",
+                              f"DELETE FROM n WHERE a = {n % 50} AND b = 'row {n % 7}' LIMIT 1", "COMMIT"):
+                        c.execute(s)
+                    over.wait(0.02)
+        except Exception as e:
+            failed.append(e)
+    load = threading.Thread(target=write)
+    load.start()
+    try:
+        case.start()
+        case.wait(lambda v: case.step("full", v).get("state") in ("running", "done"), 60, "the copy to begin")
+        kill(lab, f"{case.project}.full")
+        case.wait_caught_up(120)
+    finally:
+        over.set()
+        load.join()
+        connection.close()
+    assert not failed
+    case.wait_applied(120)
+    assert mysql.contents(f"{case.db}.n", "1, 2, 3") == lab.target.contents(f"{case.to}.n", "1, 2, 3")

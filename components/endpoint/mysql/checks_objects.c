@@ -72,18 +72,31 @@ bool checks_objects(struct session *s, const struct check_scope *scope, check_si
 /* --- one table ----------------------------------------------------------------------------------
  */
 
-static void check_definition(const struct checker *c, const struct table_def *t, const char *name)
+/* MySQL gives no snapshot whose position is exact for all tables, and needs a lock for one. */
+static bool check_row_key(const struct checker *c, const struct table_def *t, const char *name,
+                          struct err *e)
 {
-    if (t->row_key < 0 && !c->s->is_mariadb)
+    bool may_lock = true;
+
+    if (t->row_key >= 0)
+        return true;
+    if (!c->s->is_mariadb && !check_privilege(c, "LOCK TABLES", t->db, &may_lock, e))
+        return false;
+    if (!may_lock)
         check_tell(c, "table.key", name, CHECK_FAILED, false,
-                   "add a primary key (an invisible one changes nothing for the application), or "
-                   "exclude the table",
-                   "no row key, and MySQL gives no snapshot whose position is exact");
-    else if (t->row_key < 0)
+                   "GRANT LOCK TABLES on the database to the user; or add a primary key (an "
+                   "invisible one changes nothing for the application), or exclude the table",
+                   "no row key: its copy begins under a short lock, which the user may not take");
+    else
         check_tell(c, "table.key", name, CHECK_WARNING, false,
                    "add a primary key, or a unique key over NOT NULL columns",
                    "no row key: copied in one snapshot, begun anew after a crash, and followed row "
                    "by row by all columns");
+    return true;
+}
+
+static void check_definition(const struct checker *c, const struct table_def *t, const char *name)
+{
     if (strcasecmp(t->engine, "InnoDB") != 0 && strcasecmp(t->engine, "ROCKSDB") != 0)
         check_tell(c, "table.engine", name, CHECK_FAILED, false,
                    "ALTER TABLE ... ENGINE=InnoDB, or exclude the table",
@@ -152,7 +165,8 @@ bool checks_table(struct session *s, const struct table_def *t, const struct che
     buf_init(&sql, SQL_MAX);
     buf_printf(&name, "%s.%s", t->db, t->name);
     check_definition(&c, t, buf_cstr(&name));
-    if (!check_family(&c, t, buf_cstr(&name), scope, e))
+    if (!check_row_key(&c, t, buf_cstr(&name), e) ||
+        !check_family(&c, t, buf_cstr(&name), scope, e))
         return false;
     buf_str(&sql, "SELECT 1 FROM ");
     mysql_dialect_ops.quote_table(&sql, t->db, t->name);

@@ -24,6 +24,7 @@
 
 struct reader {
     struct session *s;
+    struct endpoint_address address; /* borrowed strings */
     struct buf sql;
     bool cut; /* a result was abandoned: the connection is gone */
 };
@@ -36,6 +37,7 @@ static bool reader_open(const struct endpoint_address *a, struct reader **out, s
         return false;
     struct reader *r = must_calloc(1, sizeof *r);
     r->s = s;
+    r->address = *a;
     buf_init(&r->sql, SQL_MAX);
     *out = r;
     return true;
@@ -68,6 +70,12 @@ static bool reader_begin_snapshot(struct reader *r, struct position *pos, bool *
                                   struct err *e)
 {
     return usable(r, e) && snapshot_open(r->s, pos, exact, e);
+}
+
+static bool reader_begin_table_snapshot(struct reader *r, const struct table_def *t,
+                                        struct position *pos, bool *exact, struct err *e)
+{
+    return usable(r, e) && snapshot_open_of(r->s, &r->address, t, pos, exact, e);
 }
 
 static bool reader_end_snapshot(struct reader *r, struct err *e)
@@ -359,6 +367,7 @@ const struct reader_ops mysql_reader_ops = {
     .open = reader_open,
     .close = reader_close,
     .begin_snapshot = reader_begin_snapshot,
+    .begin_table_snapshot = reader_begin_table_snapshot,
     .end_snapshot = reader_end_snapshot,
     .position_now = reader_position_now,
     .next_bound = reader_next_bound,

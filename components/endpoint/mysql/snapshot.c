@@ -208,3 +208,55 @@ bool snapshot_open(struct session *s, struct position *pos, bool *exact, struct 
     *exact = s->is_mariadb;
     return true;
 }
+
+/* --- one table of MySQL -------------------------------------------------------------------------
+ * A writer of the table holds its metadata lock until its commit is over, and by then its rows can
+ * be seen and its GTID is in the executed set. So while somebody else holds the table for reading,
+ * the executed set has exactly those changes of it that a snapshot opened then will see. That the
+ * lock was there all the time is told by its session still being there to let it go.
+ */
+
+#define LOCK_WAIT "SET lock_wait_timeout=1" /* writers behind us wait no longer than that */
+
+static bool lock_table(struct session *lock, const struct table_def *t, struct err *e)
+{
+    struct buf sql CLEANUP(buf_fini) = {0};
+
+    buf_init(&sql, SQL_MAX);
+    buf_str(&sql, "LOCK TABLES ");
+    mysql_dialect_ops.quote_table(&sql, t->db, t->name);
+    buf_str(&sql, " READ");
+    return session_exec(lock, LOCK_WAIT, e) && session_exec_buf(lock, &sql, e);
+}
+
+static bool open_locked(struct session *s, struct session *lock, const struct table_def *t,
+                        struct position *pos, struct err *e)
+{
+    struct log_place end;
+    struct err ignored = ERR_INIT;
+
+    if (!lock_table(lock, t, e) || !read_end(lock, pos, &end, e) || !session_exec(s, OPEN, e))
+        return false;
+    if (session_exec(lock, "UNLOCK TABLES", e))
+        return true;
+    if (!session_exec(s, "ROLLBACK", &ignored))
+        err_clear(&ignored); /* the session is lost too; *e says why already */
+    return false;
+}
+
+bool snapshot_open_of(struct session *s, const struct endpoint_address *a,
+                      const struct table_def *t, struct position *pos, bool *exact, struct err *e)
+{
+    struct position got = {.native = ""};
+    struct session *lock = NULL;
+
+    if (s->is_mariadb)
+        return snapshot_open(s, pos, exact, e);
+    txn_set_init(&got.set);
+    bool ok = session_open(a, SESSION_READ, &lock, e) && open_locked(s, lock, t, &got, e);
+    session_close(lock);
+    if (!give(ok, &got, pos))
+        return err_wrap(e, "open a consistent snapshot of table '%s.%s'", t->db, t->name);
+    *exact = true;
+    return true;
+}

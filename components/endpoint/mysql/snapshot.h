@@ -13,5 +13,10 @@ bool snapshot_log_end(struct session *s, struct position *pos, struct err *e) MU
 /* Opens a snapshot in the session. MariaDB: *exact, the set is what the snapshot sees. MySQL: all
  * of the set is visible, and maybe more. */
 bool snapshot_open(struct session *s, struct position *pos, bool *exact, struct err *e) MUST_CHECK;
+/* The same, with *exact true of the one table on MySQL too: a second session to `a` holds the table
+ * against writers while the position is read and the snapshot opens. */
+bool snapshot_open_of(struct session *s, const struct endpoint_address *a,
+                      const struct table_def *t, struct position *pos, bool *exact,
+                      struct err *e) MUST_CHECK;
 
 #endif

@@ -220,6 +220,104 @@ static void all_that_a_snapshots_position_has_is_visible_in_it(void **state)
     table_def_unref(t);
 }
 
+static void *lines_writer(void *arg)
+{
+    struct endpoint_address a = mariadb_address(&server);
+    struct session *s;
+    bool both = *(int *)arg % 2;
+
+    check(session_open(&a, SESSION_DDL, &s, e));
+    while (!enough) {
+        check(session_exec(s, "BEGIN", e));
+        if (both)
+            check(session_exec(s, "UPDATE w.beside SET n = n + 1", e));
+        check(session_exec(s, "INSERT INTO w.lines VALUES (7, 'the same')", e));
+        check(session_exec(s, "COMMIT", e));
+    }
+    session_close(s);
+    return NULL;
+}
+
+/* Every transaction adds one row to a table without a key. */
+static void a_tables_snapshot_is_exact_while_it_is_written(void **state)
+{
+    struct endpoint_address a;
+    pthread_t threads[WRITERS];
+    int number[WRITERS];
+    struct reader *r;
+    struct txn_set set;
+    uint64_t rows = 0;
+    bool exact;
+
+    (void)state;
+    need_server();
+    run("CREATE TABLE w.lines (a INT, b VARCHAR(20))");
+    run("CREATE TABLE w.beside (n INT)");
+    run("INSERT INTO w.beside VALUES (0)");
+    const struct table_def *t = load_def("w", "lines");
+    txn_set_init(&set);
+    check(mysql_log_ops.executed(root, &set, e));
+    a = mariadb_address(&server);
+    check(mysql_reader_ops.open(&a, &r, e));
+    enough = false;
+    for (int i = 0; i < WRITERS; i++) {
+        number[i] = i;
+        assert_int_equal(pthread_create(&threads[i], NULL, lines_writer, &number[i]), 0);
+    }
+    for (int i = 0; i < SNAPSHOTS; i++) {
+        struct position pos;
+        struct err busy = ERR_INIT;
+        if (!mysql_reader_ops.begin_table_snapshot(r, t, &pos, &exact, &busy)) {
+            assert_int_equal(busy.code, ERR_SERVER_BUSY); /* the writers had it for a second */
+            continue;
+        }
+        assert_true(exact);
+        check(mysql_reader_ops.count(r, t, &rows, e));
+        check(mysql_reader_ops.end_snapshot(r, e));
+        assert_int_equal(rows, txn_set_count(&pos.set) - txn_set_count(&set));
+        txn_set_fini(&pos.set);
+    }
+    enough = true;
+    for (int i = 0; i < WRITERS; i++)
+        pthread_join(threads[i], NULL);
+    assert_true(rows > 0);
+    mysql_reader_ops.close(r);
+    txn_set_fini(&set);
+    table_def_unref(t);
+}
+
+/* Somebody who does not commit keeps the copy waiting, and not the others for long. */
+static void a_table_that_is_held_is_busy_and_free_again(void **state)
+{
+    struct endpoint_address a;
+    struct session *s;
+    struct position pos;
+    struct reader *r;
+    struct err e_busy = ERR_INIT;
+    bool exact;
+
+    (void)state;
+    need_server();
+    run("CREATE TABLE w.held (a INT)");
+    const struct table_def *t = load_def("w", "held");
+    a = mariadb_address(&server);
+    check(session_open(&a, SESSION_DDL, &s, e));
+    check(session_exec(s, "BEGIN", e));
+    check(session_exec(s, "INSERT INTO w.held VALUES (1)", e));
+    check(mysql_reader_ops.open(&a, &r, e));
+    assert_false(mysql_reader_ops.begin_table_snapshot(r, t, &pos, &exact, &e_busy));
+    assert_int_equal(e_busy.code, ERR_SERVER_BUSY);
+    check(session_exec(s, "INSERT INTO w.held VALUES (2)", e));
+    check(session_exec(s, "COMMIT", e));
+    check(mysql_reader_ops.begin_table_snapshot(r, t, &pos, &exact, e));
+    txn_set_fini(&pos.set);
+    run("INSERT INTO w.held VALUES (3)"); /* the lock is gone when the snapshot is open */
+    check(mysql_reader_ops.end_snapshot(r, e));
+    mysql_reader_ops.close(r);
+    session_close(s);
+    table_def_unref(t);
+}
+
 /* --- catalog ------------------------------------------------------------------------------------
  */
 
@@ -251,6 +349,8 @@ int main(void)
         cmocka_unit_test(a_good_mysql_has_no_failed_item),
         cmocka_unit_test(settings_that_lose_something_are_found_with_their_remedy),
         cmocka_unit_test(all_that_a_snapshots_position_has_is_visible_in_it),
+        cmocka_unit_test(a_tables_snapshot_is_exact_while_it_is_written),
+        cmocka_unit_test(a_table_that_is_held_is_busy_and_free_again),
         cmocka_unit_test(keys_come_in_the_servers_own_order),
     };
     return cmocka_run_group_tests_name("mysql server", tests, setup, teardown);
