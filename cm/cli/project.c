@@ -121,6 +121,12 @@ static void section(struct cli *c, const char *title, struct buf *part)
     buf_clear(part);
 }
 
+enum cli_exit cli_project_skipped(struct cli *c)
+{
+    return cli_ask(c, arena_printf(&c->arena, "%s.incremental", c->args[0]), "skipped-rows", NULL,
+                   0);
+}
+
 enum cli_exit cli_project_show(struct cli *c)
 {
     CLEANUP(buf_fini) struct buf part;
@@ -138,6 +144,8 @@ enum cli_exit cli_project_show(struct cli *c)
     project_view_summary(v, &project_bars_plain, &c->arena, &c->out);
     project_view_tables(v, width, &c->arena, &part);
     section(c, "tables", &part);
+    project_view_changes(v, width, &c->arena, &part);
+    section(c, "changes", &part);
     project_view_checks(v, cli_value(c, "checks") != NULL, width, &part);
     section(c, "precheck", &part);
     project_view_objects(v, cli_value(c, "objects") != NULL, width, &part);

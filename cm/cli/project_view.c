@@ -257,6 +257,35 @@ void project_view_tables(const Oms__ProjectView *v, unsigned width, struct arena
     pbtext_table_free(t);
 }
 
+void project_view_changes(const Oms__ProjectView *v, unsigned width, struct arena *arena,
+                          struct buf *out)
+{
+    static const char *const head[] = {"TABLE", "IN THE LOG", "APPLIED", "MERGED", "SKIPPED"};
+    struct pbtext_table *t = pbtext_table_new(head, ARRAY_LEN(head));
+    uint64_t any = 0, skipped = 0;
+
+    for (size_t i = 0; i < v->n_tables; i++) {
+        const Oms__RowCounts *n = v->tables[i]->changes;
+
+        if (!n)
+            continue;
+        any++;
+        skipped += n->skipped;
+        pbtext_table_row(t, (const char *const[]){v->tables[i]->name, cli_count(arena, n->source),
+                                                  cli_count(arena, n->applied),
+                                                  cli_count(arena, n->merged),
+                                                  cli_count(arena, n->skipped)});
+    }
+    if (any > 0) {
+        buf_printf(out, "rows changed since %s UTC, when Incr-Sync's process began\n",
+                   cli_when(arena, v->changes_since_us));
+        pbtext_table_write(t, width, out);
+    }
+    if (skipped > 0)
+        buf_printf(out, "what was skipped: oms project skipped %s\n", cli_or(v->name, "NAME"));
+    pbtext_table_free(t);
+}
+
 void project_view_checks(const Oms__ProjectView *v, bool all, unsigned width, struct buf *out)
 {
     static const char *const head[] = {"CHECK",  "VERDICT", "OBJECT",

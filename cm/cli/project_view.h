@@ -21,6 +21,9 @@ void project_view_line(const Oms__ProjectView *v, struct arena *arena, struct bu
 void project_view_tables(const Oms__ProjectView *v, unsigned width, struct arena *arena,
                          struct buf *out);
 /* Precheck items and schema objects; all false: only those a person should look at. */
+/* Row accounting of the changes; nothing when none came. */
+void project_view_changes(const Oms__ProjectView *v, unsigned width, struct arena *arena,
+                          struct buf *out);
 void project_view_checks(const Oms__ProjectView *v, bool all, unsigned width, struct buf *out);
 void project_view_objects(const Oms__ProjectView *v, bool all, unsigned width, struct buf *out);
 /* What programs rely on is always there: numbers 0 and flags false where the CM said nothing; lag

@@ -57,6 +57,8 @@ static Oms__Endpoint *endpoint_of(const struct cluster *c, const char *name, str
     e->socket = f->socket;
     e->user = f->user;
     e->tls = f->tls;
+    e->has_silent_after_ms = f->has_silent_after_ms;
+    e->silent_after_ms = f->silent_after_ms;
     e->tls_ca_pem = source_row(s)->tls_ca_pem;
     e->n_addresses = f->n_addresses;
     e->addresses = f->addresses;

@@ -1,4 +1,5 @@
 /* What people see, made from the facts at the time of asking. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "cm/core/cycle.h"
@@ -105,8 +106,30 @@ static void view_steps(const struct cluster *c, const struct project *p, struct 
 /* --- what belongs to the whole view ------------------------------------------------------------
  */
 
-static void view_tables(const struct project *p, struct arena *a, Oms__ProjectView *v)
+static int by_table(const void *table, const void *row)
 {
+    return strcmp(table, text_or_empty((*(Oms__RowCounts *const *)row)->table));
+}
+
+/* The report says them ascending. */
+static Oms__RowCounts *changes_of(const Oms__ComponentReport *r, const char *table)
+{
+    Oms__RowCounts *const *found =
+        r && r->n_row_counts > 0
+            ? bsearch(table, r->row_counts, r->n_row_counts, sizeof *r->row_counts, by_table)
+            : NULL;
+
+    return found ? *found : NULL;
+}
+
+static void view_tables(const struct cluster *c, const struct project *p, struct arena *a,
+                        Oms__ProjectView *v)
+{
+    const struct component *incr = project_component(c, p, STEP_INCREMENTAL);
+    const Oms__ComponentReport *r = incr ? component_report(incr) : NULL;
+
+    v->has_changes_since_us = r && r->has_rows_since_us;
+    v->changes_since_us = r ? r->rows_since_us : 0;
     v->tables = arena_calloc(a, p->tables.n + 1, sizeof(void *));
     for (size_t i = 0; i < p->tables.n; i++) {
         const struct table *t = (const struct table *)p->tables.at[i];
@@ -117,6 +140,7 @@ static void view_tables(const struct project *p, struct arena *a, Oms__ProjectVi
         o->verification = t->verification;
         o->schema = t->schema;
         o->detail = t->detail;
+        o->changes = changes_of(r, t->named.key);
         o->has_rows_done = o->has_rows_total = true;
         o->rows_done = t->rows_done;
         o->rows_total = t->rows_total;
@@ -271,7 +295,7 @@ Oms__ProjectView *view_project(const struct cluster *c, const struct project *p,
     view_incidents(c, p, a, v);
     if (!whole)
         return v;
-    view_tables(p, a, v);
+    view_tables(c, p, a, v);
     v->checks = checks ? checks->checks : NULL;
     v->n_checks = checks ? checks->n_checks : 0;
     view_objects(c, p, now, a, v);

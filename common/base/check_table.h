@@ -16,6 +16,7 @@
     X("pair.clock")                    \
     X("pair.collation")                \
     X("pair.max_allowed_packet")       \
+    X("pair.max_binlog_cache_size")    \
     X("pair.name_case")                \
     X("pair.same_server")              \
     X("pair.sql_mode")                 \

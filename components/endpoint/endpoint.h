@@ -37,6 +37,8 @@ struct endpoint_address {
     const char *tls_mode;
     uint32_t connect_timeout_ms; /* 0 = 10000 */
     uint32_t answer_timeout_ms;  /* a statement's answer; 0 = no limit. Whole seconds count */
+    uint32_t silent_after_ms;    /* how long a server may be silent before it is tried whether it
+                                    answers at all; 0 = 60000 */
     /* Further servers with the same data. Whoever connects gets the one above; who may change to
      * another says so by endpoint_place or endpoint_first. */
     const struct endpoint_place *others;

@@ -59,6 +59,7 @@ void conflict_case_fini(struct conflict_case *c)
 {
     for (size_t i = 0; i < ARRAY_LEN(c->text); i++)
         buf_fini(&c->text[i]);
+    vec_fini(&c->skips);
 }
 
 void conflict_case_begin(struct conflict_case *c, const struct source_txn *t,
@@ -70,7 +71,8 @@ void conflict_case_begin(struct conflict_case *c, const struct source_txn *t,
     c->n_tables = n_tables;
     c->writes = writes;
     c->first = first;
-    c->skipped = c->overruled = 0;
+    c->overruled = 0;
+    c->skips.n = 0;
     c->open = false;
 }
 
@@ -180,13 +182,16 @@ enum conflict_fix conflict_ask(void *arg, const struct conflict *x, struct skipp
     enum conflict_fix fix = t ? wanted(c, x) : FIX_NONE;
 
     c->open = fix == FIX_NONE;
+    /* Asked in the order of the writes: an earlier one again means that the group begins anew. */
+    while (c->skips.n > 0 && c->skips.at[c->skips.n - 1].at >= x->at)
+        c->skips.n--;
     switch (fix) {
     case FIX_SOURCE_WINS:
         c->overruled++;
         break;
     case FIX_SKIP:
         c->overruled -= x->third && c->overruled > 0;
-        c->skipped++;
+        vec_push(&c->skips, ((struct conflict_skip){x->at, t}));
         make_record(c, x, t, record);
         break;
     case FIX_NONE:
@@ -198,4 +203,10 @@ enum conflict_fix conflict_ask(void *arg, const struct conflict *x, struct skipp
         break;
     }
     return fix;
+}
+
+void conflict_count(const struct conflict_case *c, struct account *a)
+{
+    for (size_t i = 0; i < c->skips.n; i++)
+        account_skipped(a, c->skips.at[i].table);
 }

@@ -13,6 +13,7 @@
 #include "common/base/buf.h"
 #include "common/base/vec.h"
 #include "components/endpoint/endpoint.h"
+#include "components/incr_sync/core/account.h"
 #include "components/incr_sync/core/source_block.h"
 
 enum conflict_policy { CONFLICT_STOP, CONFLICT_SOURCE_WINS, CONFLICT_SKIP };
@@ -32,6 +33,10 @@ struct conflict_book {
 void conflict_choose(struct conflict_book *b, struct txn_id id, uint64_t at, enum conflict_fix fix);
 uint32_t conflict_round(const struct conflict_book *b, struct txn_id id);
 
+struct conflict_skip { /* a change that was left out */
+    size_t at;
+    const struct sync_table *table;
+};
 #define CONFLICT_EVIDENCE 8000
 struct conflict_case { /* one group's conflicts; the worker's */
     enum conflict_policy policy;
@@ -42,8 +47,9 @@ struct conflict_case { /* one group's conflicts; the worker's */
     const struct write *writes;
     uint64_t first; /* number of writes[0] within the transaction */
     /* what became of them */
-    uint64_t skipped, overruled;
-    bool open; /* the last one had no answer: */
+    uint64_t overruled;
+    VEC(struct conflict_skip) skips; /* ascending by `at` */
+    bool open;                       /* the last one had no answer: */
     bool can_win;
     uint64_t at;
     char evidence[CONFLICT_EVIDENCE];
@@ -56,6 +62,8 @@ void conflict_case_fini(struct conflict_case *c);
 void conflict_case_begin(struct conflict_case *c, const struct source_txn *t,
                          const struct txn_table *tables, uint32_t n_tables,
                          const struct write *writes, uint64_t first);
+/* What was left out of the group, for its account: once, when the target has taken the group. */
+void conflict_count(const struct conflict_case *c, struct account *a);
 /* A conflict_decide; arg is the case. */
 enum conflict_fix conflict_ask(void *arg, const struct conflict *x, struct skipped *record);
 

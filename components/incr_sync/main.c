@@ -60,9 +60,11 @@ static bool claims(struct component *c, struct carry *carry, struct err *e)
 
 static bool incr_run(struct component *c, struct err *e)
 {
-    struct carry carry = {0};
+    struct carry carry = {.rows_since = clock_wall()};
     bool ok = claims(c, &carry, e);
 
+    incr_asks_end();
+    account_book_fini(&carry.rows);
     vec_fini(&carry.book.choices);
     return ok;
 }
@@ -73,6 +75,7 @@ int main(int argc, char **argv)
         .kind = "incr-sync",
         .summary = "Reads a Store and applies its changes to one target.",
         .run = incr_run,
+        .ask = incr_ask,
     };
 
     return component_main(&ops, argc, argv);

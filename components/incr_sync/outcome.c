@@ -14,6 +14,7 @@ static void group_committed(struct sync *s, const struct worker *w, const struct
     for (size_t i = 0; i < g->txns.n; i++)
         if (g->txns.at[i]->commit.us > s->newest_commit.us)
             s->newest_commit = g->txns.at[i]->commit;
+    account_book_add(&s->carry->rows, &w->account);
     s->counters.rows += w->changes;
     s->counters.cancelled += w->cancelled;
     s->counters.txns += g->txns.n;

@@ -114,6 +114,7 @@ static bool send(struct pieces *p, const struct source_piece *piece, struct err 
                         p->sent_to);
     if (!w->target->apply_piece(w->slot, &p->commit, w->writes.at, w->writes.n, &w->result, e))
         return false;
+    conflict_count(&w->conflicts, &w->account);
     p->sent_to = p->at;
     w->writes.n = 0;
     return true;
@@ -132,6 +133,8 @@ static void add_write(struct pieces *p, const struct txn_table *table, const str
 
     p->since += bytes;
     p->w->bytes += bytes;
+    account_met(&p->w->account, table->table);
+    account_sent(&p->w->account, table->table);
     vec_push(&p->w->writes, ((struct write){.table = table->table->plan,
                                             .op = ch->op,
                                             .overlap = table->use == USE_OVERLAP,

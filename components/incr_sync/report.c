@@ -132,6 +132,24 @@ static void put_lag(struct sync *s, const struct lag *lag, const struct reader_h
     component_lag(s->c, &l);
 }
 
+static void put_rows(struct sync *s)
+{
+    const struct account_book *b = &s->carry->rows;
+    VEC(struct component_rows) rows = {0};
+
+    for (size_t i = 0; i < b->tables.n; i++) {
+        const struct account_total *t = &b->tables.at[i];
+
+        vec_push(&rows, ((struct component_rows){.table = t->table,
+                                                 .source = t->source,
+                                                 .applied = t->applied,
+                                                 .merged = t->merged,
+                                                 .skipped = t->skipped}));
+    }
+    component_row_counts(s->c, s->carry->rows_since, rows.at, rows.n);
+    vec_fini(&rows);
+}
+
 void report_tick(struct sync *s)
 {
     const Oms__HeartbeatOptions *beat = s->spec->fixed->heartbeat;
@@ -147,6 +165,7 @@ void report_tick(struct sync *s)
                           .beat_delay_ms = s->beat_delay_ms};
     struct lag lag;
 
+    put_rows(s); /* before the position: who sees it committed sees it counted */
     if (beat)
         f.beat_every_ms = beat->has_interval_ms ? beat->interval_ms : 1000;
     f.connected = store_reader_heard(s->reader, &heard);

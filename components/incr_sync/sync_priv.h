@@ -38,6 +38,7 @@
 #include "components/endpoint/endpoint.h"
 #include "components/incr_sync/budget.h"
 #include "components/incr_sync/conflict.h"
+#include "components/incr_sync/core/account.h"
 #include "components/incr_sync/core/intake.h"
 #include "components/incr_sync/core/lag.h"
 #include "components/incr_sync/core/net.h"
@@ -142,6 +143,7 @@ struct worker {
     uint64_t bytes;    /* of a transaction in pieces: of them */
     struct sync *sync; /* while its group is alone: plans; else what never changes */
     struct conflict_case conflicts;
+    struct account account; /* of the last group; of what was committed */
 };
 bool worker_start(struct worker *w, uint32_t n, struct err *e) MUST_CHECK;
 void worker_stop(struct worker *w); /* waits; never started is fine */
@@ -230,6 +232,8 @@ struct carry {                 /* outlives a claim */
     struct txn_id split;       /* this one is committed in several ... */
     uint64_t split_bytes;      /* ... of about this size; 0 = none */
     struct pressure pressure;  /* on the target */
+    struct account_book rows;  /* of this process */
+    struct wall rows_since;
 };
 struct sync {
     struct component *c;
@@ -279,6 +283,10 @@ struct sync {
 };
 /* One claim: from takeover to a stop or to a copy that runs again (true), or an error. */
 bool sync_run(struct component *c, struct carry *carry, struct err *e) MUST_CHECK;
+
+/* --- ask.c --- */
+void incr_ask(struct component *c, const Oms__Ask *ask); /* a component_ops.ask */
+void incr_asks_end(void);                                /* nothing asks any more */
 
 /* --- outcome.c --- */
 bool worker_answered(struct sync *s, struct worker *w, struct err *e) MUST_CHECK;

@@ -53,9 +53,13 @@ static bool add_txn(struct worker *w, const struct source_txn *t, struct err *e)
 
     for (uint32_t i = 0; i < t->n_parts; i++) {
         change_iter_init(&it, t->parts[i].changes, resolve, &at);
-        while (change_next(&it, &ch))
-            if (at.current->use != USE_SKIP && !net_add(w->net, at.current, &ch, e))
+        while (change_next(&it, &ch)) {
+            if (at.current->use == USE_SKIP)
+                continue;
+            account_met(&w->account, at.current->table);
+            if (!net_add(w->net, at.current, &ch, e))
                 return false;
+        }
         if (it.c.failed) /* the intake has read the same bytes */
             return err_set(e, ERR_BUG, "transaction %s=%" PRIu64 " cannot be read again",
                            t->id.origin, t->id.seq);
@@ -63,7 +67,7 @@ static bool add_txn(struct worker *w, const struct source_txn *t, struct err *e)
     return true;
 }
 
-static void make_writes(struct worker *w)
+static bool make_writes(struct worker *w, struct err *e)
 {
     size_t n;
     const struct net_change *changes = net_finish(w->net, &n);
@@ -73,6 +77,7 @@ static void make_writes(struct worker *w)
     for (size_t i = 0; i < n; i++) {
         const struct net_change *c = &changes[i];
 
+        account_sent(&w->account, c->table);
         vec_push(&w->writes, ((struct write){.table = c->table->plan,
                                              .op = c->op,
                                              .overlap = c->overlap,
@@ -82,6 +87,7 @@ static void make_writes(struct worker *w)
                                              .before = c->before,
                                              .after = c->after}));
     }
+    return account_agrees(&w->account, n, w->cancelled, e);
 }
 
 /* Net operations sent = rows matched; only in the overlap a DELETE may find nothing. */
@@ -119,6 +125,7 @@ static bool apply_group(struct worker *w, const struct window_group *g, struct e
     struct slot_commit commit = {.low = &g->low, .done = &g->done};
     struct net_options options = {.merge = may_merge(g), .may_replace = may_replace, .arg = w};
 
+    account_begin(&w->account);
     if (g->txns.n == 1 && g->txns.at[0]->pipe)
         return pieces_apply(w, g, e);
     w->changes = g->changes;
@@ -126,7 +133,8 @@ static bool apply_group(struct worker *w, const struct window_group *g, struct e
     for (size_t i = 0; i < g->txns.n; i++)
         if (!add_txn(w, g->txns.at[i], e))
             return false;
-    make_writes(w);
+    if (!make_writes(w, e))
+        return false;
     memset(&w->result, 0, sizeof w->result);
     if (g->alone && g->txns.n == 1) {
         conflict_case_begin(&w->conflicts, g->txns.at[0], g->txns.at[0]->tables,
@@ -140,6 +148,8 @@ static bool apply_group(struct worker *w, const struct window_group *g, struct e
     }
     if (!w->target->apply(w->slot, &commit, w->writes.at, w->writes.n, &w->result, e))
         return false;
+    if (commit.decide)
+        conflict_count(&w->conflicts, &w->account);
     /* A person or a policy may have left changes out. */
     return w->result.outcome != APPLY_COMMITTED || commit.decide || check_counts(w, e);
 }
@@ -186,6 +196,7 @@ void worker_stop(struct worker *w)
     w->queue = NULL;
     conflict_case_fini(&w->conflicts);
     vec_fini(&w->writes);
+    account_fini(&w->account);
     net_free(w->net);
     w->net = NULL;
 }

@@ -65,6 +65,14 @@ void component_progress(struct component *c, const char *step, const char *unit,
 /* A table's state for a step ("copying", "done", "equal", "different", "moving" ...). */
 void component_table(struct component *c, const char *step, const char *table, const char *state,
                      uint64_t done, uint64_t total, const char *detail);
+/* Row accounting of the changes since a time, per table of the source: source = applied + merged +
+ * skipped. Ascending by table; no fewer rows than before. Copied. */
+struct component_rows {
+    const char *table;
+    uint64_t source, applied, merged, skipped;
+};
+void component_row_counts(struct component *c, struct wall since, const struct component_rows *rows,
+                          size_t n);
 /* Position: text of the set, lag by commit time (-1: unknown), caught up, backlog bytes (-1
  * unknown). */
 void component_position(struct component *c, const char *position, int64_t lag_ms, bool caught_up,

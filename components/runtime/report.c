@@ -429,6 +429,7 @@ Oms__ComponentReport *report_build(struct component *c, struct arena *a)
     out->state = copy(a, c->state);
     build_steps(c, a, out);
     build_tables(c, a, out);
+    rows_build(c, a, out);
     build_incidents(c, a, out);
     build_metrics(c, a, out);
     build_notes(c, a, out);
@@ -467,6 +468,7 @@ void report_fini(struct component *c)
         free_incident(&c->incidents.at[i]);
     vec_fini(&c->steps);
     vec_fini(&c->tables);
+    rows_fini(c);
     vec_fini(&c->metrics);
     for (size_t i = 0; i < c->notes.n; i++) {
         free(c->notes.at[i].name);

@@ -63,6 +63,8 @@ struct component {
     const char *state; /* a literal: starting running done stopped failed */
     VEC(struct step_row) steps;
     VEC(struct table_row) tables;
+    VEC(struct component_rows) row_counts; /* the tables' names are ours */
+    struct wall rows_since;
     VEC(struct metric_row) metrics;
     VEC(struct note_row) notes;
     VEC(struct incident_row) incidents;
@@ -92,5 +94,9 @@ bool spec_load_secrets_by_hand(struct component *c, struct err *e) MUST_CHECK;
 void secrets_put(struct component *c, const char *name, const void *value, size_t len);
 void secrets_fini(struct component *c);
 void component_stop(struct component *c);
+
+/* report_rows.c; the first under the lock. */
+void rows_build(const struct component *c, struct arena *a, Oms__ComponentReport *out);
+void rows_fini(struct component *c);
 
 #endif

@@ -192,6 +192,7 @@ bool component_address(struct component *c, const char *datasource_id, struct en
                                      .socket = ep->socket && *ep->socket ? ep->socket : NULL,
                                      .user = ep->user ? ep->user : "",
                                      .password = "",
+                                     .silent_after_ms = ep->silent_after_ms,
                                      .tls_mode = ep->tls ? ep->tls : "preferred"};
     if (ep->secret && *ep->secret) {
         pthread_mutex_lock(&c->lock);

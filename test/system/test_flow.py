@@ -1,4 +1,6 @@
 """Flow: limits of speed, and slots that step back when the target is under pressure."""
+import os
+import signal
 import time
 
 import pytest
@@ -82,5 +84,89 @@ def test_slots_step_back_while_the_target_lets_locks_time_out_and_come_again(lab
         other.close()
     case.wait_applied()
     wait_explain(lab, case, lambda x: fact(x, "incr.slots_active") == 4, "all slots at work again")
+    case.assert_equal()
+    case.end()
+
+
+class StandsStill:
+    """The target's server, stopped like a machine that hangs: its connections stay."""
+
+    def __init__(self, lab, component):
+        self.lab, self.component, self.pid = lab, component, lab.target.process.pid
+
+    def told(self):
+        return self.lab.oms.run("component", "logs", self.component, check=False).stdout.count("endpoint.silent")
+
+    def __enter__(self):
+        self.before = self.told()
+        os.kill(self.pid, signal.SIGSTOP)
+        return self
+
+    def wait_noticed(self):
+        poll.until(lambda: self.told() > self.before, 60, "the silence to be noticed", every_s=0.2)
+
+    def __exit__(self, *why):
+        os.kill(self.pid, signal.SIGCONT)
+
+
+def test_a_target_that_stands_still_is_given_up_and_nothing_is_lost_or_doubled_when_it_wakes(lab):
+    lab.oms.add_datasource("lab-still", lab.target, more="silent_after_ms: 2000\n")
+    case = lab.case(more="full: {max_rows_per_second: 4000, chunk_target_ms: 100}\n")
+    case.sql("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t SELECT seq, 0 FROM seq_1_to_20000",
+             "CREATE TABLE bare (v INT)")
+    yaml = case.yaml().replace("target: lab-target", "target: lab-still")
+    lab.oms.create_project(case.project, yaml)
+    lab.oms.run("project", "start", case.project)
+    poll.until(lambda: lab.target.sql("SELECT COUNT(*) FROM information_schema.tables WHERE"
+                                      f" table_schema='{case.to}' AND table_name='t'")[0][0]
+               and lab.target.sql(f"SELECT COUNT(*) FROM `{case.to}`.t")[0][0], 60, "the copy to be under way")
+    with StandsStill(lab, case.project + ".full") as still:
+        still.wait_noticed()
+    case.wait_caught_up(120)
+    case.assert_equal()
+    case.sql("INSERT INTO bare VALUES (1)", "UPDATE t SET v = 1 WHERE id = 1")
+    case.wait_applied()
+    changes = [q for i in range(1, 150) for q in (f"UPDATE t SET v = v + 1 WHERE id = {i % 7 + 1}", f"INSERT INTO bare VALUES ({i % 5})")]
+    case.sql(*changes)
+    with StandsStill(lab, case.project + ".incremental") as still:
+        case.sql(*changes)
+        still.wait_noticed()
+    case.wait_applied(120)
+    case.assert_equal()
+    case.end()
+
+
+def changes_of(case, table):
+    view = case.show()
+    row = next(t for t in view["tables"] if t["name"] == f"{case.db}.{table}")["changes"] or {}
+    n = {k: int(row.get(k) or 0) for k in ("source", "applied", "merged", "skipped")}
+    assert n["source"] == n["applied"] + n["merged"] + n["skipped"], n
+    return n, view["changes_since_us"]
+
+
+def test_rows_are_accounted_for_per_table_and_skipped_ones_are_listed(lab):
+    case = lab.case(more="incremental: {conflict: skip-and-record}\n")
+    case.sql("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t SELECT seq, 0 FROM seq_1_to_100", "CREATE TABLE bare (v INT)")
+    case.start()
+    case.wait_caught_up()
+    case.target_sql("DELETE FROM t WHERE id = 99")
+    case.sql(*[f"UPDATE t SET v = v + 1 WHERE id = {i % 5 + 1}" for i in range(200)], "DELETE FROM t WHERE id BETWEEN 11 AND 20",
+             "INSERT INTO t SELECT seq, 7 FROM seq_201_to_230", "INSERT INTO bare SELECT seq FROM seq_1_to_25", "DELETE FROM bare WHERE v < 6",
+             "UPDATE t SET v = 5 WHERE id = 99")
+    case.wait_applied()
+    n, since = changes_of(case, "t")
+    assert n["source"] == 200 + 10 + 30 + 1 and n["skipped"] == 1, n
+    assert changes_of(case, "bare")[0] == {"source": 30, "applied": 30, "merged": 0, "skipped": 0}
+    listed = lab.oms.run("project", "skipped", case.project).stdout
+    assert f"update of {case.db}.t where id=99" in listed and listed.count(" change ") == 1, listed
+    text = lab.oms.run("project", "show", case.project).stdout
+    assert "IN THE LOG" in text and "oms project skipped" in text, text
+    # A process counts from its own beginning, and only what it committed itself.
+    os.kill(lab.oms.pid(case.project + ".incremental"), signal.SIGKILL)
+    case.sql(*[f"UPDATE t SET v = v + 1 WHERE id = {i % 5 + 1}" for i in range(150)])
+    case.wait_applied()
+    n, later = changes_of(case, "t")
+    assert later > since and n["source"] == 150 and n["skipped"] == 0, n
+    case.target_sql("INSERT INTO t VALUES (99, 5)")
     case.assert_equal()
     case.end()

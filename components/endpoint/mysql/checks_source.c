@@ -371,13 +371,36 @@ static bool check_packets(const struct checker *c, struct session *target, struc
     return true;
 }
 
+/* What the source can commit in one must fit into the target's log: with it off there is no limit.
+ */
+static bool check_txn_limit(const struct checker *c, struct session *target, struct err *e)
+{
+    struct checker t = {target, c->sink, c->arg};
+    char a[32], b[32], log[8];
+
+    if (!check_variable(c, "max_binlog_cache_size", a, sizeof a, e) ||
+        !check_variable(&t, "max_binlog_cache_size", b, sizeof b, e) ||
+        !check_variable(&t, "log_bin", log, sizeof log, e))
+        return false;
+    bool less =
+        strcmp(log, "OFF") != 0 && strtoull(b, NULL, 10) < strtoull(a, NULL, 10) && b[0] != '\0';
+    check_tell(c, "pair.max_binlog_cache_size", "", less ? CHECK_WARNING : CHECK_OK, false,
+               "SET GLOBAL max_binlog_cache_size on the target to the source's value, or create "
+               "the project with incremental.huge_transaction: split",
+               less ? "max_binlog_cache_size is %s on the source and %s on the target, which "
+                      "refuses larger transactions (TARGET_TXN_LIMIT)"
+                    : "max_binlog_cache_size is %s on the source and %s on the target",
+               a, b);
+    return true;
+}
+
 bool checks_pair(struct session *source, struct session *target, check_sink *sink, void *arg,
                  struct err *e)
 {
     struct checker c = {source, sink, arg};
 
     if (!check_same_server(&c, target, e) || !check_clocks(&c, target, e) ||
-        !check_packets(&c, target, e))
+        !check_packets(&c, target, e) || !check_txn_limit(&c, target, e))
         return false;
     for (size_t i = 0; i < ARRAY_LEN(pair_alike); i++)
         if (!check_alike(&c, target, &pair_alike[i], e))

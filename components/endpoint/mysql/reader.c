@@ -15,6 +15,7 @@
 #include "common/base/must.h"
 #include "components/endpoint/mysql/endpoint.h"
 #include "components/endpoint/mysql/session.h"
+#include "components/endpoint/mysql/session_watch.h"
 #include "components/endpoint/mysql/snapshot.h"
 #include "components/endpoint/mysql/sqltext.h"
 
@@ -265,10 +266,20 @@ static bool give_batch(struct read *d, struct err *e)
     return d->sink(d->arg, batch, e);
 }
 
+static MYSQL_ROW next_row(struct session *s, MYSQL_RES *res)
+{
+    MYSQL_ROW row;
+
+    session_waits(s);
+    row = mysql_fetch_row(res);
+    session_waited(s);
+    return row;
+}
+
 static bool stream(struct read *d, MYSQL_RES *res, struct err *e)
 {
     for (;;) {
-        MYSQL_ROW row = mysql_fetch_row(res);
+        MYSQL_ROW row = next_row(d->r->s, res);
         if (!row)
             break;
         if (!d->batch)
@@ -288,10 +299,14 @@ static bool stream(struct read *d, MYSQL_RES *res, struct err *e)
 static bool run_read(struct read *d, struct key_range range, struct err *e)
 {
     struct session *s = d->r->s;
+    int failed;
 
     if (!usable(d->r, e) || !read_query(d, range, e))
         return false;
-    if (mysql_real_query(s->my, (const char *)d->r->sql.p, d->r->sql.len) != 0)
+    session_waits(s);
+    failed = mysql_real_query(s->my, (const char *)d->r->sql.p, d->r->sql.len);
+    session_waited(s);
+    if (failed)
         return session_fail(s, e, "cannot read rows");
     MYSQL_RES *res = mysql_use_result(s->my);
     if (!res)

@@ -1,8 +1,8 @@
 /*
  * Opening and using a connection (session.h). Settings are made in one statement right after the
  * login, so that no statement runs without them. What can go wrong: everything a server or the
- * network can do; the table below turns each number into a code, unknown ones into SERVER_REFUSED
- * with the server's text.
+ * network can do; session_code.c says what each number means, session_watch.c what is
+ * done about silence.
  */
 #include "components/endpoint/mysql/session.h"
 
@@ -18,80 +18,12 @@
 
 #include "common/base/must.h"
 #include "components/endpoint/mysql/cascades.h"
+#include "components/endpoint/mysql/session_watch.h"
 
 #define CONNECT_TIMEOUT_MS 10000
 #define KEEPALIVE_IDLE_S 15
 #define KEEPALIVE_INTERVAL_S 5
 #define KEEPALIVE_COUNT 4
-
-struct errno_code {
-    unsigned number;
-    enum err_code code;
-};
-
-/* The client library's numbers begin at 2000; the rest are the servers'. */
-static const struct errno_code errno_codes[] = {
-    {2001, ERR_SERVER_UNREACHABLE}, {2002, ERR_SERVER_UNREACHABLE},
-    {2003, ERR_SERVER_UNREACHABLE}, {2004, ERR_SERVER_UNREACHABLE},
-    {2005, ERR_SERVER_UNREACHABLE}, {2006, ERR_SERVER_UNREACHABLE},
-    {2012, ERR_SERVER_UNREACHABLE}, {2013, ERR_SERVER_UNREACHABLE},
-    {2055, ERR_SERVER_UNREACHABLE}, {5014, ERR_SERVER_UNREACHABLE},
-    {1042, ERR_SERVER_UNREACHABLE}, {1053, ERR_SERVER_UNREACHABLE},
-    {1077, ERR_SERVER_UNREACHABLE}, {1079, ERR_SERVER_UNREACHABLE},
-    {1152, ERR_SERVER_UNREACHABLE}, {1158, ERR_SERVER_UNREACHABLE},
-    {1159, ERR_SERVER_UNREACHABLE}, {1160, ERR_SERVER_UNREACHABLE},
-    {1161, ERR_SERVER_UNREACHABLE}, {1184, ERR_SERVER_UNREACHABLE},
-    {1927, ERR_SERVER_UNREACHABLE}, {4031, ERR_SERVER_UNREACHABLE},
-    {2026, ERR_SERVER_TLS},         {3159, ERR_SERVER_TLS},
-    {1044, ERR_SERVER_DENIED},      {1045, ERR_SERVER_DENIED},
-    {1095, ERR_SERVER_DENIED},      {1129, ERR_SERVER_DENIED},
-    {1130, ERR_SERVER_DENIED},      {1141, ERR_SERVER_DENIED},
-    {1142, ERR_SERVER_DENIED},      {1143, ERR_SERVER_DENIED},
-    {1227, ERR_SERVER_DENIED},      {1251, ERR_SERVER_DENIED},
-    {1370, ERR_SERVER_DENIED},      {1698, ERR_SERVER_DENIED},
-    {1820, ERR_SERVER_DENIED},      {1862, ERR_SERVER_DENIED},
-    {2059, ERR_SERVER_DENIED},      {3118, ERR_SERVER_DENIED},
-    {4151, ERR_SERVER_DENIED},      {1040, ERR_SERVER_BUSY},
-    {1203, ERR_SERVER_BUSY},        {1205, ERR_SERVER_BUSY},
-    {1213, ERR_SERVER_BUSY},        {1226, ERR_SERVER_BUSY},
-    {1317, ERR_SERVER_BUSY},        {1614, ERR_SERVER_BUSY},
-    {1969, ERR_SERVER_BUSY},        {3024, ERR_SERVER_BUSY},
-    {3572, ERR_SERVER_BUSY},        {1020, ERR_SERVER_BUSY},
-    {1037, ERR_SERVER_BUSY},        {1038, ERR_SERVER_BUSY},
-    {1041, ERR_SERVER_BUSY},        {1135, ERR_SERVER_BUSY},
-    {1206, ERR_SERVER_BUSY},        {1021, ERR_NO_SPACE},
-    {1114, ERR_NO_SPACE},           {1028, ERR_NO_SPACE},
-    {1049, ERR_SERVER_NO_OBJECT},   {1051, ERR_SERVER_NO_OBJECT},
-    {1054, ERR_SERVER_NO_OBJECT},   {1109, ERR_SERVER_NO_OBJECT},
-    {1146, ERR_SERVER_NO_OBJECT},   {1932, ERR_SERVER_NO_OBJECT},
-    {1197, ERR_TARGET_TXN_LIMIT},   {1412, ERR_SERVER_TABLE_CHANGED},
-    {1290, ERR_SERVER_READ_ONLY},   {1792, ERR_SERVER_READ_ONLY},
-    {1836, ERR_SERVER_READ_ONLY},
-};
-
-enum err_code session_code(unsigned server_errno)
-{
-    for (size_t i = 0; i < ARRAY_LEN(errno_codes); i++)
-        if (errno_codes[i].number == server_errno)
-            return errno_codes[i].code;
-    return ERR_SERVER_REFUSED;
-}
-
-enum target_pressure session_pressure(unsigned server_errno)
-{
-    static const unsigned ordinary[] = {1020, 1213, 1317, 1614, 3572};
-    enum err_code code = session_code(server_errno);
-
-    for (size_t i = 0; i < ARRAY_LEN(ordinary); i++)
-        if (ordinary[i] == server_errno)
-            return TARGET_DEADLOCK;
-    return code == ERR_SERVER_BUSY || code == ERR_NO_SPACE ? TARGET_PRESSED : TARGET_CALM;
-}
-
-bool session_is_lost(unsigned server_errno)
-{
-    return session_code(server_errno) == ERR_SERVER_UNREACHABLE;
-}
 
 static bool fail_with(struct session *s, unsigned number, const char *text, struct err *e,
                       const char *fmt, va_list ap)
@@ -99,6 +31,11 @@ static bool fail_with(struct session *s, unsigned number, const char *text, stru
     char what[512];
 
     (void)vsnprintf(what, sizeof what, fmt, ap);
+    if (session_was_given_up(s))
+        return err_set_sys(e, ERR_SERVER_UNREACHABLE, (int)number,
+                           "%s at %s: the server stands still: no answer for %lld s, nor to a new "
+                           "connection",
+                           what, s->where, (long long)(s->watched->limit_ms / 1000));
     return err_set_sys(e, session_code(number), (int)number, "%s at %s: %s (server error %u)", what,
                        s->where, text, number);
 }
@@ -306,6 +243,7 @@ bool session_open(const struct endpoint_address *a, enum session_use use, struct
         session_close(s);
         return false;
     }
+    session_watch(s, a);
     learn_version(s);
     if (!check_kind(s, a, e) || !configure(s, e)) {
         session_close(s);
@@ -315,10 +253,26 @@ bool session_open(const struct endpoint_address *a, enum session_use use, struct
     return true;
 }
 
+bool session_answers(const struct endpoint_address *a, uint32_t within_ms)
+{
+    struct endpoint_address here = *a;
+    struct session s = {.use = SESSION_READ, .my = mysql_init(NULL)};
+    struct err e = ERR_INIT;
+    bool ok;
+
+    must(s.my);
+    here.connect_timeout_ms = here.answer_timeout_ms = within_ms;
+    name_session(&s, &here);
+    ok = connect_now(&s, &here, &e);
+    mysql_close(s.my);
+    return ok || e.code == ERR_SERVER_TLS || (e.sys > 0 && (e.sys < 2000 || e.sys >= 3000));
+}
+
 void session_close(struct session *s)
 {
     if (!s)
         return;
+    session_unwatch(s);
     mysql_close(s->my);
     cascades_free(s->cascades);
     free(s);
@@ -326,6 +280,36 @@ void session_close(struct session *s)
 
 /* --- using --------------------------------------------------------------------------------------
  */
+
+static int send_and_hear(struct session *s, const char *sql, size_t len)
+{
+    int failed;
+
+    session_waits(s);
+    failed = mysql_real_query(s->my, sql, (unsigned long)len);
+    session_waited(s);
+    return failed;
+}
+
+static MYSQL_RES *take_result(struct session *s)
+{
+    MYSQL_RES *res;
+
+    session_waits(s);
+    res = mysql_store_result(s->my);
+    session_waited(s);
+    return res;
+}
+
+int session_prepare(struct session *s, MYSQL_STMT *stmt, const struct buf *sql)
+{
+    int failed;
+
+    session_waits(s);
+    failed = mysql_stmt_prepare(stmt, (const char *)sql->p, (unsigned long)sql->len);
+    session_waited(s);
+    return failed;
+}
 
 /* Reads whatever a statement left, so that the next one can be sent. */
 static bool drain(struct session *s, struct err *e)
@@ -356,12 +340,17 @@ static int shown(size_t len)
 
 bool session_run(struct session *s, const char *sql, size_t len, struct err *e)
 {
+    bool ok;
+
     /* What is no query may be a DDL. */
     cascades_free(s->cascades);
     s->cascades = NULL;
-    if (mysql_real_query(s->my, sql, (unsigned long)len) != 0)
+    if (send_and_hear(s, sql, len) != 0)
         return session_fail(s, e, "cannot run '%.*s'", shown(len), sql);
-    return drain(s, e);
+    session_waits(s);
+    ok = drain(s, e);
+    session_waited(s);
+    return ok;
 }
 
 bool session_exec(struct session *s, const char *sql, struct err *e)
@@ -381,9 +370,9 @@ bool session_exec_buf(struct session *s, const struct buf *sql, struct err *e)
 
 static bool query(struct session *s, const char *sql, size_t len, MYSQL_RES **res, struct err *e)
 {
-    if (mysql_real_query(s->my, sql, (unsigned long)len) != 0)
+    if (send_and_hear(s, sql, len) != 0)
         return session_fail(s, e, "cannot run '%.*s'", shown(len), sql);
-    MYSQL_RES *r = mysql_store_result(s->my);
+    MYSQL_RES *r = take_result(s);
     if (!r && mysql_errno(s->my))
         return session_fail(s, e, "cannot read the result of '%.*s'", shown(len), sql);
     if (!r)

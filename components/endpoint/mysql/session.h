@@ -1,6 +1,7 @@
 /*
  * One connection to a server of the MySQL family, set up on purpose: time zone +00:00, sql_mode
- * and character sets fixed, no reconnecting by itself, dead peers found by TCP keepalive. Every
+ * and character sets fixed, no reconnecting by itself, dead peers found by TCP keepalive, servers
+ * that stand still by session_watch.h. Every
  * statement of this folder goes through a session; errors carry the server's own number in
  * e->sys and a class that says what to do (session_code()). A password is in no message.
  *
@@ -36,11 +37,15 @@ struct session {
     uint32_t version;          /* 101119 for 10.11.19 */
     char where[200];           /* "user@host:port", for messages */
     struct cascades *cascades; /* what cascades.c keeps; NULL */
+    struct watched *watched;   /* session_watch.c's; NULL */
 };
 
 bool session_open(const struct endpoint_address *a, enum session_use use, struct session **s,
                   struct err *e) MUST_CHECK;
 void session_close(struct session *s); /* NULL is fine */
+
+/* Does the server answer a new connection, be it by refusing it? Thread: any. */
+bool session_answers(const struct endpoint_address *a, uint32_t within_ms);
 
 /* Runs one statement and drops its results. */
 bool session_run(struct session *s, const char *sql, size_t len, struct err *e) MUST_CHECK;
@@ -58,6 +63,9 @@ void session_free_result(MYSQL_RES **res);
 bool session_value(struct session *s, const char *sql, char *out, size_t cap, bool *found,
                    struct err *e) MUST_CHECK;
 bool session_identify(struct session *s, struct server_identity *id, struct err *e) MUST_CHECK;
+
+/* mysql_stmt_prepare, watched; not 0: see session_fail_stmt. */
+int session_prepare(struct session *s, MYSQL_STMT *stmt, const struct buf *sql);
 
 /* Describes the connection's last error: "what: server's text (number)". Always false. */
 bool session_fail(struct session *s, struct err *e, const char *fmt, ...) PRINTF(3, 4);

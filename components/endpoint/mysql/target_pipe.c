@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 
 #include "common/base/must.h"
+#include "components/endpoint/mysql/session_watch.h"
 #include "components/endpoint/mysql/target_priv.h"
 
 #define PACKET_PART 0xffffffu
@@ -93,9 +94,14 @@ static bool write_all(int fd, const uint8_t *at, size_t n)
 
 void pipe_flush(struct pipe *p)
 {
+    bool ok;
+
     if (p->lost || p->out.len == 0)
         return;
-    if (!p->s->my->net.pvio || !write_all((int)mysql_get_socket(p->s->my), p->out.p, p->out.len)) {
+    session_waits(p->s);
+    ok = p->s->my->net.pvio && write_all((int)mysql_get_socket(p->s->my), p->out.p, p->out.len);
+    session_waited(p->s);
+    if (!ok) {
         lose(p, LOST_SERVER);
         return;
     }
@@ -122,9 +128,14 @@ static uint8_t send_by_library(struct pipe *p)
 {
     MYSQL *my = p->s->my;
 
-    if (!my->net.pvio ||
-        my->methods->db_command(my, (enum enum_server_command)p->payload.p[0],
-                                (const char *)p->payload.p + 1, p->payload.len - 1, 1, NULL) != 0)
+    bool ok;
+
+    session_waits(p->s);
+    ok = my->net.pvio &&
+         my->methods->db_command(my, (enum enum_server_command)p->payload.p[0],
+                                 (const char *)p->payload.p + 1, p->payload.len - 1, 1, NULL) == 0;
+    session_waited(p->s);
+    if (!ok)
         lose(p, mysql_errno(my));
     return (uint8_t)(1 + p->payload.len / PACKET_PART);
 }
@@ -174,6 +185,7 @@ static void read_one(struct pipe *p)
     MYSQL *my = p->s->my;
     struct pipe_expect x = p->expects.at[p->read_at];
     struct pipe_result r = {.tag = x.tag};
+    int failed;
 
     my->net.pkt_nr = x.sequence;
     my->net.last_errno = 0;
@@ -183,7 +195,10 @@ static void read_one(struct pipe *p)
         lose(p, LOST_SERVER);
         return;
     }
-    if (mysql_read_query_result(my) != 0) {
+    session_waits(p->s);
+    failed = mysql_read_query_result(my);
+    session_waited(p->s);
+    if (failed) {
         r.error = mysql_errno(my);
         (void)snprintf(r.text, sizeof r.text, "%s", mysql_error(my));
         if (session_is_lost(r.error) || !my->net.pvio) {

@@ -112,7 +112,7 @@ static bool prepare_fence(struct slot *s, struct session *n, struct err *e)
     buf_printf(&sql, " AND slot=%" PRIu32 " AND gen=%" PRIu64 " AND ver=?", s->n, s->claim->gen);
     s->fence = mysql_stmt_init(n->my);
     must(s->fence);
-    if (mysql_stmt_prepare(s->fence, (const char *)sql.p, (unsigned long)sql.len) == 0)
+    if (session_prepare(n, s->fence, &sql) == 0)
         return true;
     (void)session_fail_stmt(n, s->fence, e, "cannot prepare the fence");
     (void)mysql_stmt_close(s->fence);

@@ -94,7 +94,7 @@ static bool prepare(struct session *s, struct stmt_text *x, MYSQL_STMT **out, st
         return err_set(e, ERR_LIMIT, "a statement for table %s is too long", x->t->quoted);
     MYSQL_STMT *handle = mysql_stmt_init(s->my);
     must(handle);
-    if (mysql_stmt_prepare(handle, (const char *)x->sql.p, (unsigned long)x->sql.len) != 0) {
+    if (session_prepare(s, handle, &x->sql) != 0) {
         (void)session_fail_stmt(s, handle, e, "cannot prepare '%.*s'",
                                 x->sql.len > 200 ? 200 : (int)x->sql.len, (const char *)x->sql.p);
         (void)mysql_stmt_close(handle);

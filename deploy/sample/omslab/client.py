@@ -35,12 +35,12 @@ class Oms:
     def down(self, check=True):
         return self.run("down", "--dir", os.path.join(self.dir, "var"), check=check)
 
-    def add_datasource(self, name, server, user="oms", password="oms-password", others=()):
+    def add_datasource(self, name, server, user="oms", password="oms-password", others=(), more=""):
         path = os.path.join(self.dir, name + ".yaml")
         with open(path, "w") as f:
             f.write(f"name: {name}\nkind: {getattr(server, 'kind', 'mariadb')}\nhost: 127.0.0.1\nport: {server.port}\nuser: {user}\n"
                     f"password_env: OMS_PASSWORD\ntls: \"off\"\n"
-                    + "".join(["addresses:\n", *(f"  - 127.0.0.1:{s.port}\n" for s in others)] if others else []))
+                    + "".join(["addresses:\n", *(f"  - 127.0.0.1:{s.port}\n" for s in others)] if others else []) + more)
         return self.run("datasource", "add", "-f", path, env={"OMS_PASSWORD": password})
 
     def create_project(self, name, text):
