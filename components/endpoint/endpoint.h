@@ -16,6 +16,7 @@
 #include "common/base/err.h"
 #include "common/base/time.h"
 #include "common/base/vec.h"
+#include "components/record/fold.h"
 #include "components/record/rows.h"
 #include "components/record/table_def.h"
 #include "components/record/txn.h"
@@ -330,6 +331,9 @@ struct target_ops {
     /* Has the target's table no columns but those that a row of the source sets? Then writing a
      * row's image over it leaves nothing of what was there. NULL: never. Thread: any. */
     bool (*row_is_whole)(const struct target_table *t);
+    /* Do rows that are equal in a unique key of the target have a key of the source in common, by
+     * its folds? NULL: yes. Thread: any. */
+    bool (*keys_agree)(const struct target_table *t);
     /* Does what the slot is executing wait for a lock of another transaction? Where the server does
      * not tell us, yes. Thread: any. NULL: unknown, taken as yes. */
     bool (*slot_waits)(struct claim *c, struct slot *s, bool *waits, struct err *e);
@@ -401,14 +405,10 @@ struct target_ops {
 
 /* ---- dialect: pure ------------------------------------------------------------------------------
  */
-enum fold {
-    FOLD_EXACT,
-    FOLD_TABLE
-}; /* A17 coarse: FOLD_TABLE makes the table one dependency key */
 struct dialect_ops {
     void (*quote_name)(struct buf *out, const char *name);
     void (*quote_text)(struct buf *out, const void *p, size_t n);
-    /* May this key column's canonical bytes stand for equality on both servers? */
+    /* What of this column's values stands for their equality in a key (A17). */
     enum fold (*key_fold)(const struct column_def *c);
     /* "shop"."orders" in the server's own quoting */
     void (*quote_table)(struct buf *out, const char *db, const char *name);

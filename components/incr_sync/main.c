@@ -4,6 +4,8 @@
  * again; the next takeover begins from the rows on the target. Every other class ends the process
  * with its code.
  */
+#include <stdlib.h>
+
 #include "common/log/log.h"
 #include "common/os/clock.h"
 #include "components/incr_sync/sync_priv.h"
@@ -66,6 +68,11 @@ static bool incr_run(struct component *c, struct err *e)
     incr_asks_end();
     account_book_fini(&carry.rows);
     vec_fini(&carry.book.choices);
+    for (size_t i = 0; i < carry.coarse.n; i++) {
+        free(carry.coarse.at[i].to_db);
+        free(carry.coarse.at[i].to_name);
+    }
+    vec_fini(&carry.coarse);
     return ok;
 }
 

@@ -62,12 +62,12 @@ static bool row_waits(struct sync *s, const struct txn_table *t, const struct ch
                       struct view row, struct dep_keys *keys)
 {
     const struct sync_table *table = t->table;
+    bool whole = sync_table_is_one_key(table);
     struct buf text;
 
     keys->n = 0;
-    if (table->deps.exclusive) {
-        if (!table_deps_add(&table->deps, NULL, keys))
-            return false;
+    if (whole) {
+        table_deps_add_table(&table->deps, keys);
     } else {
         vec_reserve(&s->meter.values, table->def->n_columns);
         if (!row_read(table->def, ROWS_CANONICAL, ch->flags & CHANGE_F_ABSENT, row,
@@ -78,7 +78,7 @@ static bool row_waits(struct sync *s, const struct txn_table *t, const struct ch
     if (keys->n == 0 || !window_flies(s->window, keys->at, keys->n))
         return false;
     buf_init(&text, 4096);
-    if (table->deps.exclusive)
+    if (whole)
         buf_str(&text, "(the whole table)");
     else
         evidence_key(table->def, ch->flags & CHANGE_F_ABSENT, row, &text);

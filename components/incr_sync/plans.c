@@ -1,5 +1,8 @@
 /* Plans for writing: opened when the first group with a table version starts, because only then
  * everything before it, held DDL included, is done on the target. */
+#include <string.h>
+
+#include "common/base/must.h"
 #include "components/incr_sync/sync_priv.h"
 
 static bool plan_open(struct sync *s, struct sync_table *t, struct err *e)
@@ -10,7 +13,31 @@ static bool plan_open(struct sync *s, struct sync_table *t, struct err *e)
         return err_wrap(e, "open target table '%s.%s'", t->to_db, t->to_name);
     t->plan = plan;
     vec_push(&s->planned, t);
-    return true;
+    if (t->deps.exclusive || !s->endpoint->target->keys_agree ||
+        s->endpoint->target->keys_agree(plan))
+        return true;
+    /* Nothing of this version has started; what waits has keys that are too fine. */
+    s->coarse = (struct coarse_table){must_strdup(t->to_db), must_strdup(t->to_name)};
+    return err_set(e, ERR_SERVER_BUSY,
+                   "unique keys of '%s.%s' find more in common than the source's: its transactions "
+                   "are read again, to go one after the other",
+                   t->to_db, t->to_name);
+}
+
+bool plans_is_coarse(const struct carry *carry, const char *to_db, const char *to_name)
+{
+    for (size_t i = 0; i < carry->coarse.n; i++)
+        if (strcmp(carry->coarse.at[i].to_name, to_name) == 0 &&
+            strcmp(carry->coarse.at[i].to_db, to_db) == 0)
+            return true;
+    return false;
+}
+
+void plans_keep_coarse(struct sync *s)
+{
+    if (s->coarse.to_db)
+        vec_push(&s->carry->coarse, s->coarse);
+    s->coarse = (struct coarse_table){0};
 }
 
 bool plans_for_tables(struct sync *s, const struct txn_table *tables, uint32_t n, struct err *e)

@@ -31,6 +31,7 @@ static void table_scope(void *arg, const struct table_def *t, struct intake_scop
     if (!out->in_scope)
         return;
     scope_map(s->scope, t->db, t->name, &out->to_db, &out->to_name);
+    out->exclusive = plans_is_coarse(s->carry, out->to_db, out->to_name);
     out->family = start_family(&s->start, out->to_db, out->to_name);
     pos = start_find(&s->start, t->db, t->name);
     if (!pos)
@@ -44,12 +45,12 @@ static bool ddl_in_scope(void *arg, const struct ddl_record *d)
     return gate_concerns(arg, d);
 }
 
-static bool fold_exact(void *arg, const struct column_def *c)
+/* The source's; that the target's keys find no more in common is seen with the plan (plans.c). */
+static enum fold key_fold(void *arg, const struct column_def *c)
 {
     struct sync *s = arg;
 
-    return s->endpoint->dialect->key_fold(c) == FOLD_EXACT &&
-           s->source_endpoint->dialect->key_fold(c) == FOLD_EXACT;
+    return s->source_endpoint->dialect->key_fold(c);
 }
 
 static void release_txn(void *arg, struct source_txn *t)
@@ -89,7 +90,7 @@ static void make_core(struct sync *s)
                                .scope = table_scope,
                                .ddl_in_scope = ddl_in_scope,
                                .store_id = s->spec->fixed->store_id,
-                               .fold_exact = fold_exact,
+                               .fold = key_fold,
                                .arg = s,
                                .pipe = txn_pipe_new,
                                .put = txn_pipe_put,
@@ -422,6 +423,7 @@ bool sync_run(struct component *c, struct carry *carry, struct err *e)
     if (!ok || s->copy_runs)
         report_lost(s);
     sync_close(s);
+    plans_keep_coarse(s); /* its threads have ended */
     free(s);
     return ok;
 }

@@ -227,6 +227,9 @@ struct hold { /* what a person is asked; key "" = nothing */
     bool looked_up;       /* DDL: oms_meta.ddl was read */
     uint32_t round;       /* DDL: how often a person answered and it is asked again */
 };
+struct coarse_table { /* its unique keys find more in common than the source's */
+    char *to_db, *to_name;
+};
 struct carry {                 /* outlives a claim */
     struct conflict_book book; /* what a person chose for a held transaction */
     struct txn_id split;       /* this one is committed in several ... */
@@ -234,6 +237,7 @@ struct carry {                 /* outlives a claim */
     struct pressure pressure;  /* on the target */
     struct account_book rows;  /* of this process */
     struct wall rows_since;
+    VEC(struct coarse_table) coarse;
 };
 struct sync {
     struct component *c;
@@ -257,6 +261,7 @@ struct sync {
     uint32_t n_slots, n_slots_open;
     struct event *inbox, **inbox_end;
     VEC(struct sync_table *) planned; /* tables with an open plan */
+    struct coarse_table coarse;       /* found by this claim, which ends by it */
     struct hold hold;
     struct carry *carry;
     bool again; /* the held transaction must come again from the Store: this claim ends */
@@ -309,6 +314,10 @@ bool strict_look(struct sync *s, struct err *e) MUST_CHECK;
 int64_t strict_wait_ms(const struct sync *s, int64_t otherwise);
 
 /* --- plans.c --- */
+/* Thread: any, while a claim runs. */
+bool plans_is_coarse(const struct carry *carry, const char *to_db, const char *to_name);
+/* Keeps what the claim found; its threads have ended. */
+void plans_keep_coarse(struct sync *s);
 bool plans_for_group(struct sync *s, const struct window_group *g, struct err *e) MUST_CHECK;
 bool plans_for_tables(struct sync *s, const struct txn_table *tables, uint32_t n,
                       struct err *e) MUST_CHECK;

@@ -24,10 +24,10 @@ static bool ddl_in_scope(void *arg, const struct ddl_record *d)
     return d->in_scope;
 }
 
-static bool fold(void *arg, const struct column_def *c)
+static enum fold fold(void *arg, const struct column_def *c)
 {
     (void)arg;
-    return c->kind != KIND_TEXT;
+    return c->kind == KIND_TEXT ? fold_of_text(c->charset, c->collation) : FOLD_EXACT;
 }
 
 static void idle(void *arg, struct source_block *b)
@@ -75,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                               .done = &none,
                               .scope = scope,
                               .ddl_in_scope = ddl_in_scope,
-                              .fold_exact = fold,
+                              .fold = fold,
                               .txn_limit_bytes = 100000,
                               .barrier_bytes = 50000,
                               .barrier_keys = 100};

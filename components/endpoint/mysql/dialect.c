@@ -42,9 +42,9 @@ static void quote_text(struct buf *out, const void *p, size_t n)
     buf_u8(out, '\'');
 }
 
-/* Only kinds whose canonical bytes are equal exactly when the server calls the values equal. Text
- * compares by collation; FLOAT and DOUBLE
- * have two zeros; canonical DECIMAL text has one form for each value. */
+/* FOLD_EXACT: kinds whose canonical bytes are equal exactly when the server calls the values equal.
+ * Text compares by collation; FLOAT and DOUBLE have two zeros; canonical DECIMAL text has one form
+ * for each value; ENUM and SET are kept and compared by number. */
 static enum fold key_fold(const struct column_def *c)
 {
     switch (c->kind) {
@@ -63,12 +63,19 @@ static enum fold key_fold(const struct column_def *c)
     case KIND_DATETIME:
     case KIND_TIMESTAMP:
     case KIND_BIT:
+    case KIND_ENUM:
+    case KIND_SET:
     case KIND_BINARY:
     case KIND_UUID:
     case KIND_INET4:
     case KIND_INET6:
     case KIND_BYTES:
         return FOLD_EXACT;
+    case KIND_FLOAT:
+    case KIND_DOUBLE:
+        return FOLD_FLOAT;
+    case KIND_TEXT:
+        return fold_of_text(c->charset, c->collation);
     default:
         return FOLD_TABLE;
     }

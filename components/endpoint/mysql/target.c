@@ -27,6 +27,7 @@ const struct target_ops mysql_target_ops = {
     .table_open = target_table_open,
     .table_close = target_table_close,
     .row_is_whole = target_row_is_whole,
+    .keys_agree = target_keys_agree,
     .slot_waits = target_slot_waits,
     .apply = target_apply,
     .apply_begin = target_apply_begin,

@@ -142,6 +142,8 @@ bool target_table_open(struct claim *c, const struct table_def *source, const ch
                        const char *name, struct target_table **t, struct err *e) MUST_CHECK;
 void target_table_close(struct target_table *t);
 bool target_row_is_whole(const struct target_table *t);
+/* --- target_keys.c --- */
+bool target_keys_agree(const struct target_table *t);
 
 /* --- binding ------------------------------------------------------------------------------------
  */

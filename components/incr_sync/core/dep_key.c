@@ -28,26 +28,31 @@ static uint64_t key_seed(const struct table_def *t, const struct key_def *k, uin
     return seed;
 }
 
-static bool key_is_plain(const struct table_def *t, const struct key_def *k, dep_fold_exact *exact,
-                         void *arg)
+/* NULL: the key's values say nothing. */
+static enum fold *key_folds(const struct table_def *t, const struct key_def *k, dep_fold *fold,
+                            void *arg)
 {
-    for (uint16_t i = 0; i < k->n_parts; i++) {
+    enum fold *folds = must_calloc(k->n_parts ? k->n_parts : 1, sizeof *folds);
+    bool plain = k->n_parts > 0;
+
+    for (uint16_t i = 0; plain && i < k->n_parts; i++) {
         const struct column_def *c;
 
-        if (k->parts[i].column == KEY_EXPRESSION)
-            return false;
+        plain = k->parts[i].column != KEY_EXPRESSION;
+        if (!plain)
+            break;
         c = &t->columns[k->parts[i].column];
-        if (c->generated == GENERATED_VIRTUAL || !exact(arg, c))
-            return false;
-        /* A prefix of characters cannot be cut without knowing the charset. */
-        if (k->parts[i].prefix != 0 && c->kind != KIND_BINARY && c->kind != KIND_BYTES)
-            return false;
+        folds[i] = fold(arg, c);
+        plain = c->generated != GENERATED_VIRTUAL && folds[i] != FOLD_TABLE;
     }
-    return k->n_parts > 0;
+    if (plain)
+        return folds;
+    free(folds);
+    return NULL;
 }
 
 void table_deps_init(struct table_deps *d, const struct table_def *t, const char *to_db,
-                     const char *to_name, const char *family, dep_fold_exact *exact, void *arg)
+                     const char *to_name, const char *family, dep_fold *fold, void *arg)
 {
     uint64_t table = hash_text(to_name, hash_text(to_db, 0x6f6d73));
 
@@ -63,20 +68,31 @@ void table_deps_init(struct table_deps *d, const struct table_def *t, const char
 
         if (!k->unique && !k->primary)
             continue;
-        if (!key_is_plain(t, k, exact, arg))
+        enum fold *folds = key_folds(t, k, fold, arg);
+        if (!folds) {
             d->exclusive = true;
-        else
-            d->keys[d->n_keys++] = (struct dep_key_def){key_seed(t, k, table), k};
+            break;
+        }
+        d->keys[d->n_keys++] = (struct dep_key_def){key_seed(t, k, table), k, folds};
+        for (uint16_t p = 0; p < k->n_parts; p++)
+            d->letters |= folds[p] == FOLD_LETTERS || folds[p] == FOLD_LETTERS_UTF8;
     }
+}
+
+void table_deps_make_exclusive(struct table_deps *d)
+{
+    d->exclusive = true;
 }
 
 void table_deps_fini(struct table_deps *d)
 {
+    for (uint16_t i = 0; i < d->n_keys; i++)
+        free(d->keys[i].folds);
     free(d->keys);
     *d = (struct table_deps){0};
 }
 
-/* False: absent. *null: one value is NULL, so that the key cannot clash. */
+/* False: absent or wide. *null: one value is NULL, so that the key cannot clash. */
 static bool key_hash(const struct dep_key_def *k, const struct value *values, uint64_t *hash,
                      bool *null)
 {
@@ -86,7 +102,6 @@ static bool key_hash(const struct dep_key_def *k, const struct value *values, ui
     for (uint16_t i = 0; i < k->key->n_parts; i++) {
         const struct key_part *part = &k->key->parts[i];
         const struct value *v = &values[part->column];
-        size_t len = v->len;
 
         if (v->state == VALUE_ABSENT)
             return false;
@@ -94,22 +109,26 @@ static bool key_hash(const struct dep_key_def *k, const struct value *values, ui
             *null = true;
             continue;
         }
-        if (part->prefix != 0 && len > part->prefix)
-            len = part->prefix;
-        h = hash_bytes(v->p, len, h);
+        if (!fold_hash(k->folds[i], v->p, v->len, part->prefix, h, &h))
+            return false;
     }
     *hash = h;
     return true;
 }
 
+void table_deps_add_table(const struct table_deps *d, struct dep_keys *out)
+{
+    uint8_t n = d->n_table_keys;
+
+    if (out->n < n || memcmp(out->at + out->n - n, d->table_keys, n * sizeof *out->at) != 0)
+        for (uint8_t i = 0; i < n; i++)
+            vec_push(out, d->table_keys[i]);
+}
+
 bool table_deps_add(const struct table_deps *d, const struct value *values, struct dep_keys *out)
 {
     if (d->exclusive) {
-        uint8_t n = d->n_table_keys;
-
-        if (out->n < n || memcmp(out->at + out->n - n, d->table_keys, n * sizeof *out->at) != 0)
-            for (uint8_t i = 0; i < n; i++)
-                vec_push(out, d->table_keys[i]);
+        table_deps_add_table(d, out);
         return true;
     }
     for (uint16_t i = 0; i < d->n_keys; i++) {

@@ -121,7 +121,9 @@ static struct sync_table *table_make(struct intake *in, const struct table_def *
     t->to_name = must_strdup(scope.to_name);
     t->begin = scope.begin;
     t->end = scope.end;
-    table_deps_init(&t->deps, def, t->to_db, t->to_name, scope.family, in->p.fold_exact, in->p.arg);
+    table_deps_init(&t->deps, def, t->to_db, t->to_name, scope.family, in->p.fold, in->p.arg);
+    if (scope.exclusive)
+        table_deps_make_exclusive(&t->deps);
     return t;
 }
 
@@ -190,20 +192,25 @@ static const struct table_def *resolve(void *arg, uint32_t id)
 /* --- rows --------------------------------------------------------------------------------------
  */
 
-static bool row_keys(struct intake *in, const struct sync_table *t, const struct change *ch,
+static bool row_keys(struct intake *in, struct sync_table *t, const struct change *ch,
                      struct view row, struct dep_keys *out, bool *known, struct err *e)
 {
-    if (t->deps.exclusive) /* the row itself does not matter */
-        return *known &= table_deps_add(&t->deps, NULL, out), true;
+    if (sync_table_is_one_key(t)) { /* the row itself does not matter */
+        table_deps_add_table(&t->deps, out);
+        return true;
+    }
     vec_reserve(&in->row, t->def->n_columns);
     if (!row_read(t->def, ROWS_CANONICAL, ch->flags & CHANGE_F_ABSENT, row, in->row.at))
         return err_set(e, ERR_CORRUPT, "a row of '%s.%s' does not have its table's form",
                        t->def->db, t->def->name);
-    *known &= table_deps_add(&t->deps, in->row.at, out);
+    if (!table_deps_add(&t->deps, in->row.at, out)) {
+        t->wide_seen |= t->deps.letters;
+        *known = false;
+    }
     return true;
 }
 
-static bool change_keys(struct intake *in, const struct sync_table *t, const struct change *ch,
+static bool change_keys(struct intake *in, struct sync_table *t, const struct change *ch,
                         struct err *e)
 {
     struct open_txn *o = &in->open;
@@ -295,9 +302,15 @@ static void finished(struct intake *in, const struct txn_head *h)
     struct open_txn *o = &in->open;
 
     /* Only now: an unfinished transaction may be dropped and come again, a barrier as before. */
-    for (size_t i = 0; i < o->tables.n; i++)
+    for (size_t i = 0; i < o->tables.n; i++) {
+        struct sync_table *t = o->tables.at[i].table;
+
         if (o->tables.at[i].use != USE_SKIP)
-            *o->tables.at[i].table->current = o->tables.at[i].table;
+            *t->current = t;
+        /* Keys of rows and the table's key do not meet: a barrier parts them. */
+        if (t->wide_seen && o->barrier)
+            atomic_store_explicit(&t->wide, true, memory_order_relaxed);
+    }
     o->active = false;
     o->piped = NULL;
     txn_set_add(&in->seen, h->id.origin, h->covers_from, h->id.seq);

@@ -22,6 +22,7 @@ struct intake_scope { /* what the project says of a source table */
     bool in_scope;
     const char *to_db, *to_name;       /* copied */
     const char *family;                /* of the target's table; NULL: none */
+    bool exclusive;                    /* the target's keys are known to find more in common */
     const struct txn_set *begin, *end; /* outlive the intake */
     bool heartbeat;                    /* the table of heartbeats: read, never written */
 };
@@ -32,7 +33,7 @@ struct intake_params {
     /* Must this DDL be held for a person? The Store's in_scope is a first, wider answer. */
     bool (*ddl_in_scope)(void *arg, const struct ddl_record *d);
     const char *store_id; /* whose heartbeat counts; may be NULL */
-    dep_fold_exact *fold_exact;
+    dep_fold *fold;
     /* Beyond txn_limit_bytes a transaction comes out at once, with a pipe that later parts are put
      * into as they arrive. NULL: ERR_LIMIT. */
     struct txn_pipe *(*pipe)(void *arg);

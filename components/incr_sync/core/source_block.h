@@ -58,8 +58,16 @@ struct sync_table {
     const struct txn_set *begin, *end; /* B and E; NULL = none: exact from the start */
     struct table_deps deps;            /* only in scope */
     struct sync_table **current;       /* the newest version of this name that had rows */
-    void *plan;                        /* the shell's */
+    /* A transaction had a wide value in a key (fold.h). After the barrier that it was, the table is
+     * one key. The intake writes both. */
+    bool wide_seen;
+    atomic_bool wide;
+    void *plan; /* the shell's */
 };
+static inline bool sync_table_is_one_key(const struct sync_table *t)
+{
+    return t->deps.exclusive || atomic_load_explicit(&t->wide, memory_order_relaxed);
+}
 struct txn_table { /* a table that a transaction touches */
     uint32_t id;
     enum table_use use;

@@ -251,11 +251,27 @@ static inline void start(struct running *r, struct component *c)
     must(pthread_create(&r->thread, NULL, run, r) == 0);
 }
 
+/* The next claim of the same process, after one that ends by itself. */
+static inline void start_next_claim(struct running *r)
+{
+    must(pthread_join(r->thread, NULL) == 0);
+    assert_int_equal(r->err.code, ERR_SERVER_BUSY);
+    assert_false(r->ok);
+    r->err = (struct err)ERR_INIT;
+    atomic_store(&r->ended, false);
+    must(pthread_create(&r->thread, NULL, run, r) == 0);
+}
+
 static inline void stop(struct running *r)
 {
     atomic_store(&r->c->stop, true);
     must(pthread_join(r->thread, NULL) == 0);
     vec_fini(&r->carry.book.choices);
+    for (size_t i = 0; i < r->carry.coarse.n; i++) {
+        free(r->carry.coarse.at[i].to_db);
+        free(r->carry.coarse.at[i].to_name);
+    }
+    vec_fini(&r->carry.coarse);
 }
 
 /* Every transaction so far is named by the progress rows. */

@@ -171,6 +171,26 @@ static void a_killed_server_loses_and_doubles_nothing(void **state)
     assert_equal_sides(c);
 }
 
+static void a_unique_key_that_only_the_target_has_puts_its_table_in_order(void **state)
+{
+    struct component *c = *state;
+    struct running r;
+    uint32_t seed = 43;
+
+    prepare(c, (char *)"u/incremental");
+    statement(c, "ALTER TABLE shop.t ADD w BIGINT UNIQUE");
+    for (int i = 0; i < 10; i++)
+        publish_txns(c, 20, &seed);
+    start(&r, c);
+    start_next_claim(&r); /* what the first had read has keys that are too fine */
+    assert_int_equal(r.carry.coarse.n, 1);
+    assert_true(wait_for(server_has_all, c));
+    stop(&r);
+    must_ok(r.ok, &r.err);
+    read_target(c);
+    assert_equal_sides(c);
+}
+
 static bool has_unique(const struct table_def *t, const char *name)
 {
     for (uint16_t i = 0; i < t->n_keys; i++)
@@ -220,6 +240,8 @@ int main(void)
             every_transaction_reaches_the_server_and_both_sides_are_equal, setup, teardown),
         cmocka_unit_test_setup_teardown(
             unique_indexes_come_past_the_end_of_the_copy_under_the_targets_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_unique_key_that_only_the_target_has_puts_its_table_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(a_killed_server_loses_and_doubles_nothing, setup, teardown),
     };
     return cmocka_run_group_tests(tests, server_up, server_down);

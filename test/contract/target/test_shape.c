@@ -77,11 +77,60 @@ static void a_wider_target_is_taken(void **state)
     to->claim_close(c);
 }
 
+/* Source: id, a VARCHAR(30) of a binary collation, b of one by letters, both unique. */
+static void keys_of_the_target_that_find_more_in_common_are_noticed(void **state)
+{
+    static const char source[] = "(id INT PRIMARY KEY, a VARCHAR(30) COLLATE utf8mb4_bin UNIQUE, "
+                                 "b VARCHAR(30) COLLATE utf8mb4_general_ci, UNIQUE (b(10)))";
+    static const struct {
+        const char *target;
+        bool agree;
+    } cases[] = {
+        {source, true},
+        {"(id INT PRIMARY KEY, a VARCHAR(30), b VARCHAR(30))", true},
+        {"(id INT PRIMARY KEY, a VARCHAR(30), b VARCHAR(30) COLLATE utf8mb4_unicode_ci UNIQUE)",
+         true},
+        {"(id INT PRIMARY KEY, a VARCHAR(30), b VARCHAR(30) COLLATE utf8mb4_bin, UNIQUE (b(10)))",
+         true},
+        {"(id INT PRIMARY KEY, a VARCHAR(30), b VARCHAR(30), UNIQUE (b, id))", true},
+        /* Another collation, a shorter prefix, a key that only the target has. */
+        {"(id INT PRIMARY KEY, a VARCHAR(30) COLLATE utf8mb4_general_ci UNIQUE, b VARCHAR(30))",
+         false},
+        {"(id INT PRIMARY KEY, a VARCHAR(30), b VARCHAR(30) COLLATE utf8mb4_swedish_ci UNIQUE)",
+         false},
+        {"(id INT PRIMARY KEY, a VARCHAR(30), b VARCHAR(30), UNIQUE (b(9)))", false},
+        {"(id INT PRIMARY KEY, a VARCHAR(30), b VARCHAR(30), w INT UNIQUE)", false},
+        {"(id INT PRIMARY KEY, a VARCHAR(30) COLLATE utf8mb4_bin, b VARCHAR(30), UNIQUE (a(29)))",
+         false},
+    };
+    struct target_world *w = *state;
+    const struct target_ops *to = w->endpoint->target;
+    const struct table_def *def;
+    struct claim *c = world_claim(w, "keys", 1, 1);
+
+    world_sql(w, "CREATE OR REPLACE TABLE d.t %s", source);
+    to->table_close(world_table(w, c, "d", "t", &def));
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct target_table *t = NULL;
+        struct err e = ERR_INIT;
+
+        world_sql(w, "CREATE OR REPLACE TABLE d.other %s", cases[i].target);
+        if (!to->table_open(c, def, "d", "other", &t, &e))
+            fail_msg("'%s' refused: %s", cases[i].target, e.message);
+        if (to->keys_agree(t) != cases[i].agree)
+            fail_msg("'%s' is judged otherwise", cases[i].target);
+        to->table_close(t);
+    }
+    table_def_unref(def);
+    to->claim_close(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_target_of_another_shape_is_refused_with_the_difference),
         cmocka_unit_test(a_wider_target_is_taken),
+        cmocka_unit_test(keys_of_the_target_that_find_more_in_common_are_noticed),
     };
 
     return cmocka_run_group_tests(tests, target_world_open, target_world_close);

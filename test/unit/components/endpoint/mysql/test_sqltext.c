@@ -201,9 +201,17 @@ static void only_exact_kinds_fold_exactly(void **state)
     assert_int_equal(mysql_dialect_ops.key_fold(&c), FOLD_EXACT);
     c.kind = KIND_BINARY;
     assert_int_equal(mysql_dialect_ops.key_fold(&c), FOLD_EXACT);
-    c.kind = KIND_TEXT;
-    assert_int_equal(mysql_dialect_ops.key_fold(&c), FOLD_TABLE);
+    c.kind = KIND_ENUM;
+    assert_int_equal(mysql_dialect_ops.key_fold(&c), FOLD_EXACT);
     c.kind = KIND_DOUBLE;
+    assert_int_equal(mysql_dialect_ops.key_fold(&c), FOLD_FLOAT);
+    c.kind = KIND_TEXT;
+    c.charset = "utf8mb4";
+    c.collation = "utf8mb4_general_ci";
+    assert_int_equal(mysql_dialect_ops.key_fold(&c), FOLD_LETTERS_UTF8);
+    c.collation = "utf8mb4_hungarian_ci";
+    assert_int_equal(mysql_dialect_ops.key_fold(&c), FOLD_TABLE);
+    c.kind = KIND_JSON;
     assert_int_equal(mysql_dialect_ops.key_fold(&c), FOLD_TABLE);
 }
 

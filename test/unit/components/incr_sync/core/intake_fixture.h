@@ -24,6 +24,7 @@ struct fixture {
     const struct table_def *t1, *t2;
     uint32_t idle;
     bool ddl_held;
+    bool letters; /* text has a fold */
 };
 
 /* id BIGINT PRIMARY KEY, u INT NULL UNIQUE, name TEXT (not a key, unless name_is_key). */
@@ -88,10 +89,11 @@ static bool ddl_in_scope(void *arg, const struct ddl_record *d)
     return ((struct fixture *)arg)->ddl_held;
 }
 
-static bool fold(void *arg, const struct column_def *c)
+static enum fold fold(void *arg, const struct column_def *c)
 {
-    (void)arg;
-    return c->kind != KIND_TEXT;
+    if (c->kind != KIND_TEXT)
+        return FOLD_EXACT;
+    return ((struct fixture *)arg)->letters ? FOLD_LETTERS_UTF8 : FOLD_TABLE;
 }
 
 static void idle(void *arg, struct source_block *b)
@@ -115,7 +117,7 @@ static struct fixture *make_piped(uint64_t low_to, uint64_t limit, pipe_new *pip
                               .done = &f->done,
                               .scope = scope,
                               .ddl_in_scope = ddl_in_scope,
-                              .fold_exact = fold,
+                              .fold = fold,
                               .pipe = pipe,
                               .put = put,
                               .arg = f,
@@ -156,7 +158,8 @@ static inline void done_with(struct fixture *f)
     free(f);
 }
 
-static void put_row(struct fixture *f, const struct table_def *t, int64_t id, int64_t u)
+static void put_named(struct fixture *f, const struct table_def *t, int64_t id, int64_t u,
+                      const char *name)
 {
     struct row_writer rw;
     size_t mark = txn_image_begin(&f->w);
@@ -167,9 +170,14 @@ static void put_row(struct fixture *f, const struct table_def *t, int64_t id, in
         row_put_null(&rw);
     else
         row_put_u64(&rw, (uint64_t)u);
-    row_put_bytes(&rw, "x", 1);
+    row_put_bytes(&rw, name, strlen(name));
     row_end(&rw);
     txn_image_end(&f->w, mark);
+}
+
+static inline void put_row(struct fixture *f, const struct table_def *t, int64_t id, int64_t u)
+{
+    put_named(f, t, id, u, "x");
 }
 
 static inline void begin(struct fixture *f, enum record_type type, uint64_t seq, uint32_t part)

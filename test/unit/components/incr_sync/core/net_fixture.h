@@ -52,11 +52,11 @@ static uint32_t rnd(struct fixture *f, uint32_t below)
     return (uint32_t)((f->rng * 0x2545f4914f6cdd1du) >> 33) % below;
 }
 
-static bool exact(void *arg, const struct column_def *c)
+static enum fold exact(void *arg, const struct column_def *c)
 {
     (void)arg;
     (void)c;
-    return true;
+    return FOLD_EXACT;
 }
 
 static bool always(void *arg, const struct sync_table *t)

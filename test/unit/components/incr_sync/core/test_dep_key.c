@@ -8,11 +8,11 @@
 
 #include "components/incr_sync/core/dep_key.h"
 
-static bool exact(void *arg, const struct column_def *c)
+static enum fold exact(void *arg, const struct column_def *c)
 {
     (void)arg;
     (void)c;
-    return true;
+    return FOLD_EXACT;
 }
 
 static void keys_of(const char *name, const char *source_family, const char *target_family,

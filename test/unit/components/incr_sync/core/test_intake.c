@@ -66,6 +66,95 @@ static void a_key_that_is_not_exact_makes_the_table_one_key(void **state)
     done_with(f);
 }
 
+static void named(struct fixture *f, uint64_t seq, const struct table_def *t, const char *name)
+{
+    begin(f, RECORD_TXN, seq, 0);
+    txn_write_change(&f->w, t->id, CHANGE_INSERT, 0, IMAGE_FULL);
+    put_named(f, t, (int64_t)seq, -1, name);
+    txn_write_end(&f->w);
+}
+
+static bool meet(const struct source_txn *a, const struct source_txn *b)
+{
+    for (uint32_t i = 0; i < a->n_keys; i++)
+        for (uint32_t k = 0; k < b->n_keys; k++)
+            if (a->keys[i] == b->keys[k])
+                return true;
+    return false;
+}
+
+static void keys_of_letters_meet_where_the_server_may_call_them_equal(void **state)
+{
+    struct fixture *f = make(0, 1u << 20);
+    const struct table_def *t = table(9, "named", true);
+    struct source_block *b;
+
+    (void)state;
+    f->letters = true;
+    record_write_table(&f->raw, t);
+    named(f, 1, t, "Ren\xc3\xa9 ");
+    named(f, 2, t, "rene");
+    named(f, 3, t, "renf");
+    b = block(f, true);
+    assert_true(meet(b->txns.at[0], b->txns.at[1]));
+    assert_false(meet(b->txns.at[0], b->txns.at[2]));
+    assert_int_equal(b->txns.at[0]->class_, SOURCE_ROWS);
+    release(f, b);
+    table_def_unref(t);
+    done_with(f);
+}
+
+static void a_wide_value_is_a_barrier_and_then_the_table_is_one_key(void **state)
+{
+    struct fixture *f = make(0, 1u << 20);
+    const struct table_def *t = table(9, "named", true);
+    struct source_block *b;
+
+    (void)state;
+    f->letters = true;
+    record_write_table(&f->raw, t);
+    named(f, 1, t, "a");
+    named(f, 2, t, "stra\xc3\x9f\x65"); /* sharp s */
+    named(f, 3, t, "b");
+    named(f, 4, t, "\xc3\x9f");
+    b = block(f, true);
+    assert_int_equal(b->txns.at[0]->n_keys, 2);
+    assert_int_equal(b->txns.at[1]->class_, SOURCE_BARRIER);
+    assert_int_equal(b->txns.at[2]->class_, SOURCE_ROWS);
+    assert_int_equal(b->txns.at[2]->n_keys, 1);
+    assert_int_equal(b->txns.at[3]->class_, SOURCE_ROWS);
+    assert_true(meet(b->txns.at[2], b->txns.at[3]));
+    release(f, b);
+    table_def_unref(t);
+    done_with(f);
+}
+
+static void a_wide_value_that_comes_again_after_a_lost_connection_is_a_barrier_again(void **state)
+{
+    struct fixture *f = make(0, 1u << 20);
+    const struct table_def *t = table(9, "named", true);
+    struct source_block *b;
+
+    (void)state;
+    f->letters = true;
+    record_write_table(&f->raw, t);
+    begin(f, RECORD_TXN_PART, 1, 0);
+    txn_write_change(&f->w, t->id, CHANGE_INSERT, 0, IMAGE_FULL);
+    put_named(f, t, 1, -1, "\xc3\x9f");
+    txn_write_end(&f->w);
+    b = block(f, true);
+    intake_drop_open(f->in, idle, f);
+    release(f, b);
+    named(f, 1, t, "\xc3\x9f");
+    named(f, 2, t, "b");
+    b = block(f, true);
+    assert_int_equal(b->txns.at[0]->class_, SOURCE_BARRIER);
+    assert_int_equal(b->txns.at[1]->n_keys, 1);
+    release(f, b);
+    table_def_unref(t);
+    done_with(f);
+}
+
 static void what_is_inside_low_is_dropped_and_what_is_inside_done_becomes_empty(void **state)
 {
     struct fixture *f = make(10, 1u << 20);
@@ -151,6 +240,9 @@ int main(void)
         cmocka_unit_test(a_transaction_has_one_key_for_each_unique_key_and_none_for_null),
         cmocka_unit_test(an_update_has_the_keys_of_both_images),
         cmocka_unit_test(a_key_that_is_not_exact_makes_the_table_one_key),
+        cmocka_unit_test(keys_of_letters_meet_where_the_server_may_call_them_equal),
+        cmocka_unit_test(a_wide_value_is_a_barrier_and_then_the_table_is_one_key),
+        cmocka_unit_test(a_wide_value_that_comes_again_after_a_lost_connection_is_a_barrier_again),
         cmocka_unit_test(what_is_inside_low_is_dropped_and_what_is_inside_done_becomes_empty),
         cmocka_unit_test(a_transaction_delivered_twice_comes_out_once),
         cmocka_unit_test(rows_inside_begin_are_skipped_and_inside_end_overlap),
