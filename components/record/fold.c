@@ -43,32 +43,41 @@ static bool is_one_of(const char *s, const char *const *list, size_t n)
     return false;
 }
 
+/* What follows the charset's name in a collation's; "" = it is of another charset. */
+static const char *after_charset(const char *charset, bool utf8, const char *collation)
+{
+    size_t n = strlen(charset);
+
+    /* One server says "utf8" where the other says "utf8mb3". */
+    if (utf8 && strncmp(collation, "utf8", 4) == 0)
+        return strchr(collation, '_') ? strchr(collation, '_') : "";
+    return strncmp(collation, charset, n) == 0 ? collation + n : "";
+}
+
+static bool has_letters(const char *charset, bool utf8, const char *rest)
+{
+    if (utf8)
+        return is_one_of(rest, letters_utf8, ARRAY_LEN(letters_utf8));
+    if (strcmp(charset, "latin1") == 0)
+        return is_one_of(rest, letters_latin1, ARRAY_LEN(letters_latin1));
+    return strcmp(charset, "ascii") == 0 &&
+           is_one_of(rest, letters_ascii, ARRAY_LEN(letters_ascii));
+}
+
 enum fold fold_of_text(const char *charset, const char *collation)
 {
-    size_t n = charset ? strlen(charset) : 0, at = ARRAY_LEN(charsets);
+    for (size_t i = 0; charset && collation && i < ARRAY_LEN(charsets); i++) {
+        bool utf8 = charsets[i].utf8;
+        const char *rest;
 
-    for (size_t i = 0; n > 0 && i < ARRAY_LEN(charsets); i++)
-        if (strcmp(charset, charsets[i].name) == 0)
-            at = i;
-    if (at == ARRAY_LEN(charsets) || !collation)
-        return FOLD_TABLE;
-    /* One server says "utf8" where the other says "utf8mb3". */
-    if (charsets[at].utf8 && strncmp(collation, "utf8", 4) == 0)
-        n = (size_t)(strchr(collation, '_') ? strchr(collation, '_') - collation : 0);
-    else if (strncmp(collation, charset, n) != 0)
-        return FOLD_TABLE;
-    collation += n;
-    if (is_one_of(collation, as_they_are, ARRAY_LEN(as_they_are)))
-        return charsets[at].utf8 ? FOLD_BYTES_UTF8 : FOLD_BYTES;
-    if (charsets[at].utf8)
-        return is_one_of(collation, letters_utf8, ARRAY_LEN(letters_utf8)) ? FOLD_LETTERS_UTF8
-                                                                           : FOLD_TABLE;
-    if (strcmp(charset, "latin1") == 0 &&
-        is_one_of(collation, letters_latin1, ARRAY_LEN(letters_latin1)))
-        return FOLD_LETTERS;
-    if (strcmp(charset, "ascii") == 0 &&
-        is_one_of(collation, letters_ascii, ARRAY_LEN(letters_ascii)))
-        return FOLD_LETTERS;
+        if (strcmp(charset, charsets[i].name) != 0)
+            continue;
+        rest = after_charset(charset, utf8, collation);
+        if (is_one_of(rest, as_they_are, ARRAY_LEN(as_they_are)))
+            return utf8 ? FOLD_BYTES_UTF8 : FOLD_BYTES;
+        if (has_letters(charset, utf8, rest))
+            return utf8 ? FOLD_LETTERS_UTF8 : FOLD_LETTERS;
+    }
     return FOLD_TABLE;
 }
 
@@ -111,20 +120,29 @@ static const char latin[] = "aaaaaa-ceeeeiiii"  /* 00C0 */
 
 #define WIDE UINT32_MAX
 
+static uint32_t ascii_letter(uint32_t c)
+{
+    if (c <= 0x20 || c == 0x7f)
+        return 0;
+    return c >= 'A' && c <= 'Z' ? c + 32 : c;
+}
+
+static uint32_t cyrillic_letter(uint32_t c)
+{
+    uint32_t small = c < 0x430 ? c + 0x20 : c;
+
+    return small == 0x439 ? 0x438 : small; /* short i is i with a mark */
+}
+
 /* 0: nothing. */
 static uint32_t letter_of(uint32_t c)
 {
-    if (c < 0x80) {
-        if (c <= 0x20 || c == 0x7f)
-            return 0;
-        return c >= 'A' && c <= 'Z' ? c + 32 : c;
-    }
+    if (c < 0x80)
+        return ascii_letter(c);
     if (c >= 0xc0 && c < 0x180)
         return latin[c - 0xc0] == '-' ? WIDE : (uint32_t)latin[c - 0xc0];
-    if (c >= 0x410 && c <= 0x44f) {
-        uint32_t small = c < 0x430 ? c + 0x20 : c;
-        return small == 0x439 ? 0x438 : small; /* short i is i with a mark */
-    }
+    if (c >= 0x410 && c <= 0x44f)
+        return cyrillic_letter(c);
     if ((c >= 0x4e00 && c <= 0x9fff) || (c >= 0xac00 && c <= 0xd7a3))
         return c;
     return WIDE;

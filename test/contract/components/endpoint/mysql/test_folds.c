@@ -118,32 +118,51 @@ static uint32_t any_char(void)
     return rng(4) ? (uint32_t)near[rng(sizeof near - 1)] : far[rng(ARRAY_LEN(far))];
 }
 
+static void add_singles(struct filling *f, bool all)
+{
+    for (uint32_t c = 0; c < 0x10000; c++)
+        if ((c < 0xd800 || c > 0xdfff) && (all || c < 0x3000 || c % 37 == 0))
+            add_chars(f, &c, 1);
+}
+
+static void add_pairs(struct filling *f)
+{
+    for (uint32_t i = 0; i < 0x80 * 0x80; i++)
+        add_chars(f, (const uint32_t[]){i / 0x80, i % 0x80}, 2);
+}
+
+static void add_triples(struct filling *f)
+{
+    for (uint32_t i = 0; i < 26 * 26 * 26; i++)
+        add_chars(f, (const uint32_t[]){'a' + i / 676, 'a' + i / 26 % 26, 'a' + i % 26}, 3);
+}
+
+static void add_random(struct filling *f, uint32_t count)
+{
+    uint32_t c[8];
+
+    for (uint32_t i = 0; i < count; i++) {
+        size_t n = 1 + rng(8);
+        for (size_t k = 0; k < n; k++)
+            c[k] = any_char();
+        add_chars(f, c, n);
+    }
+}
+
 static void fill_table(void)
 {
     struct filling f = {.rows = 0};
     bool all = getenv("OMS_THOROUGH") != NULL;
-    uint32_t c[8];
 
     run("CREATE DATABASE f");
     run("CREATE TABLE f.t (s VARCHAR(16) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin, "
         "letters BIGINT UNSIGNED, bytes BIGINT UNSIGNED, ascii BOOL)");
     buf_init(&f.sql, 1u << 20);
-    for (c[0] = 0; c[0] < 0x10000; c[0]++)
-        if ((c[0] < 0xd800 || c[0] > 0xdfff) && (all || c[0] < 0x3000 || c[0] % 37 == 0))
-            add_chars(&f, c, 1);
-    for (c[0] = 0; c[0] < 0x80; c[0]++)
-        for (c[1] = 0; c[1] < 0x80; c[1]++)
-            add_chars(&f, c, 2);
-    for (c[0] = 'a'; all && c[0] <= 'z'; c[0]++)
-        for (c[1] = 'a'; c[1] <= 'z'; c[1]++)
-            for (c[2] = 'a'; c[2] <= 'z'; c[2]++)
-                add_chars(&f, c, 3);
-    for (uint32_t i = 0; i < (all ? 10 * RANDOM : RANDOM); i++) {
-        size_t n = 1 + rng(8);
-        for (size_t k = 0; k < n; k++)
-            c[k] = any_char();
-        add_chars(&f, c, n);
-    }
+    add_singles(&f, all);
+    add_pairs(&f);
+    if (all)
+        add_triples(&f);
+    add_random(&f, all ? 10 * RANDOM : RANDOM);
     flush(&f);
     buf_fini(&f.sql);
 }
