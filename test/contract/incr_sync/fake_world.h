@@ -156,6 +156,14 @@ void component_note(struct component *c, const char *name, const char *text)
 {
     (void)c, (void)name, (void)text;
 }
+/* Of every table the log's changes are accounted for. */
+void component_row_counts(struct component *c, struct wall since, const struct component_rows *rows,
+                          size_t n)
+{
+    (void)c, (void)since;
+    for (size_t i = 0; i < n; i++)
+        must(rows[i].source == rows[i].applied + rows[i].merged + rows[i].skipped);
+}
 void component_metric(struct component *c, const char *name, double value)
 {
     world_lock();
