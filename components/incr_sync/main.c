@@ -66,13 +66,7 @@ static bool incr_run(struct component *c, struct err *e)
     bool ok = claims(c, &carry, e);
 
     incr_asks_end();
-    account_book_fini(&carry.rows);
-    vec_fini(&carry.book.choices);
-    for (size_t i = 0; i < carry.coarse.n; i++) {
-        free(carry.coarse.at[i].to_db);
-        free(carry.coarse.at[i].to_name);
-    }
-    vec_fini(&carry.coarse);
+    carry_fini(&carry);
     return ok;
 }
 

@@ -427,3 +427,14 @@ bool sync_run(struct component *c, struct carry *carry, struct err *e)
     free(s);
     return ok;
 }
+
+void carry_fini(struct carry *carry)
+{
+    account_book_fini(&carry->rows);
+    vec_fini(&carry->book.choices);
+    for (size_t i = 0; i < carry->coarse.n; i++) {
+        free(carry->coarse.at[i].to_db);
+        free(carry->coarse.at[i].to_name);
+    }
+    vec_fini(&carry->coarse);
+}

@@ -288,6 +288,7 @@ struct sync {
 };
 /* One claim: from takeover to a stop or to a copy that runs again (true), or an error. */
 bool sync_run(struct component *c, struct carry *carry, struct err *e) MUST_CHECK;
+void carry_fini(struct carry *carry);
 
 /* --- ask.c --- */
 void incr_ask(struct component *c, const Oms__Ask *ask); /* a component_ops.ask */

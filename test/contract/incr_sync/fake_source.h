@@ -262,16 +262,17 @@ static inline void start_next_claim(struct running *r)
     must(pthread_create(&r->thread, NULL, run, r) == 0);
 }
 
+/* It ends by itself. */
+static inline void join(struct running *r)
+{
+    must(pthread_join(r->thread, NULL) == 0);
+    carry_fini(&r->carry);
+}
+
 static inline void stop(struct running *r)
 {
     atomic_store(&r->c->stop, true);
-    must(pthread_join(r->thread, NULL) == 0);
-    vec_fini(&r->carry.book.choices);
-    for (size_t i = 0; i < r->carry.coarse.n; i++) {
-        free(r->carry.coarse.at[i].to_db);
-        free(r->carry.coarse.at[i].to_name);
-    }
-    vec_fini(&r->carry.coarse);
+    join(r);
 }
 
 /* Every transaction so far is named by the progress rows. */

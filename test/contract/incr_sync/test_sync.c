@@ -104,7 +104,7 @@ static void a_fenced_claim_ends_with_fenced(void **state)
     c->fail_code = ERR_FENCED;
     publish_txns(c, 30, &seed);
     start(&r, c);
-    must(pthread_join(r.thread, NULL) == 0);
+    join(&r);
     assert_false(r.ok);
     assert_int_equal(r.err.code, ERR_FENCED);
 }
@@ -164,7 +164,7 @@ static void a_table_copied_again_holds_what_its_ddl_did(void **state)
     assert_true(wait_for(has_incident, c));
     assert_string_equal(c->incident_table, "shop.t");
     answer(c, "copy-again");
-    must(pthread_join(r.thread, NULL) == 0); /* the claim ends: its positions are of before */
+    join(&r); /* the claim ends: its positions are of before */
     assert_true(r.ok && c->lag == LAG_UNKNOWN && !has_incident(c));
     copy_again(c);
     publish_txns(c, 50, &seed);
@@ -188,7 +188,7 @@ static void a_claim_ends_while_a_copy_runs_again(void **state)
     world_lock();
     c->full_runs = true;
     world_unlock();
-    must(pthread_join(r.thread, NULL) == 0);
+    join(&r);
     assert_true(r.ok && c->lag == LAG_UNKNOWN && !c->caught_up);
 }
 
