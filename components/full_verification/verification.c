@@ -77,12 +77,51 @@ static void disconnect(struct checker *k)
 static bool check_one(struct checker *k, struct check_table *t, struct err *e)
 {
     struct verification *v = k->v;
+    struct position p1 = {0};
+    bool ok = true;
 
     if (!k->source && !v->source->reader->open(&v->source_at, &k->source, e))
         return err_wrap(e, "connect to the source");
     if (!k->target && !v->target->reader->open(&v->target_at, &k->target, e))
         return err_wrap(e, "connect to the target");
-    return table_check(k, t, e);
+    if (t->absent > 0) {
+        txn_set_init(&p1.set);
+        ok = wait_until_passed(k, &p1, e);
+        txn_set_fini(&p1.set);
+    }
+    return ok && table_check(k, t, e);
+}
+
+static void say_gone(struct verification *v, const struct check_table *t)
+{
+    component_table(v->c, "verification", t->key, "gone", 0, 0,
+                    "dropped or renamed on the source while it was to be compared");
+    log_event(LOG_INFO, "verification.gone", "table=%s", t->key);
+}
+
+/* Compared, by the definition that the source's table still has; or gone. False: *e;
+ * SERVER_TABLE_CHANGED: once more. */
+static bool settle_one(struct checker *k, struct check_table *t, struct err *e)
+{
+    enum definition_is is = DEFINITION_SAME;
+
+    if (check_one(k, t, e)) {
+        if (!definition_look(k->v, t, &is, e))
+            return false;
+    } else if (!definition_explains(k->v, t, &is, e)) {
+        return false;
+    } else if (is != DEFINITION_GONE) {
+        struct err why = *e;
+
+        return err_set(e, ERR_SERVER_TABLE_CHANGED, "%s", why.message);
+    }
+    if (is == DEFINITION_OTHER)
+        return err_set(e, ERR_SERVER_TABLE_CHANGED, "'%s' changed while it was compared", t->key);
+    if (is == DEFINITION_GONE)
+        say_gone(k->v, t);
+    else
+        say_verdict(k->v, t);
+    return true;
 }
 
 static void check_tables(void *arg)
@@ -96,8 +135,7 @@ static void check_tables(void *arg)
         struct err e = ERR_INIT;
 
         component_table(v->c, "verification", t->key, "comparing", 0, t->rows_total, NULL);
-        if (check_one(k, t, &e)) {
-            say_verdict(v, t);
+        if (settle_one(k, t, &e)) {
             put_table(v, t, CHECK_DONE, NULL);
             backoff.tries = 0;
             continue;
@@ -186,38 +224,29 @@ static bool wanted(const Oms__ComponentLive *live, const char *key)
     return !live || live->n_verify_tables == 0;
 }
 
-/* A definition is counted by the rows that are read with it: a plain copy of the struct has no
- * count, so the target's is sealed like any other. */
-static bool make_there(struct verification *v, struct check_table *t, struct err *e)
-{
-    struct table_def_builder b;
-    bool ok;
-
-    table_def_builder_init(&b);
-    b.def = *t->def;
-    scope_map(v->scope, t->def->db, t->def->name, &b.def.db, &b.def.name);
-    ok = table_def_seal(&b, &t->there, e);
-    table_def_builder_fini(&b);
-    return ok;
-}
-
 static bool load_one(struct verification *v, struct session *s, const struct table_name *name,
                      const Oms__ComponentLive *live, struct err *e)
 {
     const struct catalog_ops *cat = v->source->catalog;
     const char *key = transform_table_key(&v->arena, name->db, name->name);
+    const struct table_def *def = NULL;
     struct check_table *t;
     uint64_t bytes = 0;
 
     if (!wanted(live, key))
         return true;
+    if (!cat->load_table(s, name->db, name->name, &def, e)) {
+        if (e->code != ERR_SERVER_NO_OBJECT)
+            return err_wrap(e, "read the definition of '%s'", key);
+        err_clear(e); /* dropped since the list was made */
+        return true;
+    }
     t = must_calloc(1, sizeof *t);
     t->key = key;
     vec_push(&v->tables, t);
-    if (!cat->load_table(s, name->db, name->name, &t->def, e) ||
-        !cat->estimate(s, name->db, name->name, &t->rows_total, &bytes, e))
-        return err_wrap(e, "read the definition of '%s'", key);
-    return make_there(v, t, e);
+    return definition_take(v, t, def, e) &&
+           (cat->estimate(s, name->db, name->name, &t->rows_total, &bytes, e) ||
+            err_wrap(e, "estimate the rows of '%s'", key));
 }
 
 static bool load_tables(struct verification *v, const Oms__ComponentLive *live, struct err *e)

@@ -26,6 +26,7 @@ struct check_table {
     uint64_t rows_total;           /* estimate */
     atomic_uint_fast64_t rows_done;
     struct tally tally; /* the worker that has the table */
+    uint32_t absent;    /* so often the target lacked what the source has; the worker's */
 };
 
 struct verification {
@@ -54,6 +55,19 @@ bool verification_is_stopping(struct verification *v);
  */
 /* Compares one table from its beginning; the verdict goes into t->tally. */
 bool table_check(struct checker *k, struct check_table *t, struct err *e) MUST_CHECK;
+/* --- definition.c -------------------------------------------------------------------------------
+ */
+enum definition_is { DEFINITION_SAME, DEFINITION_OTHER, DEFINITION_GONE };
+/* The table's columns and names from now on; takes def. */
+bool definition_take(struct verification *v, struct check_table *t, const struct table_def *def,
+                     struct err *e) MUST_CHECK;
+/* Is the source's table still the one that was compared? OTHER: t has the new definition. */
+bool definition_look(struct verification *v, struct check_table *t, enum definition_is *is,
+                     struct err *e) MUST_CHECK;
+/* Does a change of definition, under way or done, explain the failure *e? Then the comparison is
+ * made again once the target has passed the source's present position, or, GONE, is pointless. */
+bool definition_explains(struct verification *v, struct check_table *t, enum definition_is *is,
+                         struct err *e) MUST_CHECK;
 /* --- passed.c -----------------------------------------------------------------------------------
  */
 /* Reads the source's position now (p1) and returns once the target has committed all of it. */

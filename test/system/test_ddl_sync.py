@@ -1,4 +1,7 @@
 """The source's DDL is run on the target once, in its place; what cannot be run is shown with choices."""
+import os
+import signal
+
 from omslab import poll
 
 
@@ -66,3 +69,21 @@ def test_a_held_ddl_is_answered_with_another_statement_or_tried_again(lab, case)
     case.target_sql("DROP TABLE made")
     lab.oms.run("incident", "resolve", str(there["id"]), "--choice", "retry")
     assert_same(case)
+
+
+def test_tables_that_change_or_go_while_they_are_compared_do_not_fail_the_project(lab, case):
+    started(case, "CREATE TABLE a (id INT PRIMARY KEY, v INT)", "INSERT INTO a SELECT seq, seq FROM seq_1_to_30000",
+            "CREATE TABLE b LIKE a", "INSERT INTO b SELECT * FROM a", "CREATE TABLE c LIKE a", "INSERT INTO c SELECT * FROM a")
+    case.verify()
+    lab.oms.run("verify", "start", case.project)
+    pid = lab.oms.pid(case.project + ".verification")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        case.sql("DROP TABLE a", "ALTER TABLE b DROP COLUMN v", "ALTER TABLE c ADD COLUMN w INT DEFAULT 3", "INSERT INTO c VALUES (0,0,0)")
+        case.wait_applied()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    case.wait_step("verification", "done")
+    assert case.show()["state"] == "running"
+    verdicts = case.verify()
+    assert verdicts["b"] == verdicts["c"] == "equal"
