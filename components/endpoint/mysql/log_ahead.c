@@ -55,21 +55,6 @@ void ahead_fini(struct log *l)
     l->ahead = NULL;
 }
 
-bool ahead_end(struct session *s, struct log_end *end, struct err *e)
-{
-    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
-    bool newer = !s->is_mariadb && s->version >= 80400;
-
-    if (!session_query(s, newer ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS", &res, e))
-        return false;
-    MYSQL_ROW row = mysql_fetch_row(res);
-    if (!row || !row[0] || !row[1])
-        return err_set(e, ERR_SERVER_POSITION, "the binary log of %s is off", s->where);
-    (void)snprintf(end->file, sizeof end->file, "%s", row[0]);
-    end->pos = strtoull(row[1], NULL, 10);
-    return true;
-}
-
 /* --- reading on ---------------------------------------------------------------------------------
  */
 
@@ -215,14 +200,14 @@ static bool is_about(const struct ddl_ahead *d, const struct tracked *t)
     return (!d->db || strcmp(d->db, t->db) == 0) && (!d->name || strcmp(d->name, t->name) == 0);
 }
 
-static bool is_read_to(const struct ahead *a, const struct log_end *end)
+static bool is_read_to(const struct ahead *a, const struct log_place *end)
 {
     size_t file = file_at(a, end->file);
 
-    return file + 1 < a->files.n || (file + 1 == a->files.n && a->pos >= end->pos);
+    return file + 1 < a->files.n || (file + 1 == a->files.n && a->pos >= end->offset);
 }
 
-bool ahead_is_clear(struct log *l, const struct tracked *t, const struct log_end *end,
+bool ahead_is_clear(struct log *l, const struct tracked *t, const struct log_place *end,
                     struct err *e)
 {
     if (!l->ahead) {
@@ -237,10 +222,10 @@ bool ahead_is_clear(struct log *l, const struct tracked *t, const struct log_end
     if (here == a->files.n || !is_read_to(a, end))
         return err_set(e, ERR_SERVER_UNREACHABLE,
                        "the source's log ended before %s:%" PRIu64 " when it was read ahead",
-                       end->file, end->pos);
+                       end->file, end->offset);
     for (size_t i = 0; i < a->ddl.n; i++) {
         const struct ddl_ahead *d = &a->ddl.at[i];
-        if (is_about(d, t) && is_behind(d, here, l->pos) && !is_behind(d, there, end->pos))
+        if (is_about(d, t) && is_behind(d, here, l->pos) && !is_behind(d, there, end->offset))
             return err_set(e, ERR_LOG_METADATA,
                            "the log tells no column names for table '%s.%s' (binlog_row_metadata "
                            "is not FULL), and the catalog is past a statement that lies ahead, at "

@@ -27,6 +27,7 @@
 #include "components/endpoint/mysql/binlog/query.h"
 #include "components/endpoint/mysql/binlog/rows_event.h"
 #include "components/endpoint/mysql/session.h"
+#include "components/endpoint/mysql/snapshot.h"
 
 /* --- packets ------------------------------------------------------------------------------------
  */
@@ -228,14 +229,9 @@ bool log_query_touches(struct log *l, const struct binlog_header *h, struct view
 
 /* --- what lies ahead ----------------------------------------------------------------------------
  * Without full metadata the catalog alone knows a table's columns, and it is ahead of the log. */
-struct log_end {
-    char file[256];
-    uint64_t pos;
-};
-bool ahead_end(struct session *s, struct log_end *end, struct err *e) MUST_CHECK;
 /* No DDL on the table stands in the log behind the event being read and up to `end`, which the
  * log has reached; else ERR_LOG_METADATA with the statement. */
-bool ahead_is_clear(struct log *l, const struct tracked *t, const struct log_end *end,
+bool ahead_is_clear(struct log *l, const struct tracked *t, const struct log_place *end,
                     struct err *e) MUST_CHECK;
 void ahead_fini(struct log *l);
 

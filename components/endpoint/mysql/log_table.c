@@ -299,7 +299,7 @@ static bool publish(struct log *l, const struct table_def *def, struct err *e)
 static bool prove_now(struct log *l, const struct tracked *t, const struct table_def **out,
                       struct err *e)
 {
-    struct log_end end;
+    struct log_place end;
 
     if (l->trust_known && t->def && !t->stale) {
         *out = table_def_ref(t->def);
@@ -312,7 +312,7 @@ static bool prove_now(struct log *l, const struct tracked *t, const struct table
                        "the log tells no column names for table '%s.%s' (binlog_row_metadata is "
                        "not FULL), and the catalog does not have the table any more",
                        t->db, t->name);
-    if (ahead_end(l->catalog, &end, e) && ahead_is_clear(l, t, &end, e))
+    if (log_place_end(l->catalog, &end, e) && ahead_is_clear(l, t, &end, e))
         return true;
     table_def_unref(*out);
     *out = NULL;

@@ -20,17 +20,12 @@
 
 #define SQL_MAX 4096
 
-struct log_place {
-    char file[128];
-    uint64_t offset;
-};
-
 static void put_native(struct position *pos, const struct log_place *at)
 {
     (void)snprintf(pos->native, sizeof pos->native, "%.120s:%" PRIu64, at->file, at->offset);
 }
 
-static bool log_end(struct session *s, struct log_place *out, struct err *e)
+bool log_place_end(struct session *s, struct log_place *out, struct err *e)
 {
     MYSQL_RES *res CLEANUP(session_free_result) = NULL;
     bool newer = !s->is_mariadb && s->version >= 80400;
@@ -78,7 +73,7 @@ static bool read_end(struct session *s, struct position *pos, struct log_place *
     const char *sql =
         s->is_mariadb ? "SELECT @@global.gtid_binlog_pos" : "SELECT @@global.gtid_executed";
 
-    if (!demand_gtids(s, e) || !add_gtids(s, sql, &pos->set, e) || !log_end(s, end, e))
+    if (!demand_gtids(s, e) || !add_gtids(s, sql, &pos->set, e) || !log_place_end(s, end, e))
         return false;
     put_native(pos, end);
     return true;

@@ -8,6 +8,12 @@
 #include "components/endpoint/endpoint.h"
 #include "components/endpoint/mysql/session.h"
 
+struct log_place { /* in the source's log files */
+    char file[256];
+    uint64_t offset;
+};
+/* Where the source writes next. */
+bool log_place_end(struct session *s, struct log_place *out, struct err *e) MUST_CHECK;
 /* The present end of the log: everything committed before the call is in it. */
 bool snapshot_log_end(struct session *s, struct position *pos, struct err *e) MUST_CHECK;
 /* Opens a snapshot in the session. MariaDB: *exact, the set is what the snapshot sees. MySQL: all
