@@ -264,7 +264,8 @@ static void a_lost_connection_is_made_again_at_the_next_block(void **state)
 
     (void)state;
     start(&w, false, 4);
-    assert_true(cutproxy_start((uint16_t)atoi(strrchr(w.p.address, ':') + 1), &proxy, &port, &e));
+    assert_true(cutproxy_start((uint16_t)strtoul(strrchr(w.p.address, ':') + 1, NULL, 10), &proxy,
+                               &port, &e));
     snprintf(address, sizeof address, "127.0.0.1:%u", port);
     w.p.address = address;
     uint64_t last = fill(&w, 300);
