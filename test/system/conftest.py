@@ -1,4 +1,5 @@
 """One installation and two private servers for the whole run; every test has its own database and project."""
+import contextlib
 import itertools
 import os
 import shutil
@@ -123,13 +124,10 @@ def contains(position, gtid):
     return True
 
 
-@pytest.fixture(scope="session")
-def lab():
-    directory = tempfile.mkdtemp(prefix="oms-test-")
-    os.chmod(directory, 0o755)
-    oms = Oms(directory)
-    source = MariaDB(directory, "source", 1, SMALL)
-    target = MariaDB(directory, "target", 2, SMALL)
+@contextlib.contextmanager
+def two_servers(directory, oms):
+    """A source, a target and the installation between them; the directory goes with them."""
+    source, target = MariaDB(directory, "source", 1, SMALL), MariaDB(directory, "target", 2, SMALL)
     try:
         for s in (source, target):
             s.create().start()
@@ -146,6 +144,14 @@ def lab():
         if keep:
             shutil.copytree(os.path.join(directory, "var", "supervisor"), keep, dirs_exist_ok=True)
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def lab():
+    directory = tempfile.mkdtemp(prefix="oms-test-")
+    os.chmod(directory, 0o755)
+    with two_servers(directory, Oms(directory)) as made:
+        yield made
 
 
 @pytest.fixture
@@ -165,3 +171,46 @@ def make_case(lab):
     yield make
     for c in made:
         c.end()
+
+
+WRAPPER = """#!/bin/sh
+# One line of `faults` for each start, then the program itself.
+cd "{dir}" || exit 1
+fault=$(head -n 1 faults 2>/dev/null)
+if [ -n "$fault" ]; then
+    sed -i 1d faults
+    echo "$fault" >> hit
+    export OMS_FAULT="$fault"
+fi
+exec "{dir}/real-{program}" "$@"
+"""
+
+
+@contextlib.contextmanager
+def mortal_lab(program, fault):
+    """An installation whose `program` dies where `plan_faults` says; skips where the build has no fault point `fault`."""
+    built = os.environ.get("OMS_BIN", "build/bin")
+    with open(os.path.join(built, program), "rb") as f:
+        if fault.encode() not in f.read():
+            pytest.skip("a build without fault points")
+    directory = tempfile.mkdtemp(prefix="oms-test-")
+    os.chmod(directory, 0o755)
+    bin_dir = os.path.join(directory, "bin")
+    shutil.copytree(built, bin_dir, ignore=lambda d, names: [n for n in names if not n.startswith("oms")])
+    wrapped = os.path.join(bin_dir, program)
+    os.rename(wrapped, os.path.join(directory, "real-" + program))
+    with open(wrapped, "w") as f:
+        f.write(WRAPPER.format(dir=directory, program=program))
+    os.chmod(wrapped, 0o755)
+    with two_servers(directory, Oms(directory, bin_dir)) as lab:
+        yield lab
+
+
+def plan_faults(lab, faults):
+    """One of them for each start from now on; gives back the file that names those that were met."""
+    hit = os.path.join(lab.dir, "hit")
+    with open(hit, "w"):
+        pass
+    with open(os.path.join(lab.dir, "faults"), "w") as f:
+        f.write("\n".join(faults) + "\n")
+    return hit

@@ -6,7 +6,8 @@ import threading
 
 import pymysql
 
-from test_copy_crashes import faulty, plan_faults  # noqa: F401
+from conftest import plan_faults
+from test_copy_crashes import faulty  # noqa: F401
 
 SCHEMA = [
     "CREATE TABLE root (id INT PRIMARY KEY, code VARCHAR(20) COLLATE utf8mb4_general_ci NOT NULL, v INT, UNIQUE KEY (code))",

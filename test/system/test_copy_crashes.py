@@ -1,61 +1,17 @@
 """Full-Import killed between its durable steps, one after the other, while rows move between chunks."""
-import os
-import shutil
-import stat
-import tempfile
 import threading
 
 import pymysql
 import pytest
 
-from conftest import SMALL, Lab
-from omslab.client import Oms
-from omslab.servers import MariaDB
-
-WRAPPER = """#!/bin/sh
-# One line of `faults` for each start, then the program itself.
-cd "{dir}" || exit 1
-fault=$(head -n 1 faults 2>/dev/null)
-if [ -n "$fault" ]; then
-    sed -i 1d faults
-    echo "$fault" >> hit
-    export OMS_FAULT="$fault"
-fi
-exec "{dir}/real-full-import" "$@"
-"""
+from conftest import mortal_lab, plan_faults
 
 
 @pytest.fixture(scope="module")
 def faulty():
     """An installation whose Full-Import dies where the test says."""
-    built = os.environ.get("OMS_BIN", "build/bin")
-    with open(os.path.join(built, "oms-full-import"), "rb") as f:
-        if b"FULL_AFTER_ROOT" not in f.read():
-            pytest.skip("a build without fault points")
-    directory = tempfile.mkdtemp(prefix="oms-test-")
-    os.chmod(directory, 0o755)
-    bin_dir = os.path.join(directory, "bin")
-    shutil.copytree(built, bin_dir, ignore=lambda d, names: [n for n in names if not n.startswith("oms")])
-    program = os.path.join(bin_dir, "oms-full-import")
-    os.rename(program, os.path.join(directory, "real-full-import"))
-    with open(program, "w") as f:
-        f.write(WRAPPER.format(dir=directory))
-    os.chmod(program, os.stat(program).st_mode | stat.S_IXUSR)
-    oms = Oms(directory, bin_dir)
-    source, target = MariaDB(directory, "source", 1, SMALL), MariaDB(directory, "target", 2, SMALL)
-    try:
-        for s in (source, target):
-            s.create().start()
-            s.add_user()
-        oms.up()
-        oms.add_datasource("lab-source", source)
-        oms.add_datasource("lab-target", target)
-        yield Lab(directory, oms, source, target)
-    finally:
-        oms.down(check=False)
-        source.stop()
-        target.stop()
-        shutil.rmtree(directory, ignore_errors=True)
+    with mortal_lab("oms-full-import", "FULL_AFTER_ROOT") as lab:
+        yield lab
 
 
 class Mover(threading.Thread):
@@ -91,16 +47,6 @@ class Mover(threading.Thread):
             c.execute(f"INSERT INTO k VALUES ({n}, 'late'), ({n}, 'late')")
             c.execute(f"DELETE FROM k WHERE a = {60000 - n} LIMIT 1")
             connection.commit()
-
-
-def plan_faults(faulty, faults):
-    """One of them for each start from now on; gives back the file that names those that were met."""
-    hit = os.path.join(faulty.dir, "hit")
-    with open(hit, "w"):
-        pass
-    with open(os.path.join(faulty.dir, "faults"), "w") as f:
-        f.write("\n".join(faults) + "\n")
-    return hit
 
 
 def assert_equal_sides(case):

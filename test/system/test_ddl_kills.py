@@ -1,49 +1,16 @@
 """Incr-Sync dies at each durable step of a DDL, and with it its server or its way: the effect is there once."""
-import os
-import shutil
-import tempfile
-
 import pytest
 
-from conftest import SMALL, Lab
+from conftest import mortal_lab, plan_faults
 from omslab import poll
-from omslab.client import Oms
-from omslab.servers import MariaDB
-from test_copy_crashes import WRAPPER, plan_faults
 from test_ddl_sync import assert_same, started
 
 
 @pytest.fixture(scope="module")
 def mortal():
     """An installation whose Incr-Sync dies where the test says."""
-    built = os.environ.get("OMS_BIN", "build/bin")
-    with open(os.path.join(built, "oms-incr-sync"), "rb") as f:
-        if b"DDL_AFTER_INTENT" not in f.read():
-            pytest.skip("a build without fault points")
-    directory = tempfile.mkdtemp(prefix="oms-test-")
-    os.chmod(directory, 0o755)
-    bin_dir = os.path.join(directory, "bin")
-    shutil.copytree(built, bin_dir, ignore=lambda d, names: [n for n in names if not n.startswith("oms")])
-    program = os.path.join(bin_dir, "oms-incr-sync")
-    os.rename(program, os.path.join(directory, "real-incr-sync"))
-    with open(program, "w") as f:
-        f.write(WRAPPER.format(dir=directory).replace("real-full-import", "real-incr-sync"))
-    os.chmod(program, 0o755)
-    oms = Oms(directory, bin_dir)
-    source, target = MariaDB(directory, "source", 1, SMALL), MariaDB(directory, "target", 2, SMALL)
-    try:
-        for s in (source, target):
-            s.create().start()
-            s.add_user()
-        oms.up()
-        oms.add_datasource("lab-source", source)
-        oms.add_datasource("lab-target", target)
-        yield Lab(directory, oms, source, target)
-    finally:
-        oms.down(check=False)
-        source.stop()
-        target.stop()
-        shutil.rmtree(directory, ignore_errors=True)
+    with mortal_lab("oms-incr-sync", "DDL_AFTER_INTENT") as lab:
+        yield lab
 
 
 # Each start of Incr-Sync dies at one of these points of the statement; the last one goes on.

@@ -19,6 +19,7 @@
 #include "common/pbtext/pbtext.h"
 #include "common/rpc/rpc.h"
 #include "proto/admin.pb-c.h"
+#include "test/lib/cli_run.h"
 
 static struct { /* the CM; its members change on its loop's thread alone while it runs */
     uv_loop_t loop;
@@ -205,33 +206,6 @@ static int stop_cm(void **state)
     return 0;
 }
 
-/* Runs the program with words; what it prints goes to text. */
-static int run(char *text, size_t cap, const char *words)
-{
-    char copy[512], path[] = "/tmp/test_calls_out.XXXXXX";
-    char *argv[32] = {(char *)"oms"};
-    int argc = 1, fd = mkstemp(path), out = dup(1), err = dup(2), x;
-    ssize_t n;
-
-    snprintf(copy, sizeof copy, "%s", words);
-    for (char *save = NULL, *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
-        argv[argc++] = w;
-    fflush(NULL);
-    dup2(fd, 1);
-    dup2(fd, 2);
-    x = cli_main(argc, argv);
-    fflush(NULL);
-    dup2(out, 1);
-    dup2(err, 2);
-    close(out);
-    close(err);
-    n = pread(fd, text, cap - 1, 0);
-    text[n > 0 ? n : 0] = '\0';
-    close(fd);
-    unlink(path);
-    return x;
-}
-
 static void a_password_comes_from_its_file_and_only_the_value_travels(void **state)
 {
     char text[4096], yaml[96], secret[96], words[256];
@@ -242,14 +216,14 @@ static void a_password_comes_from_its_file_and_only_the_value_travels(void **sta
     write_text(secret, "t\xc3\xafger\nrest\n");
     write_text(yaml, "name: shop\nkind: mariadb\nuser: u\npassword_file: secret\n");
     snprintf(words, sizeof words, "datasource add -f %s", yaml);
-    assert_int_equal(run(text, sizeof text, words), CLI_FINE);
+    assert_int_equal(cli_run(text, sizeof text, words), CLI_FINE);
     assert_string_equal(text, "data source 'shop' is known now\n");
     assert_string_equal(cm.name, "shop");
     assert_string_equal(cm.password, "t\xc3\xafger");
     write_text(yaml, "name: shop\nkind: mariadb\nuser: u\npassword_env: NO_SUCH_VARIABLE\n");
-    assert_int_equal(run(text, sizeof text, words), CLI_FAILED);
+    assert_int_equal(cli_run(text, sizeof text, words), CLI_FAILED);
     setenv("NO_SUCH_VARIABLE", "from env", 1);
-    assert_int_equal(run(text, sizeof text, words), CLI_FINE);
+    assert_int_equal(cli_run(text, sizeof text, words), CLI_FINE);
     assert_string_equal(cm.password, "from env");
     unlink(yaml);
     unlink(secret);
@@ -260,7 +234,7 @@ static void a_refusal_shows_code_and_reason_and_leaves_with_one(void **state)
     char text[4096];
 
     (void)state;
-    assert_int_equal(run(text, sizeof text, "project start shop-move"), CLI_FAILED);
+    assert_int_equal(cli_run(text, sizeof text, "project start shop-move"), CLI_FAILED);
     assert_non_null(strstr(text, "WRONG_STATE: project 'shop-move' runs already"));
     assert_non_null(strstr(text, "oms explain WRONG_STATE"));
 }
@@ -273,7 +247,7 @@ static void a_wrong_token_is_denied(void **state)
     snprintf(path, sizeof path, "%s/other", cm.dir);
     write_text(path, "wrong\n");
     snprintf(words, sizeof words, "project start a --token-file %s", path);
-    assert_int_equal(run(text, sizeof text, words), CLI_FAILED);
+    assert_int_equal(cli_run(text, sizeof text, words), CLI_FAILED);
     assert_non_null(strstr(text, "DENIED"));
     unlink(path);
 }
@@ -287,13 +261,13 @@ static void show_as_json_has_the_promised_members(void **state)
     char text[8192];
 
     (void)state;
-    assert_int_equal(run(text, sizeof text, "project show shop-move -o json"), CLI_FINE);
+    assert_int_equal(cli_run(text, sizeof text, "project show shop-move -o json"), CLI_FINE);
     for (size_t i = 0; i < ARRAY_LEN(members); i++)
         if (!strstr(text, members[i]))
             fail_msg("%s lacks %s", text, members[i]);
-    assert_int_equal(run(text, sizeof text, "-o json project show shop-move"), CLI_FINE);
+    assert_int_equal(cli_run(text, sizeof text, "-o json project show shop-move"), CLI_FINE);
     assert_non_null(strstr(text, members[0]));
-    assert_int_equal(run(text, sizeof text, "project show shop-move"), CLI_FINE);
+    assert_int_equal(cli_run(text, sizeof text, "project show shop-move"), CLI_FINE);
     assert_non_null(strstr(text, "project shop-move: running"));
 }
 
@@ -304,15 +278,15 @@ static void watch_ends_with_the_project_and_its_code(void **state)
     (void)state;
     cm.watched = 0;
     cm.end_state = "finished";
-    assert_int_equal(run(text, sizeof text, "project watch a"), CLI_FINE);
+    assert_int_equal(cli_run(text, sizeof text, "project watch a"), CLI_FINE);
     assert_int_equal(cm.watched, 3);
     cm.watched = 0;
     cm.end_state = "failed";
-    assert_int_equal(run(text, sizeof text, "project watch a -o json"), CLI_FAILED);
+    assert_int_equal(cli_run(text, sizeof text, "project watch a -o json"), CLI_FAILED);
     assert_non_null(strstr(text, "\"state\":\"failed\""));
     cm.watched = 0;
     cm.end_state = "running";
-    assert_int_equal(run(text, sizeof text, "project watch a --until=caught-up"), CLI_FINE);
+    assert_int_equal(cli_run(text, sizeof text, "project watch a --until=caught-up"), CLI_FINE);
 }
 
 static void a_watch_that_is_not_reached_leaves_with_four(void **state)
@@ -322,7 +296,7 @@ static void a_watch_that_is_not_reached_leaves_with_four(void **state)
     (void)state;
     cm.watched = 0;
     cm.end_state = "running";
-    assert_int_equal(run(text, sizeof text, "project watch a --until finished --timeout 1"),
+    assert_int_equal(cli_run(text, sizeof text, "project watch a --until finished --timeout 1"),
                      CLI_TIMEOUT);
 }
 
@@ -331,7 +305,7 @@ static void logs_arrive_piece_by_piece_unchanged(void **state)
     char text[4096];
 
     (void)state;
-    assert_int_equal(run(text, sizeof text, "component logs a.store -n 5"), CLI_FINE);
+    assert_int_equal(cli_run(text, sizeof text, "component logs a.store -n 5"), CLI_FINE);
     assert_string_equal(text, "one \xff\ntwo  \n");
     assert_string_equal(cm.args, "a.store logs 5");
 }
@@ -341,9 +315,10 @@ static void a_choice_reaches_its_incident(void **state)
     char text[4096];
 
     (void)state;
-    assert_int_equal(run(text, sizeof text, "incident resolve 12 --choice copy-again"), CLI_FINE);
+    assert_int_equal(cli_run(text, sizeof text, "incident resolve 12 --choice copy-again"),
+                     CLI_FINE);
     assert_string_equal(cm.choice, "12 copy-again");
-    assert_int_equal(run(text, sizeof text, "incident resolve twelve --choice x"), CLI_USAGE);
+    assert_int_equal(cli_run(text, sizeof text, "incident resolve twelve --choice x"), CLI_USAGE);
 }
 
 int main(void)

@@ -12,33 +12,7 @@
 #include <unistd.h>
 
 #include "cm/cli/cli.h"
-
-/* Runs the program with words; its standard output goes to text. */
-static int run(char *text, size_t cap, const char *words)
-{
-    char copy[512], path[] = "/tmp/test_commands.XXXXXX";
-    char *argv[32] = {(char *)"oms"};
-    int argc = 1, fd = mkstemp(path), out = dup(1), err = dup(2), x;
-    ssize_t n;
-
-    snprintf(copy, sizeof copy, "%s", words);
-    for (char *save = NULL, *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
-        argv[argc++] = w;
-    fflush(NULL);
-    dup2(fd, 1);
-    dup2(fd, 2);
-    x = cli_main(argc, argv);
-    fflush(NULL);
-    dup2(out, 1);
-    dup2(err, 2);
-    close(out);
-    close(err);
-    n = pread(fd, text, cap - 1, 0);
-    text[n > 0 ? n : 0] = '\0';
-    close(fd);
-    unlink(path);
-    return x;
-}
+#include "test/lib/cli_run.h"
 
 static void every_command_is_described_with_an_example_of_itself(void **state)
 {
@@ -83,17 +57,17 @@ static void help_is_there_for_everything(void **state)
     char text[16384], words[128];
 
     (void)state;
-    assert_int_equal(run(text, sizeof text, "--help"), CLI_FINE);
+    assert_int_equal(cli_run(text, sizeof text, "--help"), CLI_FINE);
     assert_non_null(strstr(text, "oms project watch NAME"));
     assert_non_null(strstr(text, "exit codes"));
     for (size_t i = 0; i < cli_n_commands; i++) {
         snprintf(words, sizeof words, "%s %s --help", cli_commands[i].noun,
                  cli_commands[i].verb ? cli_commands[i].verb : "");
-        assert_int_equal(run(text, sizeof text, words), CLI_FINE);
+        assert_int_equal(cli_run(text, sizeof text, words), CLI_FINE);
         assert_non_null(strstr(text, cli_commands[i].about));
         assert_non_null(strstr(text, "for example"));
     }
-    assert_int_equal(run(text, sizeof text, "project --help"), CLI_FINE);
+    assert_int_equal(cli_run(text, sizeof text, "project --help"), CLI_FINE);
     assert_non_null(strstr(text, "oms project pause NAME"));
 }
 
@@ -125,7 +99,7 @@ static void what_is_not_understood_is_refused_with_two(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-        if (run(text, sizeof text, bad[i]) != CLI_USAGE)
+        if (cli_run(text, sizeof text, bad[i]) != CLI_USAGE)
             fail_msg("'oms %s' was taken: %s", bad[i], text);
 }
 
@@ -136,7 +110,7 @@ static void without_a_cm_the_exit_code_is_three(void **state)
     (void)state;
     setenv("XDG_STATE_HOME", "/nonexistent", 1);
     unsetenv("OMS_CM");
-    assert_int_equal(run(text, sizeof text, "project list"), CLI_UNREACHABLE);
+    assert_int_equal(cli_run(text, sizeof text, "project list"), CLI_UNREACHABLE);
     assert_non_null(strstr(text, "oms up"));
 }
 
@@ -146,9 +120,9 @@ static void examples_are_printed_without_a_cm(void **state)
 
     (void)state;
     setenv("XDG_STATE_HOME", "/nonexistent", 1);
-    assert_int_equal(run(text, sizeof text, "project create --example"), CLI_FINE);
+    assert_int_equal(cli_run(text, sizeof text, "project create --example"), CLI_FINE);
     assert_non_null(strstr(text, "name: shop-move\n"));
-    assert_int_equal(run(text, sizeof text, "datasource add --example"), CLI_FINE);
+    assert_int_equal(cli_run(text, sizeof text, "datasource add --example"), CLI_FINE);
     assert_non_null(strstr(text, "kind: mariadb\n"));
 }
 
@@ -162,11 +136,11 @@ static void a_bad_file_is_refused_before_anything_is_called(void **state)
     assert_int_equal(write(fd, "name: a\nsorce: b\n", 17), 17);
     close(fd);
     snprintf(words, sizeof words, "project create -f %s", path);
-    assert_int_equal(run(text, sizeof text, words), CLI_FAILED);
+    assert_int_equal(cli_run(text, sizeof text, words), CLI_FAILED);
     assert_non_null(strstr(text, ":2: unknown key 'sorce'"));
     assert_non_null(strstr(text, "'source'"));
     unlink(path);
-    assert_int_equal(run(text, sizeof text, words), CLI_FAILED);
+    assert_int_equal(cli_run(text, sizeof text, words), CLI_FAILED);
     assert_non_null(strstr(text, "NOT_FOUND"));
 }
 
@@ -177,13 +151,13 @@ static void every_error_code_is_explained(void **state)
     (void)state;
     for (int i = 1; i < ERR_COUNT; i++) {
         snprintf(words, sizeof words, "explain %s", err_name((enum err_code)i));
-        assert_int_equal(run(text, sizeof text, words), CLI_FINE);
+        assert_int_equal(cli_run(text, sizeof text, words), CLI_FINE);
         assert_non_null(strstr(text, "what to do"));
     }
-    assert_int_equal(run(text, sizeof text, "explain server_denied -o json"), CLI_FINE);
+    assert_int_equal(cli_run(text, sizeof text, "explain server_denied -o json"), CLI_FINE);
     assert_non_null(strstr(text, "{\"code\": \"SERVER_DENIED\""));
-    assert_int_equal(run(text, sizeof text, "explain NOTHING"), CLI_FAILED);
-    assert_int_equal(run(text, sizeof text, "explain"), CLI_FINE);
+    assert_int_equal(cli_run(text, sizeof text, "explain NOTHING"), CLI_FAILED);
+    assert_int_equal(cli_run(text, sizeof text, "explain"), CLI_FINE);
 }
 
 int main(void)

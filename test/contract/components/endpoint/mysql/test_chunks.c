@@ -7,64 +7,23 @@
 #include "components/endpoint/mysql/endpoint.h"
 #include "components/endpoint/mysql/session.h"
 #include "components/endpoint/mysql/sqltext.h"
-#include "test/lib/one_server.h"
+#include "test/lib/reader_world.h"
 
 #define BOUND_MAX (1u << 20)
-
-static struct reader *reader;
-static const struct reader_ops *ops = &mysql_reader_ops;
 
 static int setup(void **state)
 {
     (void)state;
-    one_server_start(34);
-    struct endpoint_address a = mariadb_address(&server);
-    check(ops->open(&a, &reader, e));
-    run("CREATE DATABASE r CHARACTER SET utf8mb4");
-    run("USE r");
-    run("SET sql_mode='ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO'");
+    reader_world_start(34);
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    ops->close(reader);
-    one_server_stop();
+    reader_world_stop();
     return 0;
 }
-
-static const struct table_def *load(const char *name)
-{
-    return load_def("r", name);
-}
-
-/* --- collecting rows ----------------------------------------------------------------------------
- */
-
-struct kept { /* every row of a read, one after the other */
-    VEC(struct rows *) batches;
-    uint64_t n;
-};
-
-static bool keep(void *arg, struct rows *batch, struct err *e)
-{
-    (void)e;
-    struct kept *k = arg;
-
-    k->n += batch->n;
-    vec_push(&k->batches, batch);
-    return true;
-}
-
-static void kept_fini(struct kept *k)
-{
-    for (size_t i = 0; i < k->batches.n; i++)
-        rows_free(k->batches.at[i]);
-    vec_fini(&k->batches);
-}
-
-static const struct key_range whole = {{NULL, 0}, {NULL, 0}};
 
 /* --- chunks -------------------------------------------------------------------------------------
  */
