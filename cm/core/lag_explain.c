@@ -197,6 +197,15 @@ static bool transaction_is_huge(struct asked *q)
                "smaller transactions in the application; a faster target");
 }
 
+static bool takeover_waits(struct asked *q)
+{
+    char *why = note(q->ir, "takeover");
+
+    return why && say(q, "target execution", why, project_file(q->p)->target,
+                      "KILL that session on the target as a user who may; a direct connection with "
+                      "the user that the writer before had");
+}
+
 static bool group_is_stuck(struct asked *q)
 {
     double ms = metric(q->ir, "incr.in_flight_ms");
@@ -291,6 +300,7 @@ static bool nothing(struct asked *q)
 static bool (*const verdicts[])(struct asked *q) = {not_following,
                                                     held,
                                                     incremental_is_silent,
+                                                    takeover_waits,
                                                     store_is_silent,
                                                     store_has_trouble,
                                                     source_is_silent,

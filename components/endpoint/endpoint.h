@@ -214,6 +214,10 @@ struct takeover_params {
     uint32_t slots;
     uint64_t store_epoch; /* 0 = no store */
     bool seal;            /* F7: take over, set sealed, keep no slots */
+    /* What it waits for, where sessions of the writer before do not end at once (F6); NULL text:
+     * no longer. NULL: it is only in the log. */
+    void (*say)(void *arg, const char *text);
+    void *say_arg;
 };
 enum table_mode { TABLE_MODE_OVERLAP, TABLE_MODE_EXACT }; /* A9 | A11 */
 struct table_pos {         /* oms_meta.table_pos: a table's begin and end of copy */

@@ -64,13 +64,20 @@ static void release_txn(void *arg, struct source_txn *t)
 
 /* --- opening --- */
 
+static void note_takeover(void *arg, const char *text)
+{
+    component_note(arg, "takeover", text);
+}
+
 static bool take_over(struct sync *s, struct err *e)
 {
     struct store_peer peer = {0};
     struct takeover_params p = {.address = &s->address,
                                 .task = s->spec->task,
                                 .epoch = component_epoch(s->c),
-                                .slots = s->n_slots};
+                                .slots = s->n_slots,
+                                .say = note_takeover,
+                                .say_arg = s->c};
 
     if (store_peer_find(s->c, s->spec->fixed->store_id, &peer))
         p.store_epoch = peer.epoch;

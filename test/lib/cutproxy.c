@@ -66,11 +66,21 @@ static bool to_be_cut(struct cutproxy *p, const char *bytes, size_t n, enum cut_
     bool cut = p->armed && memmem(bytes, n, p->text, strlen(p->text)) != NULL;
     *when = p->when;
     if (cut) {
-        p->armed = false;
+        p->armed = p->when == CUT_REFUSE;
         p->cuts++;
     }
     pthread_mutex_unlock(&p->lock);
     return cut;
+}
+
+/* An error packet of the MySQL protocol, 4.1 and later, as the first of an answer. */
+static bool refuse(int client)
+{
+    static const char text[] = "#HY000this proxy does not do that";
+    char packet[7 + sizeof text - 1] = {sizeof text - 1 + 3, 0, 0, 1, '\xff', 81, 4}; /* 1105 */
+
+    memcpy(packet + 7, text, sizeof text - 1);
+    return send_all(client, packet, sizeof packet);
 }
 
 static void from_client(struct cutproxy *p, struct pair *q)
@@ -85,6 +95,11 @@ static void from_client(struct cutproxy *p, struct pair *q)
     }
     if (!to_be_cut(p, bytes, (size_t)n, &when)) {
         if (!send_all(q->server, bytes, (size_t)n))
+            close_pair(q);
+        return;
+    }
+    if (when == CUT_REFUSE) {
+        if (!refuse(q->client))
             close_pair(q);
         return;
     }

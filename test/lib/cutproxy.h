@@ -15,13 +15,14 @@ struct cutproxy;
 enum cut_when {
     CUT_BEFORE, /* the request is swallowed */
     CUT_AFTER,  /* the request is forwarded, its answer is not */
+    CUT_REFUSE, /* the proxy answers it with an error by itself, as some do; every one */
 };
 
 /* Listens on 127.0.0.1, *port; forwards to 127.0.0.1:to_port. */
 bool cutproxy_start(uint16_t to_port, struct cutproxy **p, uint16_t *port,
                     struct err *e) MUST_CHECK;
 void cutproxy_stop(struct cutproxy *p); /* NULL is fine */
-/* The next request that contains `text` is cut, once. Thread: any. */
+/* The next request that contains `text` is cut, once, or refused, each. Thread: any. */
 void cutproxy_arm(struct cutproxy *p, const char *text, enum cut_when when);
 /* How many requests were cut so far. Thread: any. */
 unsigned cutproxy_cuts(struct cutproxy *p);

@@ -89,11 +89,11 @@ static bool check_meta(const struct checker *c, struct err *e)
 }
 
 /* Has the session left the process list within the time? */
-static bool wait_gone(const struct checker *c, unsigned long id, bool *gone, struct err *e)
+static bool wait_gone(const struct checker *c, const char *id, bool *gone, struct err *e)
 {
     char sql[128], text[32];
 
-    (void)snprintf(sql, sizeof sql, "SELECT ID FROM information_schema.PROCESSLIST WHERE ID=%lu",
+    (void)snprintf(sql, sizeof sql, "SELECT ID FROM information_schema.PROCESSLIST WHERE ID=%s",
                    id);
     for (int i = 0; i < KILL_TRIES; i++) {
         bool there;
@@ -109,13 +109,16 @@ static bool wait_gone(const struct checker *c, unsigned long id, bool *gone, str
 
 static bool kill_session(const struct checker *c, struct session *victim, struct err *e)
 {
-    char sql[64];
-    unsigned long id = mysql_thread_id(victim->my);
-    bool gone = false;
+    char sql[64], id[24];
+    bool found, gone = false;
     const char *remedy = "use a direct connection to the server with a user that may KILL its own "
-                         "sessions; without it a writer's takeover waits 60 s";
+                         "sessions; without it a writer's takeover waits until the sessions "
+                         "of the writer before end by themselves, 60 s after their last statement";
 
-    (void)snprintf(sql, sizeof sql, "KILL CONNECTION %lu", id);
+    /* The server's own number: a proxy may show the client library another one. */
+    if (!session_value(victim, "SELECT CONNECTION_ID()", id, sizeof id, &found, e))
+        return false;
+    (void)snprintf(sql, sizeof sql, "KILL CONNECTION %s", id);
     if (mysql_query(c->s->my, sql) != 0) {
         check_tell(c, "target.privileges.kill", "", CHECK_FAILED, true, remedy,
                    "cannot kill an own session: %s", mysql_error(c->s->my));

@@ -6,7 +6,7 @@
  * can commit and a commit whose answer was lost is told from one that did not happen (F4).
  *
  *   target_meta.c      oms_meta: tables, literals
- *   target_takeover.c  takeover, seal, sessions
+ *   target_takeover.c  takeover, seal, sessions; target_elder.c  the end of older ones
  *   target_records.c   table_pos, chunk, ddl, progress through a claim
  *   target_ddl.c       the source's DDL: what is remembered, what a table looks like, running it
  *   target_shape.c     may rows of the source go into that table?
@@ -66,7 +66,7 @@ struct claim {
     struct mono taken_at;
     uint64_t uptime_s;    /* of the server at takeover: a restart shows */
     pthread_mutex_t lock; /* what follows */
-    struct session *control, *catalog, *ddl;
+    struct session *control, *catalog;
     bool *unresolved; /* per slot: what became of its last commit is not known */
     uint32_t next_serial;
 };
@@ -77,6 +77,12 @@ bool claim_session(struct claim *c, enum session_use use, struct session **s,
                    struct err *e) MUST_CHECK;
 /* Inside a transaction of s: locks the fence row and finds our own gen, or ERR_FENCED. */
 bool claim_lock_fence(struct claim *c, struct session *s, struct err *e) MUST_CHECK;
+
+/* "oms:" + a hash of the task + gen + connection: user lock names have at most 64 characters. */
+void claim_lock_name(struct buf *sql, const struct claim *c, uint64_t gen, const char *id);
+/* Ends the sessions of older generations and waits for their end (target_elder.c). */
+bool claim_end_older(const struct takeover_params *p, const struct claim *c, struct session *s,
+                     struct err *e) MUST_CHECK;
 
 bool target_takeover(const struct takeover_params *p, struct claim **out, struct err *e) MUST_CHECK;
 void target_claim_close(struct claim *c);

@@ -342,19 +342,14 @@ static bool use_db(struct session *s, const char *db, struct err *e)
 bool target_run_ddl(struct claim *c, const char *default_db, const char *statement, struct err *e)
 {
     struct buf nothing CLEANUP(buf_fini);
-    bool ok;
+    struct session *s = NULL;
 
     buf_init(&nothing, 1);
     if (!claim_fenced(c, &nothing, e)) /* still ours? a sealed or lost task runs nothing */
         return err_wrap(e, "run DDL");
-    pthread_mutex_lock(&c->lock);
-    ok = (c->ddl || claim_session(c, SESSION_DDL, &c->ddl, e)) && use_db(c->ddl, default_db, e) &&
-         session_exec(c->ddl, statement, e);
-    if (!ok && e->code == ERR_SERVER_UNREACHABLE) {
-        session_close(c->ddl);
-        c->ddl = NULL;
-    }
-    pthread_mutex_unlock(&c->lock);
+    bool ok = claim_session(c, SESSION_DDL, &s, e) && use_db(s, default_db, e) &&
+              session_exec(s, statement, e);
+    session_close(s);
     return ok || err_wrap(e, "run DDL");
 }
 

@@ -150,7 +150,7 @@ static bool kill_old(struct session *n, const char *old, struct err *e)
     (void)snprintf(sql, sizeof sql, "KILL %s", old);
     if (session_exec(n, sql, e))
         return true;
-    if (e->sys != 1094 && e->code != ERR_SERVER_DENIED)
+    if (err_class_of(e->code) == ERR_CLASS_RETRY)
         return false;
     err_clear(e); /* it is gone, or the row's lock will tell when it is */
     return true;

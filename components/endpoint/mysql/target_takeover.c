@@ -7,24 +7,21 @@
  * A registered session holds a user lock whose name contains task and gen. A connection number in
  * oms_meta.session is killed only while it is the one that holds that lock: after a restart of the
  * server numbers begin again, and the same number may be a stranger's. The server frees the lock
- * after it has rolled the session back, so "the lock is free" is "nothing of it is left".
+ * after it has rolled the session back, so "the lock is free" is "nothing of it is left"
+ * (target_elder.c).
  *
- * What can go wrong: no right to KILL (then the wait lasts until the session's own time limit);
- * a lost connection anywhere: the caller takes over again, which is safe at any point.
+ * What can go wrong: a lost connection anywhere: the caller takes over again, which is safe at any
+ * point.
  * Thread: claim_session any; the rest the component's main thread.
  */
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/must.h"
-#include "common/log/log.h"
 #include "common/os/clock.h"
 #include "components/endpoint/mysql/target_priv.h"
-
-#define LEAVE_DEADLINE_MS 180000 /* beyond wait_timeout of apply sessions (60 s) */
 
 struct fence_row {
     uint64_t epoch, gen, store_epoch;
@@ -37,8 +34,7 @@ static uint64_t number(const char *text)
     return text ? strtoull(text, NULL, 10) : 0;
 }
 
-/* "oms:" + a hash of the task + gen: user lock names have at most 64 characters. */
-static void put_lock_name(struct buf *sql, const struct claim *c, uint64_t gen, const char *id)
+void claim_lock_name(struct buf *sql, const struct claim *c, uint64_t gen, const char *id)
 {
     uint64_t h = 1469598103934665603u;
 
@@ -143,7 +139,7 @@ static bool hold_lock(const struct claim *c, struct session *s, const char *id, 
 
     buf_init(&sql, 512);
     buf_str(&sql, "SELECT GET_LOCK(");
-    put_lock_name(&sql, c, c->gen, id);
+    claim_lock_name(&sql, c, c->gen, id);
     buf_str(&sql, ", 5)");
     if (!session_value(s, buf_cstr(&sql), got, sizeof got, &found, e))
         return err_wrap(e, "take the session's lock");
@@ -172,7 +168,9 @@ static bool register_session(struct claim *c, struct session *s, struct err *e)
     /* The server's own number: a proxy may show another one to the client library. */
     if (!session_value(s, "SELECT CONNECTION_ID()", id, sizeof id, &found, e))
         return false;
-    return hold_lock(c, s, id, e) && insert_session(c, s, id, e);
+    /* F6: whichever its use, it ends by itself where nobody can end it. */
+    return session_exec(s, "SET wait_timeout=60", e) && hold_lock(c, s, id, e) &&
+           insert_session(c, s, id, e);
 }
 
 bool claim_session(struct claim *c, enum session_use use, struct session **out, struct err *e)
@@ -239,88 +237,6 @@ static bool raise_in_txn(const struct takeover_params *p, struct claim *c, struc
         return false;
     c->gen = f.gen + 1;
     return true;
-}
-
-/* --- (b) end older sessions ---------------------------------------------------------------------
- */
-
-/* *held: the connection is one of ours and still there. */
-static bool is_held(struct session *s, const struct claim *c, uint64_t gen, const char *id,
-                    bool *held, struct err *e)
-{
-    struct buf sql CLEANUP(buf_fini);
-    char holder[24];
-    bool found;
-
-    buf_init(&sql, 512);
-    buf_str(&sql, "SELECT IS_USED_LOCK(");
-    put_lock_name(&sql, c, gen, id);
-    buf_str(&sql, ")");
-    if (!session_value(s, buf_cstr(&sql), holder, sizeof holder, &found, e))
-        return false;
-    *held = found && strcmp(holder, id) == 0;
-    return true;
-}
-
-static bool kill_session(struct session *s, const struct claim *c, const char *id, struct err *e)
-{
-    char sql[48];
-
-    (void)snprintf(sql, sizeof sql, "KILL %s", id);
-    if (session_exec(s, sql, e))
-        return true;
-    if (e->sys == 1094) { /* it left by itself */
-        err_clear(e);
-        return true;
-    }
-    if (e->code != ERR_SERVER_DENIED)
-        return false;
-    log_event(LOG_WARN, "target.kill_refused",
-              "task '%s': the target refuses to end session %s; waiting until it ends by itself",
-              c->task, id);
-    err_clear(e);
-    return true;
-}
-
-static bool end_session(struct session *s, const struct claim *c, uint64_t gen, const char *id,
-                        struct err *e)
-{
-    struct mono deadline = mono_add_ms(clock_mono(), LEAVE_DEADLINE_MS);
-    bool held;
-
-    if (!is_held(s, c, gen, id, &held, e))
-        return false;
-    if (held && !kill_session(s, c, id, e))
-        return false;
-    for (int wait_ms = 1; held; wait_ms = wait_ms < 100 ? wait_ms * 2 : 100) {
-        if (mono_cmp(clock_mono(), deadline) > 0)
-            return err_set(e, ERR_TIMEOUT, "session %s of generation %" PRIu64 " does not end", id,
-                           gen);
-        (void)poll(NULL, 0, wait_ms);
-        if (!is_held(s, c, gen, id, &held, e))
-            return false;
-    }
-    return true;
-}
-
-static bool end_older(struct session *s, const struct claim *c, struct err *e)
-{
-    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
-    struct buf sql CLEANUP(buf_fini);
-
-    buf_init(&sql, 4096);
-    buf_str(&sql, "SELECT gen, connection_id FROM oms_meta.session WHERE task=");
-    oms_meta_text(&sql, c->task);
-    buf_printf(&sql, " AND gen<%" PRIu64, c->gen);
-    if (!oms_meta_query(s, &sql, &res, e))
-        return false;
-    for (MYSQL_ROW row; (row = mysql_fetch_row(res));)
-        if (!end_session(s, c, number(row[0]), row[1], e))
-            return false;
-    buf_str(&sql, "DELETE FROM oms_meta.session WHERE task=");
-    oms_meta_text(&sql, c->task);
-    buf_printf(&sql, " AND gen<%" PRIu64, c->gen);
-    return oms_meta_run(s, &sql, e);
 }
 
 /* --- (c) progress rows --------------------------------------------------------------------------
@@ -436,7 +352,8 @@ static bool take_over(const struct takeover_params *p, struct claim *c, struct s
         return false;
     }
     c->taken_at = clock_mono();
-    if (!read_uptime(s, &c->uptime_s, e) || !register_session(c, s, e) || !end_older(s, c, e))
+    if (!read_uptime(s, &c->uptime_s, e) || !register_session(c, s, e) ||
+        !claim_end_older(p, c, s, e))
         return false;
     if (!renew_progress(c, s, e)) {
         rollback_quietly(s);
@@ -469,7 +386,6 @@ void target_claim_close(struct claim *c)
         return;
     session_close(c->control);
     session_close(c->catalog);
-    session_close(c->ddl);
     txn_set_fini(&c->low);
     txn_set_fini(&c->done);
     (void)pthread_mutex_destroy(&c->lock);

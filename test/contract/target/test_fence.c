@@ -8,8 +8,13 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "common/base/must.h"
+#include "common/os/thread.h"
 #include "test/lib/cutproxy.h"
 #include "test/lib/target_world.h"
 
@@ -95,6 +100,123 @@ static void takeover_ends_older_sessions_before_it_returns(void **state)
     to->slot_close(s1);
     to->claim_close(a);
     to->claim_close(b);
+}
+
+/* The writer before, in a thread: its sessions end only when takeover has said that it waits. */
+struct elder_writer {
+    struct target_world *w;
+    struct claim *claim;
+    struct slot *slot;
+    struct thread thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    char said[600];
+    bool waits, has_ended;
+};
+
+static void note_what_it_says(void *arg, const char *text)
+{
+    struct elder_writer *o = arg;
+
+    pthread_mutex_lock(&o->lock);
+    o->waits = text != NULL;
+    if (text)
+        (void)snprintf(o->said, sizeof o->said, "%s", text);
+    pthread_cond_broadcast(&o->changed);
+    pthread_mutex_unlock(&o->lock);
+}
+
+static void end_when_waited_for(void *arg)
+{
+    struct elder_writer *o = arg;
+    const struct target_ops *to = o->w->endpoint->target;
+
+    pthread_mutex_lock(&o->lock);
+    while (!o->waits)
+        pthread_cond_wait(&o->changed, &o->lock);
+    pthread_mutex_unlock(&o->lock);
+    (void)poll(NULL, 0, 300); /* who does not wait is through by then */
+    pthread_mutex_lock(&o->lock);
+    o->has_ended = true;
+    pthread_mutex_unlock(&o->lock);
+    to->slot_close(o->slot);
+    to->claim_close(o->claim);
+}
+
+/* Takes `task` over at `a`, through which the sessions of the writer before cannot be killed. */
+static void takeover_has_to_wait(struct target_world *w, const struct endpoint_address *a,
+                                 const char *task, const char *why)
+{
+    const struct target_ops *to = w->endpoint->target;
+    struct elder_writer o = {.w = w};
+    struct takeover_params p = {.address = a,
+                                .task = task,
+                                .epoch = 2,
+                                .slots = 1,
+                                .say = note_what_it_says,
+                                .say_arg = &o};
+    struct claim *c = NULL;
+    struct err e = ERR_INIT;
+
+    must(pthread_mutex_init(&o.lock, NULL) == 0 && pthread_cond_init(&o.changed, NULL) == 0);
+    o.claim = world_claim(w, task, 1, 1);
+    o.slot = world_slot(w, o.claim, 0);
+    assert_true(thread_start(&o.thread, "elder", end_when_waited_for, &o, &e));
+    if (!to->takeover(&p, &c, &e))
+        fail_msg("%s", e.message);
+    pthread_mutex_lock(&o.lock);
+    assert_true(o.has_ended);
+    assert_false(o.waits); /* it has said that it is over, too */
+    pthread_mutex_unlock(&o.lock);
+    assert_non_null(strstr(o.said, why));
+    assert_non_null(strstr(o.said, "ends by itself after 60 s"));
+    thread_join(&o.thread);
+    to->claim_close(c);
+    (void)pthread_cond_destroy(&o.changed);
+    (void)pthread_mutex_destroy(&o.lock);
+}
+
+/* The user of the target was changed between two starts. */
+static void takeover_waits_for_sessions_it_may_not_kill(void **state)
+{
+    struct target_world *w = *state;
+    struct endpoint_address at = mariadb_address(&w->server);
+
+    world_sql(w, "CREATE USER younger@'%%' IDENTIFIED BY 'y'");
+    world_sql(w, "GRANT ALL ON oms_meta.* TO younger@'%%'");
+    at.user = "younger";
+    at.password = "y";
+    takeover_has_to_wait(w, &at, "no-right", "not owner of thread");
+}
+
+static void takeover_waits_where_a_proxy_refuses_kill(void **state)
+{
+    struct target_world *w = *state;
+    struct endpoint_address at = mariadb_address(&w->server);
+    struct cutproxy *proxy;
+    struct err e = ERR_INIT;
+
+    assert_true(cutproxy_start(w->server.port, &proxy, &at.port, &e));
+    at.tls_mode = "off"; /* the proxy must be able to read KILL */
+    cutproxy_arm(proxy, "KILL", CUT_REFUSE);
+    takeover_has_to_wait(w, &at, "proxy", "this proxy does not do that");
+    assert_true(cutproxy_cuts(proxy) >= 1);
+    cutproxy_stop(proxy);
+}
+
+/* Whatever it is for: a statement's own time does not count. */
+static void registered_sessions_end_after_a_minute_of_silence(void **state)
+{
+    struct target_world *w = *state;
+    const struct target_ops *to = w->endpoint->target;
+    struct claim *a = world_claim(w, "silence", 1, 1);
+    struct err e = ERR_INIT;
+
+    new_table(w);
+    world_sql(w, "DROP TABLE IF EXISTS d.limits");
+    assert_true(to->run_ddl(a, "d", "CREATE TABLE limits AS SELECT @@wait_timeout AS s", &e));
+    assert_int_equal(world_number(w, "SELECT s FROM d.limits"), 60);
+    to->claim_close(a);
 }
 
 static void a_stranger_with_a_registered_number_is_not_killed(void **state)
@@ -309,6 +431,9 @@ int main(void)
         cmocka_unit_test(a_lower_epoch_is_refused),
         cmocka_unit_test(a_sealed_task_is_refused_and_keeps_what_it_had_done),
         cmocka_unit_test(takeover_ends_older_sessions_before_it_returns),
+        cmocka_unit_test(takeover_waits_for_sessions_it_may_not_kill),
+        cmocka_unit_test(takeover_waits_where_a_proxy_refuses_kill),
+        cmocka_unit_test(registered_sessions_end_after_a_minute_of_silence),
         cmocka_unit_test(a_stranger_with_a_registered_number_is_not_killed),
         cmocka_unit_test(an_old_slot_cannot_commit),
         cmocka_unit_test(a_live_session_of_an_older_generation_misses_the_fence),

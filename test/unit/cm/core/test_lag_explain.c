@@ -19,6 +19,7 @@ struct figure {
 
 static struct lab lab;
 static struct lab_host host;
+static size_t notes_shown = 2; /* 3: and that takeover waits */
 
 static int open_lab(void **state)
 {
@@ -49,7 +50,8 @@ static void report(enum step_kind k, const struct figure *f, size_t n, const cha
     Oms__ComponentReport r = *st.report;
     Oms__Metric metrics[FIGURES_MAX], *at[FIGURES_MAX];
     Oms__Note hot_table = OMS__NOTE__INIT, hot_row = OMS__NOTE__INIT;
-    Oms__Note *notes[] = {&hot_table, &hot_row};
+    Oms__Note takeover = OMS__NOTE__INIT;
+    Oms__Note *notes[] = {&hot_table, &hot_row, &takeover};
     Oms__Error why = OMS__ERROR__INIT;
 
     for (size_t i = 0; i < n; i++) {
@@ -63,12 +65,14 @@ static void report(enum step_kind k, const struct figure *f, size_t n, const cha
     hot_table.text = (char *)"shop.stock";
     hot_row.name = (char *)"hot_row";
     hot_row.text = (char *)"id=7";
+    takeover.name = (char *)"takeover";
+    takeover.text = (char *)"takeover waits for session 7";
     why.code = (char *)error;
     why.message = (char *)"why";
     r.metrics = at;
     r.n_metrics = n;
     r.notes = notes;
-    r.n_notes = 2;
+    r.n_notes = notes_shown;
     r.error = error ? &why : NULL;
     st.report = &r;
     kept_set(&x->status, &st.base);
@@ -145,6 +149,16 @@ static void what_is_nearer_to_the_source_is_said_first(void **state)
 }
 
 /* The explanation never shows a lag beside the words that the source is silent. */
+static void a_takeover_that_waits_is_said_before_the_store_is_looked_at(void **state)
+{
+    (void)state;
+    report(STEP_LOG_PULL, NULL, 0, NULL);
+    notes_shown = 3;
+    report(STEP_INCREMENTAL, NULL, 0, NULL);
+    expect("target execution", "session 7");
+    notes_shown = 2;
+}
+
 static void a_lag_is_unknown_as_soon_as_the_store_hears_nothing(void **state)
 {
     struct project *p = cluster_project(lab.c, "p");
@@ -189,6 +203,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_nearer_to_the_source_is_said_first, open_lab,
                                         close_lab),
         cmocka_unit_test_setup_teardown(a_lag_is_unknown_as_soon_as_the_store_hears_nothing,
+                                        open_lab, close_lab),
+        cmocka_unit_test_setup_teardown(a_takeover_that_waits_is_said_before_the_store_is_looked_at,
                                         open_lab, close_lab),
         cmocka_unit_test_setup_teardown(what_does_not_report_is_where_it_stands, open_lab,
                                         close_lab),

@@ -8,6 +8,7 @@
 #include "components/endpoint/mysql/endpoint.h"
 #include "components/endpoint/mysql/objects.h"
 #include "components/endpoint/mysql/session.h"
+#include "test/lib/cutproxy.h"
 #include "test/lib/one_server.h"
 
 static struct arena arena;
@@ -221,6 +222,32 @@ static void tables_with_problems_are_named(void **state)
     }
 }
 
+/* Some proxies answer KILL themselves, and the way through them is all the user has. */
+static void a_target_whose_kill_does_not_work_is_found(void **state)
+{
+    struct endpoint_address a = mariadb_address(&server);
+    struct cutproxy *proxy;
+    struct session *behind;
+    struct seen s = {0};
+
+    (void)state;
+    check(cutproxy_start(server.port, &proxy, &a.port, e));
+    a.tls_mode = "off"; /* the proxy must be able to read KILL */
+    cutproxy_arm(proxy, "KILL", CUT_REFUSE);
+    check(session_open(&a, SESSION_DDL, &behind, e));
+    check(checks_target(&a, behind, NULL, 0, note, &s, e));
+    assert_int_equal(cutproxy_cuts(proxy), 1);
+    assert_int_equal(verdict_of(&s, "target.privileges.kill", NULL), CHECK_FAILED);
+    for (size_t i = 0; i < s.items.n; i++)
+        if (s.items.at[i].verdict == CHECK_FAILED) {
+            assert_string_equal(s.items.at[i].id, "target.privileges.kill");
+            assert_non_null(strstr(s.items.at[i].reason, "this proxy does not do that"));
+        }
+    session_close(behind);
+    cutproxy_stop(proxy);
+    vec_fini(&s.items);
+}
+
 static void a_filled_target_table_is_found(void **state)
 {
     const struct table_def *t;
@@ -348,6 +375,7 @@ int main(void)
         cmocka_unit_test(wrong_log_settings_and_xa_are_found),
         cmocka_unit_test(a_user_without_rights_is_told_which),
         cmocka_unit_test(a_good_target_has_no_failed_item),
+        cmocka_unit_test(a_target_whose_kill_does_not_work_is_found),
         cmocka_unit_test(objects_that_are_not_carried_are_named),
         cmocka_unit_test(tables_with_problems_are_named),
         cmocka_unit_test(a_filled_target_table_is_found),
