@@ -76,16 +76,28 @@ def test_mysql_is_a_target_for_both_families(lab, make_case, mysql):
             source.sql(f"DROP DATABASE `{case.db}`", f"CREATE DATABASE `{case.db}` CHARACTER SET utf8mb4", f"USE `{case.db}`",
                        *[shop.for_mysql(s) for s in shop.SCHEMA.split(";\n") if s.strip()])
             fill_small(source, case.db)
+            source.sql(f"CREATE TABLE `{case.db}`.alarms (at TIME(6) PRIMARY KEY, n INT)")
+            tables = [*shop.TABLES, "alarms"]
+            if source is mysql:
+                source.sql(f"USE `{case.db}`", "CREATE TABLE vectors (n INT PRIMARY KEY, v VECTOR(3))",
+                           "INSERT INTO vectors VALUES (1, STRING_TO_VECTOR('[1,-2.5,3e38]')), (2, NULL)")
+                tables.append("vectors")
             case.start()
             case.wait_caught_up(90)
             source.sql(f"USE `{case.db}`", "UPDATE customers SET balance = balance + 1, prefs = JSON_SET(prefs, '$.n', 7) WHERE id % 2",
                        "UPDATE customers SET flags = 1, level = 'gold', tags = 'a,d' WHERE id % 3 = 0", "DELETE FROM items WHERE line_no = 1",
                        "UPDATE sessions SET token = UNHEX(REPEAT('0a', 16)) WHERE customer_id = 3")
             kill(lab, f"{case.project}.incremental")
-            source.sql(f"USE `{case.db}`", "INSERT INTO orders (id, customer_id, status, total, created) VALUES (999, 1, 'done', -0.01, NOW(6))")
+            source.sql(f"USE `{case.db}`", "INSERT INTO orders (id, customer_id, status, total, created) VALUES (999, 1, 'done', -0.01, NOW(6))",
+                       # MySQL refuses times of the last second as binary parameters
+                       "INSERT INTO alarms VALUES ('838:59:58.999999', 1), ('-838:59:58.999999', 1), ('-00:00:00.000001', 1), ('00:00:00', 1)",
+                       "UPDATE alarms SET n = 2", "DELETE FROM alarms WHERE at = '-838:59:58.999999'")
             case.wait_applied(60)
-            assert_same(case, shop.TABLES)
-            assert case.verify() == {t: "equal" for t in shop.TABLES}
+            if source is mysql:
+                source.sql(f"INSERT INTO `{case.db}`.vectors VALUES (3, STRING_TO_VECTOR('[0.1]'))")
+                case.wait_applied(60)
+            assert_same(case, tables)
+            assert case.verify() == {t: "equal" for t in tables}
     finally:
         other.stop()
 

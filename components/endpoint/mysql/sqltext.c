@@ -65,6 +65,9 @@ void sqltext_value(struct buf *out, const struct column_def *c)
     case KIND_INET4:
         put_cast(out, c, "BINARY(4)");
         break;
+    case KIND_VECTOR: /* CONCAT_WS refuses it as it is */
+        put_cast(out, c, "BINARY");
+        break;
     default:
         put_name(out, c);
         break;

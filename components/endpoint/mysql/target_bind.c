@@ -3,6 +3,7 @@
  * times field by field, everything else as bytes under the binary charset (the session converts
  * nothing). Pure. Called by target_stmt.c.
  */
+#include <inttypes.h>
 #include <mysql.h>
 #include <stdio.h>
 #include <string.h>
@@ -60,7 +61,7 @@ bool bind_members_are_digits(const struct column_def *c)
     return false;
 }
 
-struct bind bind_of(const struct column_def *c, enum rows_encoding enc, bool as_key)
+struct bind bind_of(const struct column_def *c, enum rows_encoding enc, bool as_key, bool mariadb)
 {
     bool digits = c->kind == KIND_ENUM && bind_members_are_digits(c);
 
@@ -71,6 +72,8 @@ struct bind bind_of(const struct column_def *c, enum rows_encoding enc, bool as_
     }
     if (c->kind == KIND_ENUM && !as_key && !digits)
         return (struct bind){MYSQL_TYPE_BLOB, false, 0, BIND_ENUM_TEXT};
+    if (c->kind == KIND_TIME && !mariadb)
+        return (struct bind){MYSQL_TYPE_BLOB, false, 0, BIND_TIME_TEXT};
     return canonical[c->kind];
 }
 
@@ -156,6 +159,18 @@ static void put_time(struct buf *out, int64_t v)
     buf_u32(out, (uint32_t)(us % US_PER_S));
 }
 
+static void put_time_text(struct buf *out, int64_t v)
+{
+    uint64_t us = v < 0 ? (uint64_t)-v : (uint64_t)v;
+    uint64_t s = us / US_PER_S;
+    char text[48];
+
+    (void)snprintf(text, sizeof text, "%s%" PRIu64 ":%02u:%02u.%06u", v < 0 ? "-" : "", s / 3600,
+                   (unsigned)(s / 60 % 60), (unsigned)(s % 60), (unsigned)(us % US_PER_S));
+    bind_lenenc(out, strlen(text));
+    buf_str(out, text);
+}
+
 static bool put_number(struct buf *out, const struct value *v)
 {
     uint64_t n = 0;
@@ -204,6 +219,9 @@ bool bind_value(struct buf *out, const struct bind *b, const struct value *v)
         return v->len == 4;
     case BIND_TIME:
         put_time(out, (int64_t)n);
+        return v->len == 8;
+    case BIND_TIME_TEXT:
+        put_time_text(out, (int64_t)n);
         return v->len == 8;
     case BIND_DATETIME:
         put_packed(out, n);

@@ -160,6 +160,7 @@ enum bind_form {
     BIND_NUMBER,    /* decimal text as u64 */
     BIND_DATE,
     BIND_TIME,
+    BIND_TIME_TEXT, /* MySQL refuses the last second, 838:59:58.000001 and on, in binary form */
     BIND_DATETIME,
     BIND_TIMESTAMP,
 };
@@ -169,8 +170,8 @@ struct bind {
     uint8_t width;
     enum bind_form form;
 };
-/* How a column's values are sent. as_key: for comparison. */
-struct bind bind_of(const struct column_def *c, enum rows_encoding enc, bool as_key);
+/* How a column's values are sent to a server of that family. as_key: for comparison. */
+struct bind bind_of(const struct column_def *c, enum rows_encoding enc, bool as_key, bool mariadb);
 /* Do members read as numbers, so that an index written as text could mean another member? */
 bool bind_members_are_digits(const struct column_def *c);
 /* Appends the value as the binary protocol wants it. False: the bytes are not of this kind. */

@@ -22,9 +22,9 @@ static bool is_written(const struct stmt_text *x, uint16_t i)
 
 static void add_param(struct stmt_text *x, uint16_t column, bool after, bool as_key)
 {
-    struct stmt_param p = {.column = column,
-                           .after = after,
-                           .bind = bind_of(&x->t->source->columns[column], x->enc, as_key)};
+    const struct column_def *c = &x->t->source->columns[column];
+    struct stmt_param p = {
+        .column = column, .after = after, .bind = bind_of(c, x->enc, as_key, x->t->is_mariadb)};
     vec_push(&x->params, p);
 }
 

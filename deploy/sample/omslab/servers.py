@@ -34,7 +34,7 @@ def exact_text(column, kind):
     """An expression for the whole value, the same on both servers."""
     if kind in ("float", "double"):
         return f"CAST(CAST(`{column}` AS DOUBLE) AS CHAR)"
-    if kind.endswith(("char", "text", "blob", "binary")) or kind in ("json", "geometry", "point", "enum", "set"):
+    if kind.endswith(("char", "text", "blob", "binary")) or kind in ("json", "geometry", "point", "enum", "set", "vector"):
         return f"HEX(CAST(`{column}` AS BINARY))"
     return f"`{column}` + 0" if kind == "bit" else f"CAST(`{column}` AS CHAR)"
 
