@@ -8,7 +8,7 @@ import signal
 import threading
 
 from hand import Broken, Hand
-from sides import check_model, differences, torn
+from sides import check_model, definitions, differences, torn
 from wire import Wires
 from work import Work
 
@@ -128,7 +128,7 @@ class Chaos:
         if not self.hand.incremental.wanted:
             return
         first, asleep = self.hand.incremental, self.rnd.random() < 0.5
-        other = self.hand.reader("second", incremental=first.fixed["incremental"])
+        other = self.hand.reader("second", **{k: first.fixed[k] for k in ("incremental", "ddl") if k in first.fixed})
         if asleep:
             first.kill(signal.SIGSTOP)
         other.start()
@@ -179,7 +179,7 @@ class Chaos:
             raise AssertionError(f"OMS_SEED={self.seed}: faults {self.counts}, {self.work.committed} transactions: {e}\n"
                                  f"directory {self.dir}") from e
         finally:
-            for t in self.work.threads:
+            for t in self.work.threads + self.work.changers:
                 t.done.set()
             if self.watch:
                 self.watch.done.set()
@@ -187,7 +187,8 @@ class Chaos:
                 p.kill()
             wires.close()
         self._forget()
-        self.say(f"seed {self.seed}: equal after {self.work.committed} transactions, {self.watch.looks} looks, faults {self.counts}")
+        self.say(f"seed {self.seed}: equal after {self.work.committed} transactions, {self.watch.looks} looks, faults {self.counts}"
+                 + (f", DDL {self.work.changes.done}, refused {self.work.changes.refused}" if self.work.on("ddl") else ""))
 
     def _prepare(self, wires):
         self.target.sql("DROP DATABASE IF EXISTS oms_meta")
@@ -195,6 +196,8 @@ class Chaos:
         self.hand = Hand(self.dir, self.source, self.target, self.db, self.to, wires)
         self.hand.incremental.fixed["incremental"] = {"slots": self.rnd.choice([1, 2, 4, 8]), "group": self.rnd.choice([1, 3, 50, 500]),
                                                       "consistency": self.rnd.choice(["by-keys", "by-keys", "strict"])}
+        if self.work.on("ddl"):
+            self.hand.incremental.fixed["ddl"] = {"sync": True}
         if self.consistency:
             self.hand.incremental.fixed["incremental"]["consistency"] = self.consistency
         self.hand.full.fixed["full"] = {"workers": self.rnd.choice([1, 2, 4]), "chunk_target_ms": self.rnd.choice([50, 500])}
@@ -212,6 +215,7 @@ class Chaos:
         self.hand.until(lambda: not self.hand.full.wanted, 120, "the copy to be done")
 
     def _follow(self, faults, pause):
+        self.work.change_tables()
         self.hand.incremental.start()
         for name in [self.rnd.choice(self.names) for _ in range(faults // 4)]:  # before the consistent point, too
             poll.pause(self.rnd.uniform(0, 0.5))
@@ -238,7 +242,7 @@ class Chaos:
         rest = []
 
         def equal():
-            rest[:] = differences(self.source, self.db, self.target, self.to, tables)
+            rest[:] = self._differences(tables)
             return not rest
         try:
             self.hand.until(equal, 20, "both sides to be equal")
@@ -249,10 +253,14 @@ class Chaos:
         self.watch.join(10)
         if self.watch.error:
             raise self.watch.error
-        rest = differences(self.source, self.db, self.target, self.to, tables)
+        rest = self._differences(tables)
         assert not rest, "\n".join(rest)
         check_model(self.work, self.source, self.db)
         check_model(self.work, self.target, self.to)
+
+    def _differences(self, tables):
+        shapes = definitions(self.source, self.db, self.target, self.to, tables) if self.work.on("ddl") else []
+        return shapes or differences(self.source, self.db, self.target, self.to, tables)
 
     def _seqs(self, server, db):
         return sorted(server.sql(f"SELECT w, n FROM `{db}`.seqs"))

@@ -149,6 +149,8 @@ class Hand:
             p.keep()
             if p.program == "incr-sync" and p.said("incr_sync.conflict"):
                 raise Broken(f"{p.name} takes a change for a conflict:\n{p.tail()}")
+            if p.program == "incr-sync" and p.said("incr_sync.ddl_held"):
+                raise Broken(f"{p.name} holds a DDL that is none of a person's:\n{p.tail()}")
         self.find_store()
 
     def until(self, condition, timeout_s, what):

@@ -21,14 +21,16 @@ def main():
     ap.add_argument("--faults", type=int, default=20)
     ap.add_argument("--only", default="")
     ap.add_argument("--rate", type=int, default=60)
-    ap.add_argument("--switches", default=None, help="cascade, xa; standard: what the source is known to carry")
+    ap.add_argument("--switches", default=None, help="cascade, xa, ddl; standard: what the source is known to carry")
     ap.add_argument("--source", choices=["mariadb", "mysql"], default="mariadb")
+    ap.add_argument("--target", choices=["mariadb", "mysql"], default="mariadb")
     ap.add_argument("--keep", action="store_true", help="go on after a failure")
     a = ap.parse_args()
     directory = tempfile.mkdtemp(prefix="oms-chaos-")
     os.chmod(directory, 0o755)
     print(f"in {directory}", flush=True)
-    servers, failed = Servers(directory, {"mariadb": MariaDB, "mysql": MySQL}[a.source]), 0
+    families = {"mariadb": MariaDB, "mysql": MySQL}
+    servers, failed = Servers(directory, families[a.source], families[a.target]), 0
     work = {"per_second": a.rate, **({} if a.switches is None else {"switches": a.switches.split(",")})}
     try:
         for _ in range(a.rounds):

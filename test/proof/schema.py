@@ -1,4 +1,6 @@
 """Random tables: each shape of key there is, several unique keys beside it, generated columns, strange names."""
+import copy
+
 from values import keys, plain
 
 SHAPES = {"mariadb": ["int", "composite", "random", "random", "unique_only", "nullable_unique", "none", "composite_random"],
@@ -20,19 +22,42 @@ class Column:
         return quote(self.name)
 
     def sql(self):
-        null = "" if self.nullable or " NULL" in self.definition else " NOT NULL"
-        return f"{self.q} {self.definition}{null}"
+        return f"{self.q} {self.type()}"
+
+    def type(self):
+        return self.definition + ("" if self.nullable or " NULL" in self.definition else " NOT NULL")
+
+    def renamed(self, name):
+        c = copy.copy(self)
+        c.name = name
+        return c
 
     def literal(self, rnd, null=0.15):
         return "NULL" if self.nullable and rnd.random() < null else self.value(rnd)
 
 
+class Index:
+    """parts: (column, length of its prefix as SQL)."""
+
+    def __init__(self, name, parts, unique=False):
+        self.name, self.parts, self.unique = name, parts, unique
+
+    def columns(self):
+        return "(" + ", ".join(c.q + prefix for c, prefix in self.parts) + ")"
+
+    def sql(self):
+        return f"{'UNIQUE ' if self.unique else ''}KEY {quote(self.name)} {self.columns()}"
+
+    def changed(self, place):
+        return Index(self.name, [(place.get(id(c), c), prefix) for c, prefix in self.parts], self.unique)
+
+
 class Table:
-    """columns; key: those that find a row; uniques: further unique keys as (columns, SQL of its parts)."""
+    """columns; key: those that find a row; indexes: further keys. A DDL makes another Table of it, so that who has one keeps it."""
 
     def __init__(self, rnd, name, shape, flavour):
         self.name, self.shape = name, shape
-        self.columns, self.key, self.primary, self.uniques, self.indexes = [], [], False, [], []
+        self.columns, self.key, self.primary, self.indexes = [], [], False, []
         self._key(rnd, flavour)
         for i in range(rnd.randint(2, 9)):
             definition, value = rnd.choice(plain(flavour))
@@ -40,6 +65,8 @@ class Table:
         self.columns.append(Column("n", "INT", lambda r: str(r.randint(-100, 100))))
         if shape not in ("none", "unique_only"):
             self._uniques(rnd, flavour)
+        if shape in ("unique_only", "nullable_unique"):
+            self.indexes.append(Index("only_one", [(c, "") for c in self.key], True))
         self._generated(rnd)
         rest = self.columns[len(self.key):]
         rnd.shuffle(rest)
@@ -64,30 +91,48 @@ class Table:
             definition, value = rnd.choice(keys(flavour))
             column = Column(f"u{i}", definition, value, nullable=rnd.random() < 0.7 and "NOT NULL" not in definition)
             self.columns.append(column)
-            part = column.q
-            if definition.startswith("VARCHAR") and rnd.random() < 0.3:
-                part += "(2)"
-            other = rnd.choice(self.key)
-            composite = rnd.random() < 0.3 and other is not column
-            self.uniques.append(([column], f"{part}, {other.q}" if composite else part))
+            parts = [(column, "(2)" if definition.startswith("VARCHAR") and rnd.random() < 0.3 else "")]
+            if rnd.random() < 0.3:
+                parts.append((rnd.choice(self.key), ""))
+            self.indexes.append(Index(f"uk{i}", parts, True))
 
     def _generated(self, rnd):
         if rnd.random() < 0.5:
             kind = rnd.choice(["VIRTUAL", "STORED"])
             self.columns.append(Column("g", f"BIGINT GENERATED ALWAYS AS (`n` * 3 + 1) {kind}", None, generated=True))
             if kind == "STORED" and rnd.random() < 0.4:
-                self.indexes.append("`g`")
+                self.indexes.append(Index("ix0", [(self.columns[-1], "")]))
 
     def create(self):
         parts = [c.sql() for c in self.columns]
-        names = ", ".join(c.q for c in self.key)
         if self.primary:
-            parts.append(f"PRIMARY KEY ({names})")
-        elif self.shape in ("unique_only", "nullable_unique"):
-            parts.append(f"UNIQUE KEY only_one ({names})")
-        parts += [f"UNIQUE KEY uk{i} ({p})" for i, (_, p) in enumerate(self.uniques)]
-        parts += [f"KEY ix{i} ({p})" for i, p in enumerate(self.indexes)]
+            parts.append(f"PRIMARY KEY ({', '.join(c.q for c in self.key)})")
+        parts += [i.sql() for i in self.indexes]
         return f"CREATE TABLE {quote(self.name)} (" + ", ".join(parts) + ") ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"
+
+    @property
+    def uniques(self):
+        """Columns that are first in further unique keys."""
+        return [i.parts[0][0] for i in self.indexes if i.unique and i.name != "only_one"]
+
+    def named(self, name):
+        t = copy.copy(self)
+        t.name, t.columns, t.key, t.indexes = name, list(self.columns), list(self.key), list(self.indexes)
+        return t
+
+    def changed(self, *pairs):
+        """With columns in the place of columns: (old, new), new None: gone, old None: added."""
+        t = self.named(self.name)
+        place = {id(old): new for old, new in pairs}
+        t.columns = [place.get(id(c), c) for c in t.columns] + [new for old, new in pairs if old is None]
+        t.columns = [c for c in t.columns if c]
+        t.key = [c for c in (place.get(id(c), c) for c in t.key) if c]
+        t.indexes = [i.changed(place) for i in t.indexes]
+        return t
+
+    def outline(self):
+        """What the catalog must say of it: names of columns and of keys."""
+        return ({c.name for c in self.columns}, {i.name for i in self.indexes} | ({"PRIMARY"} if self.primary else set()))
 
     @property
     def written(self):
@@ -106,7 +151,7 @@ class Table:
 
     def free(self):
         """Columns in no key."""
-        taken = set(self.key) | {c for columns, _ in self.uniques for c in columns}
+        taken = set(self.key) | {c for i in self.indexes for c, _ in i.parts}
         return [c for c in self.written if c not in taken]
 
 

@@ -1,5 +1,6 @@
 """Both sides compared byte by byte, and what must hold on the target at every moment."""
 import collections
+import re
 
 import schema
 
@@ -21,8 +22,10 @@ def _expression(name, kind):
 
 def dump(server, db, table):
     """Every row as a tuple of exact texts, counted: order is nobody's, number is."""
-    columns = server.sql("SELECT column_name, data_type FROM information_schema.columns WHERE table_schema='%s' AND table_name='%s' "
+    columns = server.sql("SELECT column_name, data_type FROM information_schema.columns WHERE table_schema='%s' AND BINARY table_name='%s' "
                          "ORDER BY ordinal_position" % (db, table.replace("'", "''")))
+    if not columns:
+        return None, None
     parts = [_expression(n, k) for n, k in columns]
     connection = server.connect(db)
     try:
@@ -32,6 +35,33 @@ def dump(server, db, table):
             return [n for n, _ in columns], collections.Counter(c.fetchall())
     finally:
         connection.close()
+
+
+def definition(server, db, table):
+    """Its columns in order, then its keys and options; a key that was made later stands behind."""
+    connection = server.connect(db)
+    connection.encoding = "latin1"  # each byte: a default may be no text
+    with connection, connection.cursor() as c:
+        c.execute(f"SHOW CREATE TABLE {schema.quote(table)}".encode())
+        lines = c.fetchone()[1].split("\n")
+    lines = [re.sub(r" AUTO_INCREMENT=\d+", "", line) if line.startswith(")") else line.rstrip(",") for line in lines]
+    return [line for line in lines if line.startswith("  `")] + sorted(line for line in lines if not line.startswith("  `"))
+
+
+def tables(server, db):
+    return sorted(r[0] for r in server.sql(f"SELECT table_name FROM information_schema.tables WHERE table_schema='{db}' AND table_type='BASE TABLE'"))
+
+
+def definitions(source, db, target, to, names):
+    """What differs in definitions, where DDL is followed."""
+    if tables(source, db) != tables(target, to):
+        return [f"tables {tables(source, db)} became {tables(target, to)}"]
+    found = []
+    for t in names:
+        a, b = definition(source, db, t), definition(target, to, t)
+        if a != b:
+            found.append(f"{t}: source has {[x for x in a if x not in b]}, target {[x for x in b if x not in a]}, or in another order")
+    return found
 
 
 def difference(source, db, target, to, table):

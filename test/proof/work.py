@@ -2,7 +2,7 @@
 
 Every transaction of a writer raises its row in `seqs`, adds its row to `journal`, moves money, and does what chance says to the
 random tables. What a writer knows of its own rows is kept in Python (`Model`) and goes through commit, rollback, savepoints
-and lost answers like the server's. switches: "cascade" (foreign keys that act), "xa".
+and lost answers like the server's. switches: "cascade" (foreign keys that act), "xa", "ddl" (from change_tables() on).
 """
 import random
 import threading
@@ -10,10 +10,12 @@ import threading
 import pymysql
 
 import schema
+from changes import Changer, Changes
 from omslab import poll
 
 GONE = (2003, 2006, 2013, 1927, 1053, 0)  # the server, or the way to it
 AGAIN = (1213, 1205, 1020)
+MOVED = (1054, 1136, 1146, 1412)  # a DDL of somebody else came between
 
 
 class Model:
@@ -75,12 +77,14 @@ class Writer(threading.Thread):
             return self.execute(statement)
         except (pymysql.err.IntegrityError, pymysql.err.DataError):
             return ()
-        except (pymysql.err.OperationalError, pymysql.err.InternalError) as e:
+        except (pymysql.err.OperationalError, pymysql.err.InternalError, pymysql.err.ProgrammingError) as e:
             if e.args[0] in GONE or e.args[0] in AGAIN:
                 raise
             if e.args[0] in (1264, 1690, 1292, 1366, 1048, 1364, 3819, 4025, 1467, 3140, 1451, 1452, 1761):
                 return ()
-            raise
+            if e.args[0] not in MOVED or not self.work.on("ddl"):
+                raise
+            return ()
 
     # --- one transaction --------------------------------------------------------------------------
     def transaction(self):
@@ -94,17 +98,19 @@ class Writer(threading.Thread):
             self.execute("SET foreign_key_checks=1")
             self.connection.begin()
             self.body(after)
-            if how > 0.9:
+            if how > 0.97 and self.work.changing:
+                self.work.changes.one(self.rnd, self.execute)  # which commits
+            elif how > 0.9:
                 self.connection.rollback()
                 return
             self.connection.commit()
             self.model = after
             self.work.count()
         except pymysql.err.Error as e:
-            if e.args[0] in AGAIN and not self.xid:
+            if (e.args[0] in AGAIN or e.args[0] in MOVED and self.work.changing) and not self.xid:
                 self.connection.rollback()
                 return
-            if self.xid and e.args[0] in (*AGAIN, 1613, 1614):  # its branch is over, or waits to be ended
+            if self.xid and e.args[0] in (*AGAIN, 1412, 1613, 1614):  # its branch is over, or waits to be ended
                 self.connection.close()
                 return self.resolve(after)
             if e.args[0] not in GONE and not isinstance(e, pymysql.err.InterfaceError):
@@ -297,7 +303,7 @@ class Writer(threading.Thread):
             self.attempt(f"UPDATE {schema.quote(t.name)} SET `n` = COALESCE(`n`,0) + {i} WHERE {where}")
 
     def rekey(self, t):
-        c = self.rnd.choice(t.key + [u for columns, _ in t.uniques for u in columns])
+        c = self.rnd.choice(t.key + t.uniques)
         self.attempt(f"UPDATE {schema.quote(t.name)} SET {c.q} = {c.literal(self.rnd, 0.1)} WHERE {t.where(self.rnd)}")
 
     def chain(self, t):
@@ -332,7 +338,7 @@ class Writer(threading.Thread):
 
     def exchange(self, t):
         """Two rows exchange the values of a unique key."""
-        columns = [u for us, _ in t.uniques for u in us if u.nullable]
+        columns = [u for u in t.uniques if u.nullable]
         if not columns or not t.primary:
             return
         c, name = self.rnd.choice(columns), schema.quote(t.name)
@@ -354,6 +360,7 @@ class Work:
         self.flavour = source.kind
         self.lock, self.committed = threading.Lock(), 0
         self.threads = [Writer(self, w) for w in range(writers)]
+        self.changes, self.changers, self.changing = Changes(self), [], False
 
     def on(self, switch):
         return switch in self.switches
@@ -382,15 +389,23 @@ class Work:
             t.start()
         return self
 
+    def change_tables(self, per_second=4, changers=2):
+        """From now on DDL, too, if it is switched on."""
+        if self.on("ddl"):
+            self.changers = [Changer(self, random.Random(self.seed * 2003 + i), per_second / changers) for i in range(changers)]
+            self.changing = True
+            for t in self.changers:
+                t.start()
+
     def check(self):
-        for t in self.threads:
+        for t in self.threads + self.changers:
             if t.error:
                 raise RuntimeError(f"seed {self.seed}, writer {t.number}: {t.error!r}\nat {t.last[-1:]}") from t.error
 
     def stop(self):
-        for t in self.threads:
+        for t in self.threads + self.changers:
             t.done.set()
-        for t in self.threads:
+        for t in self.threads + self.changers:
             if t.is_alive():
                 t.join(130)
         self.check()

@@ -48,6 +48,7 @@ static const struct charset_row charsets[] = {
     {"sjis", "SJIS"},         {"cp932", "CP932"},
     {"ujis", "EUC-JP"},       {"eucjpms", "EUC-JP-MS"},
     {"euckr", "EUC-KR"},      {"tis620", "TIS-620"},
+    {"utf8mb4", "UTF-8"},
 };
 
 static bool is_ascii(struct view v)
@@ -75,6 +76,17 @@ static bool convert(struct view from, const char *charset, struct buf *out)
     return ok;
 }
 
+/* A table made by SELECT, or like a temporary one, is told as SHOW CREATE has it, which is utf8
+ * whatever the client's charset is. */
+static bool is_servers_text(struct asked *a)
+{
+    static const char create[] = "CREATE ", body[] = "` (\n  `";
+    bool looks = a->sql.len > sizeof create && memcmp(a->sql.p, create, sizeof create - 1) == 0 &&
+                 memmem(a->sql.p, a->sql.len, body, sizeof body - 1);
+
+    return looks && convert(a->sql, "utf8mb4", &a->utf8);
+}
+
 /* The statement in utf8. Every charset a client may have keeps ASCII. */
 static bool text_of(struct log *l, struct asked *a, struct err *e)
 {
@@ -83,7 +95,7 @@ static bool text_of(struct log *l, struct asked *a, struct err *e)
 
     a->sql = a->q.sql;
     if (is_ascii(a->sql) || !c || strncmp(c->charset, "utf8", 4) == 0 ||
-        strcmp(c->charset, "binary") == 0)
+        strcmp(c->charset, "binary") == 0 || is_servers_text(a))
         return true;
     if (!convert(a->q.sql, c->charset, &a->utf8))
         return err_set(e, ERR_UNSUPPORTED, "a statement in charset '%s' cannot be read",

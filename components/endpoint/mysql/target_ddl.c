@@ -3,6 +3,7 @@
  * what a table looks like, and running it as the source's session did. Its session is registered,
  * so a takeover ends it before another claim can look. Thread: any; takes claim.lock.
  */
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -105,18 +106,23 @@ static size_t behind_counter(const char *line, size_t n, size_t at)
     return at;
 }
 
-static bool is_own_name(const char *line, size_t n, size_t at, const char *name)
+/* Its own name stands in the first line and in the names that the server made for its checks. */
+static bool is_own_name(const char *line, size_t n, size_t at, const char *quoted)
 {
-    size_t len = strlen(name);
-    const char *end = line + at + 1 + len;
+    static const char first[] = "CREATE TABLE ", check[] = "  CONSTRAINT ";
+    size_t len = strlen(quoted) - 1; /* the mark at the end */
 
-    return line[at] == '`' && n - at > len + 1 && memcmp(line + at + 1, name, len) == 0 &&
-           (*end == '`' || strncmp(end, "_chk_", 5) == 0);
+    if (n - at <= len || memcmp(line + at, quoted, len) != 0)
+        return false;
+    if (at == sizeof first - 1 && memcmp(line, first, at) == 0)
+        return line[at + len] == '`';
+    return at == sizeof check - 1 && memcmp(line, check, at) == 0 && n - at - len > 5 &&
+           memcmp(line + at + len, "_chk_", 5) == 0;
 }
 
 /* The line of a CREATE statement, without what says nothing of the definition: the table's own
  * name, the next number, foreign keys. */
-static void put_line(struct buf *out, const char *line, size_t n, const char *name)
+static void put_line(struct buf *out, const char *line, size_t n, const char *quoted)
 {
     if (memmem(line, n, " FOREIGN KEY (", 14))
         return;
@@ -125,9 +131,9 @@ static void put_line(struct buf *out, const char *line, size_t n, const char *na
 
         if (end > i) {
             i = end;
-        } else if (is_own_name(line, n, i, name)) {
+        } else if (is_own_name(line, n, i, quoted)) {
             buf_str(out, "`=");
-            i += 1 + strlen(name);
+            i += strlen(quoted) - 1;
         } else {
             buf_u8(out, (uint8_t)line[i++]);
         }
@@ -140,21 +146,38 @@ static void put_line(struct buf *out, const char *line, size_t n, const char *na
 
 static void put_definition(struct buf *out, const char *text, const char *name)
 {
+    struct buf quoted CLEANUP(buf_fini);
+
+    buf_init(&quoted, 1024);
+    mysql_dialect_ops.quote_name(&quoted, name);
     while (*text) {
         const char *end = strchrnul(text, '\n');
 
-        put_line(out, text, (size_t)(end - text), name);
+        put_line(out, text, (size_t)(end - text), buf_cstr(&quoted));
         text = *end ? end + 1 : end;
     }
 }
 
-static bool is_plain(const char *s)
+/* A name as the engine has it, which is as files are named. MySQL has no function for that; there
+ * only the rule for ASCII is known here. */
+static bool put_file_name(struct buf *out, const char *name, bool is_mariadb)
 {
-    for (; *s; s++)
-        if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') ||
-              *s == '_'))
-            return false;
-    return true;
+    bool known = true;
+
+    buf_str(out, is_mariadb ? "CAST(CONVERT(_utf8mb4 0x" : "'");
+    for (; *name; name++) {
+        unsigned char c = (unsigned char)*name;
+
+        known = known && (is_mariadb || c < 128);
+        if (is_mariadb)
+            buf_printf(out, "%02x", c);
+        else if (isalnum(c) || c == '_')
+            buf_u8(out, c);
+        else
+            buf_printf(out, "@%04x", c);
+    }
+    buf_str(out, is_mariadb ? " USING filename) AS BINARY)" : "'");
+    return known;
 }
 
 /* The engine's number of the table, which a rename leaves; nothing where it may not be seen. */
@@ -163,14 +186,17 @@ static void put_identity(struct session *s, const char *db, const char *name, st
     struct buf sql CLEANUP(buf_fini);
     struct err e = ERR_INIT;
     char id[32];
-    bool found = false;
+    bool found = false, known;
 
     buf_init(&sql, 4096);
-    if (!is_plain(db) || !is_plain(name))
-        return;
-    buf_printf(&sql, "SELECT TABLE_ID FROM information_schema.%s WHERE NAME='%s/%s'",
-               s->is_mariadb ? "INNODB_SYS_TABLES" : "INNODB_TABLES", db, name);
-    if (session_value(s, buf_cstr(&sql), id, sizeof id, &found, &e) && found)
+    buf_printf(&sql,
+               "SELECT TABLE_ID FROM information_schema.%s WHERE CAST(NAME AS BINARY)=CONCAT(",
+               s->is_mariadb ? "INNODB_SYS_TABLES" : "INNODB_TABLES");
+    known = put_file_name(&sql, db, s->is_mariadb);
+    buf_str(&sql, ",'/',");
+    known = put_file_name(&sql, name, s->is_mariadb) && known;
+    buf_u8(&sql, ')');
+    if (known && session_value(s, buf_cstr(&sql), id, sizeof id, &found, &e) && found)
         buf_printf(out, "#%s\n", id);
 }
 

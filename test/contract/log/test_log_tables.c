@@ -219,6 +219,30 @@ static void a_statement_in_another_charset_becomes_utf8(void **state)
     reading_fini(&r);
 }
 
+/* The server makes these texts itself, in utf8, and logs the client's charset with them. */
+static void a_table_made_by_select_keeps_its_names_in_any_charset(void **state)
+{
+    (void)state;
+    struct reading r;
+
+    fresh("CREATE TABLE w.`\u00e4` (`\u00f6` INT PRIMARY KEY)");
+    run("INSERT INTO w.`\u00e4` VALUES (1)");
+    reading_init(&r);
+    run("SET character_set_client=latin1");
+    run("CREATE TABLE w.`\xfc` AS SELECT * FROM w.`\xe4`");
+    run("CREATE TEMPORARY TABLE w.`x\xfc` (`\xf6` INT)");
+    run("CREATE TABLE w.`y\xfc` LIKE w.`x\xfc`");
+    run("DROP TABLE w.`x\xfc`, w.`y\xfc`");
+    run("SET character_set_client=utf8mb4");
+    read_to_end(&r, &whole);
+    assert_int_equal(r.ddl.n, 3);
+    assert_non_null(strstr(r.ddl.at[0].sql, "CREATE TABLE `\u00fc` (\n  `\u00f6`"));
+    assert_non_null(strstr(r.ddl.at[1].sql, "`y\u00fc` (\n  `\u00f6`"));
+    assert_non_null(strstr(r.ddl.at[2].sql, "`y\u00fc`"));
+    assert_same(&r, "w", "\u00fc");
+    reading_fini(&r);
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -244,6 +268,7 @@ int main(void)
         cmocka_unit_test(a_new_version_comes_before_the_transaction_that_uses_it),
         cmocka_unit_test(ddl_arrives_with_its_text_and_session),
         cmocka_unit_test(a_statement_in_another_charset_becomes_utf8),
+        cmocka_unit_test(a_table_made_by_select_keeps_its_names_in_any_charset),
     };
 
     return cmocka_run_group_tests(tests, start, stop);

@@ -86,10 +86,66 @@ static void a_ddl_that_waits_ends_with_its_claim_and_never_runs(void **state)
     w->endpoint->target->claim_close(next);
 }
 
+/* What the target shows of a table, with the engine's number of it. */
+static char *look(struct claim *c, struct target_world *w, const char *db, const char *name)
+{
+    struct err e = ERR_INIT;
+    struct buf b;
+
+    buf_init(&b, 1 << 20);
+    if (!w->endpoint->target->ddl_look(c, db, name, true, &b, &e))
+        fail_msg("%s", e.message);
+    char *text = strdup(buf_cstr(&b));
+    buf_fini(&b);
+    return text;
+}
+
+static void a_table_is_known_again_under_another_name(void **state)
+{
+    static const char *const names[] = {"plain", "a`b", "T 1", "t 1", "t\xc3\xa4`", "a.b", "--9"};
+    const size_t n = sizeof names / sizeof *names;
+    struct target_world *w = *state;
+    struct claim *c = world_claim(w, "looks", 1, 1);
+    struct buf sql;
+    char *seen[sizeof names / sizeof *names];
+
+    buf_init(&sql, 4096);
+    world_sql(w, "CREATE DATABASE IF NOT EXISTS `d-1`");
+    for (size_t i = 0; i < n; i++) { /* a column has the table's name, and another the next one's */
+        buf_clear(&sql);
+        buf_str(&sql, "CREATE TABLE ");
+        w->endpoint->dialect->quote_table(&sql, "d-1", names[i]);
+        buf_str(&sql, " (plain INT PRIMARY KEY, `a``b` INT CHECK (plain > 0))");
+        world_sql(w, "%s", buf_cstr(&sql));
+        seen[i] = look(c, w, "d-1", names[i]);
+        assert_int_equal(seen[i][0], '#');
+        for (size_t k = 0; k < i; k++) { /* the same definition, and told apart */
+            assert_string_equal(strchr(seen[i], '\n'), strchr(seen[k], '\n'));
+            assert_string_not_equal(seen[i], seen[k]);
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        buf_clear(&sql);
+        buf_str(&sql, "RENAME TABLE ");
+        w->endpoint->dialect->quote_table(&sql, "d-1", names[i]);
+        buf_str(&sql, " TO ");
+        w->endpoint->dialect->quote_table(&sql, "d-1", "and `now");
+        world_sql(w, "%s", buf_cstr(&sql));
+        char *now = look(c, w, "d-1", "and `now");
+        assert_string_equal(now, seen[i]);
+        world_sql(w, "DROP TABLE `d-1`.`and ``now`");
+        free(now);
+        free(seen[i]);
+    }
+    buf_fini(&sql);
+    w->endpoint->target->claim_close(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_ddl_that_waits_ends_with_its_claim_and_never_runs),
+        cmocka_unit_test(a_table_is_known_again_under_another_name),
     };
 
     return cmocka_run_group_tests(tests, target_world_open, target_world_close);
