@@ -75,6 +75,22 @@ static bool check_skipped(const Oms__ProjectFile *f, struct err *e)
     return true;
 }
 
+#define SERVER_IDS_LEAST 4 /* as the Store's READER_IDS_LEAST */
+
+static bool check_server_ids(const Oms__StoreOptions *o, struct err *e)
+{
+    if (!o || (!o->has_server_id_from && !o->has_server_id_to))
+        return true;
+    if (!o->has_server_id_from || !o->has_server_id_to)
+        return err_set(e, ERR_INVALID, "store: server_id_from and server_id_to belong together");
+    if ((uint64_t)o->server_id_from + SERVER_IDS_LEAST - 1 > o->server_id_to)
+        return err_set(e, ERR_INVALID,
+                       "store.server_id_to: %u leaves no room, the range needs %d numbers from %u "
+                       "on",
+                       o->server_id_to, SERVER_IDS_LEAST, o->server_id_from);
+    return true;
+}
+
 static bool check_project(const struct cycle *y, const Oms__ProjectFile *f, struct err *e)
 {
     if (!f)
@@ -101,7 +117,7 @@ static bool check_project(const struct cycle *y, const Oms__ProjectFile *f, stru
         return err_set(e, ERR_INVALID, "source and target are both '%s'", f->source);
     if (!f->objects || f->objects->n_include == 0)
         return err_set(e, ERR_INVALID, "objects.include: at least one pattern is needed");
-    return check_skipped(f, e) && check_scope(f->objects, y->a, e);
+    return check_skipped(f, e) && check_server_ids(f->store, e) && check_scope(f->objects, y->a, e);
 }
 
 void command_project_create(struct cycle *y, const struct cluster_event *ev)

@@ -91,8 +91,12 @@ void spec_task(struct spec_builder *b)
 /* Differs between Stores, and between incarnations of one (correctness B4). */
 static uint32_t server_id_of(const struct project *p, const struct component *x)
 {
+    const Oms__StoreOptions *o = project_file(p)->store;
     uint64_t h = (uint64_t)p->number * 2654435761u + x->epoch * 40503u;
 
+    if (o && o->has_server_id_from && o->has_server_id_to)
+        return o->server_id_from +
+               (uint32_t)(h % ((uint64_t)o->server_id_to - o->server_id_from + 1));
     return SERVER_ID_FIRST + (uint32_t)(h % SERVER_ID_SPAN);
 }
 

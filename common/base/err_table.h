@@ -122,7 +122,7 @@
       "give each writing server its own gtid_domain_id, then copy the tables again")               \
     X(LOG_DUPLICATE_READER, RETRY, "the source closed the log for another reader of our number",   \
       "another replica has the same server_id",                                                    \
-      "nothing: another number is taken; if it stays, set the range of server ids")                \
+      "nothing: another number is taken; if it stays, set store.server_id_from and _to")           \
     X(LOG_STATEMENT, STOP, "the source's log holds a change as a statement, not as rows",          \
       "binlog_format is not ROW in some session of the source",                                    \
       "set binlog_format=ROW for every session, then copy the tables again")                       \

@@ -151,6 +151,7 @@ struct log_params {
     const struct txn_set *after; /* resume after this set (A4) ... */
     const char *after_native;    /* ... or from "file:offset" when there are no identities; or "" */
     uint32_t server_id;          /* unique per incarnation (B4) */
+    uint32_t look_id;            /* for a second, short look at the log beside it; 0: derived */
     uint32_t heartbeat_ms;
     name_filter *filter; /* tables to keep; others only move the position */
     void *filter_arg;
@@ -173,6 +174,11 @@ struct log_progress {
     struct wall source_time; /* the newest time the source told, heartbeats included; 0 = none */
     bool at_end;             /* nothing more was waiting */
 };
+#define READERS_MAX 256
+struct reader_numbers { /* server_ids that a source knows of: its own, its replicas' */
+    uint32_t at[READERS_MAX];
+    size_t n;
+};
 struct log_ops {
     bool (*open)(const struct log_params *p, struct log **l, struct err *e);
     void (*close)(struct log *l);
@@ -185,6 +191,9 @@ struct log_ops {
     bool (*executed)(struct session *s, struct txn_set *set, struct err *e);
     /* Does the server replicate now, so that it may still get what it lacks? NULL: never. */
     bool (*replicates)(struct session *s, bool *does, struct err *e);
+    /* Adds the numbers of replicas that are in use there (B4), those that the account may see; what
+     * is beyond READERS_MAX is left out. NULL: there are no numbers. */
+    bool (*readers)(struct session *s, struct reader_numbers *out, struct err *e);
 };
 
 /* ---- heartbeat: the one row that is written to a source, where a person asked for it

@@ -15,6 +15,7 @@
 #include "components/store/heartbeat.h"
 #include "components/store/history.h"
 #include "components/store/places.h"
+#include "components/store/reader_id.h"
 #include "components/store/serve.h"
 #include "components/store/writer.h"
 #include "components/transform/transform.h"
@@ -26,13 +27,13 @@
 #define HEARTBEAT_MS 1000
 #define PART_BYTES (1u << 20)
 #define ZSTD_LEVEL 1
-#define SERVER_ID_BASE 0x40000000u
 
 struct pull {
     struct component *c;
     struct arena arena;
     const struct scope *scope;
     struct places places;
+    struct reader_ids ids;
     const struct endpoint *source;
     struct store *store;
     struct writer *writer;
@@ -50,15 +51,28 @@ struct pull {
     double disk_part, decode_part, source_part;
 };
 
-/* Unique per incarnation (B4): the operator's number the first time, then random ones above a base
- * that servers are not given by hand. */
-static uint32_t server_id(struct pull *p, uint32_t attempt)
+static uint32_t dice(void)
+{
+    return (uint32_t)random() << 16 ^ (uint32_t)random();
+}
+
+/* The operator's range, or ours; the CM's number the first time (B4). */
+static void ids_init(struct pull *p)
 {
     const Oms__ComponentFixed *fixed = component_spec(p->c)->fixed;
+    const Oms__StoreOptions *so = fixed->store;
 
-    if (attempt == 0 && fixed->has_server_id && fixed->server_id)
-        return fixed->server_id;
-    return SERVER_ID_BASE | ((uint32_t)random() & 0x3fffffff);
+    p->ids.from = so && so->has_server_id_from ? so->server_id_from : READER_ID_FROM;
+    p->ids.to = so && so->has_server_id_to ? so->server_id_to : READER_ID_TO;
+    p->ids.wanted = fixed->has_server_id ? fixed->server_id : 0;
+}
+
+static bool choose_id(struct pull *p, struct session *s, struct err *e)
+{
+    struct reader_numbers taken = {.n = 0};
+
+    return (!p->source->log->readers || p->source->log->readers(s, &taken, e)) &&
+           reader_ids_choose(&p->ids, &taken, dice, e);
 }
 
 /* Where a fresh Store begins: the spec's set, or all that the source has executed now. */
@@ -87,7 +101,7 @@ static bool prepare(struct pull *p, struct err *e)
     if (!p->source->catalog->connect(&p->places.now, &s, e))
         return err_wrap(e, "connect to the source");
     ok = (store_has_begin(p->store) || find_begin(p, s, e)) &&
-         history_contained(p->source, s, p->store, e);
+         history_contained(p->source, s, p->store, e) && choose_id(p, s, e);
     p->source->catalog->close(s);
     return ok;
 }
@@ -112,7 +126,7 @@ static bool is_followed(void *arg, const char *db, const char *table)
             strcmp(table, HEARTBEAT_TABLE) == 0);
 }
 
-static bool open_log(struct pull *p, uint32_t attempt, struct err *e)
+static bool open_log(struct pull *p, struct err *e)
 {
     struct txn_set after;
     size_t n_known = 0;
@@ -120,7 +134,6 @@ static bool open_log(struct pull *p, uint32_t attempt, struct err *e)
     struct log_params params = {.address = &p->places.now,
                                 .after = &after,
                                 .after_native = "",
-                                .server_id = server_id(p, attempt),
                                 .heartbeat_ms = HEARTBEAT_MS,
                                 .filter = is_followed,
                                 .filter_arg = p,
@@ -131,15 +144,14 @@ static bool open_log(struct pull *p, uint32_t attempt, struct err *e)
                                 .spill_dir = component_dir(p->c)};
     bool ok;
 
-    struct log_params check = params;
-
     store_set(p->store, &after);
     ok = prepare(p, e);
     if (ok) {
         txn_set_fini(&after); /* prepare may have set the begin */
         store_set(p->store, &after);
-        check.server_id = server_id(p, attempt + 1);
-        ok = history_same_last(p->source, &check, p->store, e) &&
+        params.server_id = p->ids.dump; /* one after the other: a server ends the older */
+        params.look_id = p->ids.look;
+        ok = history_same_last(p->source, &params, p->store, e) &&
              p->source->log->open(&params, &p->log, e);
     }
     txn_set_fini(&after);
@@ -322,10 +334,10 @@ static bool pull_once(struct pull *p, struct err *e)
 
 /* A connection's life. It may break inside a transaction of several parts: what was written of that
  * is cut and pulled again (B1). */
-static bool pull_session(struct pull *p, uint32_t attempt, struct backoff *backoff, struct err *e)
+static bool pull_session(struct pull *p, struct backoff *backoff, struct err *e)
 {
     struct err cut = ERR_INIT;
-    bool ok = open_log(p, attempt, e) && writer_start(p->store, ZSTD_LEVEL, &p->writer, e);
+    bool ok = open_log(p, e) && writer_start(p->store, ZSTD_LEVEL, &p->writer, e);
 
     if (ok) {
         backoff->tries = 0;
@@ -357,8 +369,8 @@ static bool pull_for_ever(struct pull *p, struct err *e)
 {
     struct backoff backoff = {0};
 
-    for (uint32_t attempt = 0; !component_stopping(p->c); attempt++) {
-        if (pull_session(p, attempt, &backoff, e))
+    while (!component_stopping(p->c)) {
+        if (pull_session(p, &backoff, e))
             break;
         log_err(LOG_WARN, "store.retry", e);
         enum places_answer answer = places_failed(&p->places, e);
@@ -447,6 +459,7 @@ bool store_run(struct component *c, struct err *e)
          transform_scope(fixed->scope, &p.arena, &p.scope, e) && open_store(&p, e);
     if (ok) {
         places_init(&p.places, &source_at);
+        ids_init(&p);
         store_asks_begin(c, p.store);
         ok = start_heartbeat(&p, e) && start_serving(&p, e) && pull_for_ever(&p, e);
         store_asks_end();

@@ -75,7 +75,7 @@ static bool log_open(const struct log_params *p, struct log **out, struct err *e
     l->filter = p->filter;
     l->filter_arg = p->filter_arg;
     l->next_table_id = p->next_table_id;
-    l->server_id = p->server_id;
+    l->look_id = p->look_id ? p->look_id : p->server_id ^ LOOK_ID_BIT;
     l->trust_known = p->trust_known;
     l->part_bytes = p->part_bytes ? p->part_bytes : 4u << 20;
     arena_init(&l->arena, 0);
@@ -259,4 +259,5 @@ const struct log_ops mysql_log_ops = {
     .read = log_read,
     .executed = log_executed,
     .replicates = log_replicates,
+    .readers = log_readers,
 };

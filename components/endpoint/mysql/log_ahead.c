@@ -19,7 +19,6 @@
 #include "components/endpoint/mysql/log_priv.h"
 
 #define TO_THE_END 1 /* a flag of the dump: stop there */
-#define SERVER_ID_BIT 0x20000000u
 #define WAIT_MS 30000
 #define EVENT_TEXT_MAX ((size_t)1100 << 20)
 #define SHOWN 120
@@ -113,7 +112,7 @@ static bool look_at(struct log *look, struct view event, struct err *e)
 }
 
 /* A file beyond 4 GB is read from its beginning: the command has no room for a larger number. */
-static bool ask(struct log *look, uint32_t server_id, struct err *e)
+static bool ask(struct log *look, uint32_t number, struct err *e)
 {
     const char *file = look->ahead->files.at[look->ahead->files.n - 1];
     struct buf b CLEANUP(buf_fini);
@@ -123,7 +122,7 @@ static bool ask(struct log *look, uint32_t server_id, struct err *e)
     buf_init(&b, 512);
     buf_u32(&b, (uint32_t)look->pos);
     buf_u16(&b, TO_THE_END);
-    buf_u32(&b, server_id ^ SERVER_ID_BIT);
+    buf_u32(&b, number);
     buf_append(&b, file, strlen(file));
     if (look->s->my->methods->db_command(look->s->my, COM_BINLOG_DUMP, (const char *)b.p, b.len, 1,
                                          NULL) != 0)
@@ -166,7 +165,7 @@ static bool read_ahead(struct log *l, struct err *e)
                                             " @mariadb_slave_capability=4",
                                             e)
                              : log_mysql_settings(look.s, 0, e)) &&
-         ask(&look, l->server_id, e) && look_on(&look, e);
+         ask(&look, l->look_id, e) && look_on(&look, e);
     if (ok)
         l->ahead->pos = look.pos;
     packets_fini(&look.packets);

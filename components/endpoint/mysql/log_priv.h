@@ -150,8 +150,8 @@ struct log {
     struct txn_set after; /* published before this log was opened */
     bool after_has_holes; /* open prepares: what lies behind the first one is read again */
     struct xa xa;
-    struct ahead *ahead; /* NULL: never asked for */
-    uint32_t server_id;
+    struct ahead *ahead;   /* NULL: never asked for */
+    uint32_t look_id;      /* ... reads under that number */
     bool trust_known;      /* log_params */
     const char *spill_dir; /* borrowed; or NULL */
     struct group group;
@@ -161,6 +161,12 @@ struct log {
     size_t stash_run_at;      /* writer.run_count_at within it */
     struct log_progress *progress;
 };
+
+#define LOOK_ID_BIT 0x20000000u
+/* log_replicas.c: what a source knows of its readers (B4). A session that will ask for the log says
+ * its number first, so that others see that it is taken. */
+bool log_register(struct session *s, uint32_t server_id, struct err *e) MUST_CHECK;
+bool log_readers(struct session *s, struct reader_numbers *out, struct err *e) MUST_CHECK;
 
 /* Sets up the session, the connect state and sends the dump command. */
 bool log_start(struct log *l, const struct log_params *p, struct err *e) MUST_CHECK;

@@ -107,6 +107,25 @@ static void row_filters_and_column_selection_are_refused(void **state)
     assert_non_null(strstr(e.message, "columns"));
 }
 
+static void b4_a_range_of_server_ids_needs_both_ends_and_room(void **state)
+{
+    Oms__StoreOptions o = OMS__STORE_OPTIONS__INIT;
+    struct draft d;
+
+    draft_init(&d);
+    d.f.store = &o;
+    o.has_server_id_from = true;
+    o.server_id_from = 4294967294u;
+    struct err e = create(*state, &d);
+    assert_int_equal(e.code, ERR_INVALID);
+    assert_non_null(strstr(e.message, "belong together"));
+    o.has_server_id_to = true;
+    o.server_id_to = 4294967295u;
+    e = create(*state, &d);
+    assert_int_equal(e.code, ERR_INVALID);
+    assert_non_null(strstr(e.message, "store.server_id_to"));
+}
+
 static void a_check_to_skip_must_exist(void **state)
 {
     struct draft d;
@@ -269,6 +288,15 @@ static void b4_another_incarnation_of_a_store_has_another_replication_id(void **
     x->epoch++;
     assert_int_not_equal(spec_build(l->c, x, &a)->fixed->server_id, first);
     assert_int_not_equal(first, other);
+    Oms__StoreOptions o = OMS__STORE_OPTIONS__INIT;
+    Oms__ProjectFile *f = (Oms__ProjectFile *)cluster_project(l->c, "p")->file.m;
+    o.has_server_id_from = o.has_server_id_to = true;
+    o.server_id_from = 100;
+    o.server_id_to = 103;
+    f->store = &o;
+    for (int i = 0; i < 20; i++, x->epoch++)
+        assert_in_range(spec_build(l->c, x, &a)->fixed->server_id, 100, 103);
+    f->store = NULL;
     lab_host_close(&h);
     arena_fini(&a);
 }
@@ -344,6 +372,7 @@ int main(void)
         TEST(a_bad_pattern_is_refused_with_its_place),
         TEST(unknown_data_sources_are_refused_by_name),
         TEST(source_and_target_must_differ),
+        TEST(b4_a_range_of_server_ids_needs_both_ends_and_room),
         TEST(a_check_to_skip_must_exist),
         TEST(row_filters_and_column_selection_are_refused),
         TEST(names_are_small_letters_digits_and_hyphens),
