@@ -10,6 +10,7 @@
 
 #include "common/base/must.h"
 
+#define LEVEL_OF_HASTE (-7)
 #define CRC_AT 60 /* the last four bytes of the header */
 
 static void put_header(const struct block_head *h, uint8_t out[BLOCK_HEADER_SIZE])
@@ -50,10 +51,6 @@ struct block_packer *block_packer_new(void)
 
     p->zstd = ZSTD_createCCtx();
     must(p->zstd != NULL);
-    /* Fast levels skip both the search for matches and the entropy coding of the rest; without the
-     * second they would store twice as much and gain little. A library that does not know the
-     * setting only compresses less. */
-    (void)ZSTD_CCtx_setParameter(p->zstd, ZSTD_c_literalCompressionMode, ZSTD_lcm_huffman);
     return p;
 }
 
@@ -65,6 +62,18 @@ void block_packer_free(struct block_packer *p)
     free(p);
 }
 
+/* Fast levels skip both the search for matches and the entropy coding of the rest. The second is a
+ * third of the bytes for half of the time: only who is in haste goes without. A library that does
+ * not know the setting only compresses less. */
+static size_t set_level(ZSTD_CCtx *z, int level)
+{
+    bool haste = level == BLOCK_LEVEL_HASTE;
+
+    (void)ZSTD_CCtx_setParameter(z, ZSTD_c_literalCompressionMode,
+                                 haste ? ZSTD_lcm_uncompressed : ZSTD_lcm_huffman);
+    return ZSTD_CCtx_setParameter(z, ZSTD_c_compressionLevel, haste ? LEVEL_OF_HASTE : level);
+}
+
 static bool compress(struct block_packer *p, struct block_head *h, struct view raw, int level,
                      struct buf *out, struct err *e)
 {
@@ -72,7 +81,7 @@ static bool compress(struct block_packer *p, struct block_head *h, struct view r
 
     if (!buf_reserve(out, room))
         return err_set(e, ERR_LIMIT, "a block of %zu bytes does not fit its buffer", raw.len);
-    n = ZSTD_CCtx_setParameter(p->zstd, ZSTD_c_compressionLevel, level);
+    n = set_level(p->zstd, level);
     if (!ZSTD_isError(n))
         n = ZSTD_compress2(p->zstd, out->p + out->len, room, raw.p, raw.len);
     if (ZSTD_isError(n))

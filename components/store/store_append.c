@@ -111,6 +111,7 @@ bool store_new_segment(struct store *s, struct err *e)
         store_free_segment(g);
         return err_wrap(e, "begin a segment");
     }
+    store_cache_leave(s);
     if (s->fd >= 0)
         close(s->fd);
     s->fd = fd;
@@ -271,6 +272,7 @@ bool store_sync(struct store *s, struct err *e)
     FAULT(STORE_AFTER_SYNC);
     s->durable_number = s->next_number - 1;
     publish(s);
+    store_cache_synced(s);
     return true;
 }
 

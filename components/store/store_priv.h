@@ -48,6 +48,8 @@ struct store {
     bool broken;                /* a sync failed: nothing is written or synced any more (B2) */
     int fd;                     /* of the last segment; -1: none yet */
     uint64_t offset;            /* where the next block goes */
+    uint64_t cached_from;       /* before it nothing is kept in the kernel's cache */
+    uint64_t cached_left;       /* first_number of an earlier segment that still is; 0: none */
     uint64_t next_number;
     uint32_t prev_crc;
     uint64_t durable_number;
@@ -64,6 +66,12 @@ struct store {
     struct buf scratch;               /* recovery: blocks as stored */
     struct block_packer *packer;      /* store_append's own */
 };
+
+/* Everything written is on the disk: all but the end leaves the kernel's cache. Thread: appender.
+ */
+void store_cache_synced(struct store *s);
+/* The open segment is whole and synced, another takes its place. Thread: appender. */
+void store_cache_leave(struct store *s);
 
 void store_settle_tables(struct store *s); /* a block was whole */
 void store_forget_tables(struct store *s); /* it was cut */

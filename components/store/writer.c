@@ -19,12 +19,13 @@
 #define BATCHES 12
 #define PACKERS_MAX 4
 #define IN_FLIGHT_MAX (16u << 20)
-#define KEEP_BYTES (2u << 20) /* a buffer that grew beyond gives its memory back */
+#define KEEP_BYTES (4u << 20) /* a buffer that grew beyond gives its memory back */
 #define SMALL_BYTES (64u << 10)
 #define FULL_BYTES (512u << 10) /* a batch of so much: the source had more than was taken */
 #define LEVEL_FULL (-3)
-#define BEHIND 2 /* batches that wait for a packer */
-#define LEVEL_BEHIND (-7)
+#define BEHIND 2     /* batches that wait for a packer */
+#define CROWDED 0.25 /* of the time without a processor */
+#define CROWDED_OF 8 /* batches it is the average of */
 #define SYNC_MS 10
 #define SYNC_BYTES (8u << 20)
 #define RETRY_MS 1000
@@ -88,18 +89,41 @@ static void pack(struct job *j, struct block_packer *p, int level)
     j->failed = !pack_part(j, p, all, false, level) || !pack_part(j, p, rest, true, level);
 }
 
-/* What comes slowly is packed well, a backlog fast. */
-static int level_for(struct writer *w, const struct job *j)
+/* What comes slowly is packed well, a backlog fast, and in haste where the processors are what
+ * limits it. If the disk is, batches wait for the writer and not for a packer. */
+static int level_for(struct writer *w, const struct job *j, double crowded)
 {
     if (w->level <= 0 || j->bytes < FULL_BYTES)
         return w->level;
-    return queue_len(w->todo) >= BEHIND ? LEVEL_BEHIND : LEVEL_FULL;
+    return crowded > CROWDED || queue_len(w->todo) >= BEHIND ? BLOCK_LEVEL_HASTE : LEVEL_FULL;
+}
+
+static int64_t thread_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Packs; *crowded: the part of the time of late in which a packer, which only computes, was without
+ * a processor. */
+static void pack_timed(struct writer *w, struct job *j, struct block_packer *p, double *crowded)
+{
+    int64_t cpu = thread_ns(), wall = clock_mono().ns;
+
+    pack(j, p, level_for(w, j, *crowded));
+    cpu = thread_ns() - cpu;
+    wall = clock_mono().ns - wall;
+    if (wall > 0)
+        *crowded += (1 - (double)cpu / (double)wall - *crowded) / CROWDED_OF;
 }
 
 static void pack_jobs(void *arg)
 {
     struct writer *w = arg;
     struct block_packer *p = block_packer_new();
+    double crowded = 0;
     void *item = NULL;
 
     for (;;) {
@@ -110,7 +134,7 @@ static void pack_jobs(void *arg)
             break;
         if (r != QUEUE_OK)
             continue;
-        pack(j, p, level_for(w, j));
+        pack_timed(w, j, p, &crowded);
         pthread_mutex_lock(&w->lock);
         j->ready = true;
         pthread_cond_broadcast(&w->changed);

@@ -71,7 +71,7 @@ static void done(struct blocks *b)
 static void a_block_comes_back_as_it_was(void **state)
 {
     (void)state;
-    static const int levels[] = {0, 1, -3, -7};
+    static const int levels[] = {0, 1, -3, BLOCK_LEVEL_HASTE};
 
     for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
         int level = levels[i];
@@ -113,6 +113,34 @@ static void fast_levels_still_code_their_literals(void **state)
     assert_true(h.stored_len < raw.len / 2);
     buf_fini(&raw);
     buf_fini(&stored);
+}
+
+static void the_level_of_haste_leaves_literals_as_they_are(void **state)
+{
+    (void)state;
+    static const int levels[] = {-3, BLOCK_LEVEL_HASTE, -3};
+    struct block_packer *p = block_packer_new();
+    struct err e = ERR_INIT;
+    struct buf raw, stored;
+    uint32_t x = 1, got[ARRAY_LEN(levels)];
+
+    buf_init(&raw, 1 << 20);
+    for (int i = 0; i < 100000; i++) {
+        x = x * 1664525 + 1013904223;
+        buf_u8(&raw, (uint8_t)('0' + (x >> 16) % 10));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
+        struct block_head h = {.number = 1};
+
+        buf_init(&stored, 1 << 20);
+        assert_true(block_pack(p, &h, (struct view){raw.p, raw.len}, levels[i], &stored, &e));
+        got[i] = h.stored_len;
+        buf_fini(&stored);
+    }
+    assert_true(got[1] > raw.len * 9 / 10);
+    assert_int_equal(got[0], got[2]); /* what a packer did before does not matter */
+    buf_fini(&raw);
+    block_packer_free(p);
 }
 
 static void a_changed_bit_anywhere_is_found(void **state)
@@ -175,6 +203,7 @@ int main(void)
         cmocka_unit_test(hardware_and_table_agree),
         cmocka_unit_test(a_block_comes_back_as_it_was),
         cmocka_unit_test(fast_levels_still_code_their_literals),
+        cmocka_unit_test(the_level_of_haste_leaves_literals_as_they_are),
         cmocka_unit_test(a_changed_bit_anywhere_is_found),
         cmocka_unit_test(a_payload_that_lies_about_its_length_is_refused),
         cmocka_unit_test(a_block_beyond_its_ceiling_is_refused),
