@@ -94,7 +94,7 @@ void component_metric(struct component *c, const char *name, double value);
 void component_listening(struct component *c, const char *address);
 /* The step's work is finished (log pull: connected and heard; full: every chunk done ...). */
 void component_step_done(struct component *c, const char *step);
-/* It begins anew (another round of verification). */
+/* It begins anew (another round of verification); nothing is said of its tables any more. */
 void component_step_begin(struct component *c, const char *step);
 /* A hold that needs a person (DDL, conflict). key names it uniquely within the component, so that
  * reporting it again is harmless; choices are comma separated. */

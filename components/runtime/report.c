@@ -61,6 +61,7 @@ void component_step_begin(struct component *c, const char *step)
 {
     pthread_mutex_lock(&c->lock);
     step_of(c, step)->finished = false;
+    tables_forget(c, step);
     pthread_mutex_unlock(&c->lock);
 }
 

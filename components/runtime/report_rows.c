@@ -1,8 +1,27 @@
-/* Row accounting in the report; see component.h. */
+/* Tables in the report: row accounting, and forgetting a step's; see component.h. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "components/runtime/runtime_priv.h"
+
+void tables_forget(struct component *c, const char *step)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < c->tables.n; i++) {
+        struct table_row *r = &c->tables.at[i];
+
+        if (strcmp(r->step, step) != 0) {
+            c->tables.at[kept++] = *r;
+            continue;
+        }
+        free(r->step);
+        free(r->table);
+        free(r->state);
+        free(r->detail);
+    }
+    c->tables.n = kept;
+}
 
 void component_row_counts(struct component *c, struct wall since, const struct component_rows *rows,
                           size_t n)

@@ -95,7 +95,8 @@ void secrets_put(struct component *c, const char *name, const void *value, size_
 void secrets_fini(struct component *c);
 void component_stop(struct component *c);
 
-/* report_rows.c; the first under the lock. */
+/* report_rows.c; the first two under the lock. What was said of the step's tables is no longer. */
+void tables_forget(struct component *c, const char *step);
 void rows_build(const struct component *c, struct arena *a, Oms__ComponentReport *out);
 void rows_fini(struct component *c);
 
