@@ -69,17 +69,25 @@ static bool not_following(struct asked *q)
 
 static bool held(struct asked *q)
 {
+    const char *tables = note(q->ir, "gate_tables"); /* that a DDL at the gate touches */
+    bool all = !tables || text_is(tables, "all tables");
+
     for (size_t i = 0; i < q->c->incidents.n; i++) {
         const Oms__Incident *in = incident_row(q->c->incidents.at[i]);
 
         if (!text_is(in->component_id, q->incr->named.key) || text_is(in->state, "closed"))
             continue;
-        return say(q, "hold",
-                   arena_printf(q->a, "everything waits for a person: %s: %s",
-                                text_or_empty(in->code), text_or_empty(in->summary)),
-                   arena_printf(q->a, "incident %llu", (unsigned long long)in->id),
-                   arena_printf(q->a, "oms incident show %llu, then oms incident resolve",
-                                (unsigned long long)in->id));
+        if (all || !text_is(in->code, "DDL_HELD"))
+            tables = NULL;
+        return say(
+            q, "hold",
+            arena_printf(q->a, "%s%s%s for a person: %s: %s",
+                         tables ? "what touches " : "everything waits", text_or_empty(tables),
+                         tables ? " waits, other tables go on until the window is full," : "",
+                         text_or_empty(in->code), text_or_empty(in->summary)),
+            arena_printf(q->a, "incident %llu", (unsigned long long)in->id),
+            arena_printf(q->a, "oms incident show %llu, then oms incident resolve",
+                         (unsigned long long)in->id));
     }
     return false;
 }
@@ -221,6 +229,18 @@ static bool group_is_stuck(struct asked *q)
                table, "look at the target's process list and locks; incremental.group lower");
 }
 
+static bool ddl_runs(struct asked *q)
+{
+    char *tables = note(q->ir, "gate_tables");
+
+    if (!tables || metric(q->ir, "incr.part.held") < SLOW_PART)
+        return false;
+    return say(
+        q, "target execution",
+        arena_printf(q->a, "a DDL of the source runs on the target: what touches %s waits", tables),
+        tables, "look at the target's process list and locks");
+}
+
 static bool target_rolls_back(struct asked *q)
 {
     double active = metric(q->ir, "incr.slots_active"), slots = metric(q->ir, "incr.slots");
@@ -307,6 +327,7 @@ static bool (*const verdicts[])(struct asked *q) = {not_following,
                                                     incremental_has_trouble,
                                                     store_is_behind,
                                                     limit_is_reached,
+                                                    ddl_runs,
                                                     transaction_is_huge,
                                                     group_is_stuck,
                                                     target_rolls_back,

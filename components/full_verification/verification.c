@@ -231,11 +231,13 @@ static bool load_one(struct verification *v, struct session *s, const struct tab
     const char *key = transform_table_key(&v->arena, name->db, name->name);
     const struct table_def *def = NULL;
     struct check_table *t;
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, rows = 0;
 
     if (!wanted(live, key))
         return true;
-    if (!cat->load_table(s, name->db, name->name, &def, e)) {
+    if (!cat->load_table(s, name->db, name->name, &def, e) ||
+        !cat->estimate(s, name->db, name->name, &rows, &bytes, e)) {
+        table_def_unref(def);
         if (e->code != ERR_SERVER_NO_OBJECT)
             return err_wrap(e, "read the definition of '%s'", key);
         err_clear(e); /* dropped since the list was made */
@@ -243,10 +245,9 @@ static bool load_one(struct verification *v, struct session *s, const struct tab
     }
     t = must_calloc(1, sizeof *t);
     t->key = key;
+    t->rows_total = rows;
     vec_push(&v->tables, t);
-    return definition_take(v, t, def, e) &&
-           (cat->estimate(s, name->db, name->name, &t->rows_total, &bytes, e) ||
-            err_wrap(e, "estimate the rows of '%s'", key));
+    return definition_take(v, t, def, e);
 }
 
 static bool load_tables(struct verification *v, const Oms__ComponentLive *live, struct err *e)

@@ -1,9 +1,13 @@
 /*
- * The DDL gate: a statement in scope stops the window until everything before it is committed. Then
- * it is run once (ddl.c) or shown to a person, with the reason. Answers: run-instead (a statement
- * of the person's, run once likewise), retry, done-by-hand and skip (recorded in oms_meta.ddl
- * before the window goes on, so that a restart finds them), copy-again (the claim ends; the next
- * one finds the DDL inside the table's new begin and passes it). Main thread, nothing in flight.
+ * The DDL gate: a statement in scope comes here when everything before it is committed. What
+ * touches its tables waits behind it, everything else goes on (core/window.h); a statement whose
+ * tables are not surely known holds all. It is run once, on a thread of its own (ddl_job.c, ddl.c),
+ * or shown to a person, with the reason. Answers: run-instead (a statement of the person's, run
+ * once likewise), retry, done-by-hand and skip (recorded in oms_meta.ddl before the window goes on,
+ * so that a restart finds them), copy-again (the claim ends; the next one finds the DDL inside the
+ * table's new begin and passes it). What a person did or gives may touch any table, so an answer is
+ * acted on with nothing in flight, and every plan is made anew. Main thread, but for what the
+ * reader asks.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -38,6 +42,63 @@ bool gate_concerns(const struct sync *s, const struct ddl_record *d)
     return found;
 }
 
+static bool is_ascii(struct view v)
+{
+    for (size_t i = 0; i < v.len; i++)
+        if (v.p[i] >= 0x80)
+            return false;
+    return true;
+}
+
+/* Is everything that it may touch among the tables it names? */
+static bool names_all(const struct ddl_record *d)
+{
+    if (!(d->flags & DDL_F_READ) || d->flags & (DDL_F_CASCADES | DDL_F_SELECTS))
+        return false;
+    switch ((enum ddl_kind)d->ddl_kind) {
+    case DDL_CREATE_TABLE:
+    case DDL_ALTER_TABLE:
+    case DDL_DROP_TABLE:
+    case DDL_RENAME_TABLE:
+    case DDL_TRUNCATE:
+    case DDL_INDEX:
+        return true;
+    case DDL_DATABASE:
+    case DDL_UNKNOWN:
+    case DDL_OTHER:
+        break;
+    }
+    return false;
+}
+
+/* Its tables in scope, whatever it does with them: a foreign key's parent and the model of a new
+ * table too. Tables that foreign keys' actions join with others: not known. Nor are names whose
+ * case is not folded by bytes. */
+bool gate_tables(const struct sync *s, const struct ddl_record *d, struct dep_keys *tags)
+{
+    struct cursor c = cursor_of(d->tables.p, d->tables.len);
+    const char *to_db, *to_name;
+    struct ddl_table t;
+
+    if (!names_all(d))
+        return false;
+    while (ddl_table_next(&c, &t)) {
+        char db[260], name[260];
+
+        if (t.role == DDL_ROLE_DATABASE || !is_ascii(t.db) || !is_ascii(t.name))
+            return false;
+        snprintf(db, sizeof db, "%.*s", (int)t.db.len, (const char *)t.db.p);
+        snprintf(name, sizeof name, "%.*s", (int)t.name.len, (const char *)t.name.p);
+        if (!scope_has(s->scope, db, name))
+            continue;
+        scope_map(s->scope, db, name, &to_db, &to_name);
+        if (start_family(&s->start, to_db, to_name))
+            return false;
+        vec_push(tags, table_tag(to_db, to_name));
+    }
+    return tags->n > 0;
+}
+
 /* --- asking -------------------------------------------------------------------------------------
  */
 
@@ -54,7 +115,8 @@ static const char *id_as_set(struct txn_id id, struct buf *b)
     return buf_cstr(b);
 }
 
-static void put_evidence(const struct source_txn *t, const struct ddl_answer *why, struct buf *out)
+static void put_evidence(const struct source_txn *t, const struct ddl_answer *why,
+                         const char *tables, struct buf *out)
 {
     const struct ddl_record *d = t->ddl;
     char id[TXN_TEXT_MAX];
@@ -66,12 +128,18 @@ static void put_evidence(const struct source_txn *t, const struct ddl_answer *wh
                (const char *)d->default_db.p,
                (int)(d->sql.len < EVIDENCE_MAX / 2 ? d->sql.len : EVIDENCE_MAX / 2),
                (const char *)d->sql.p);
-    buf_printf(out,
-               ". It is not run: %s. Everything before it is committed on the target; everything "
-               "after it waits. run-instead: the statement that comes with --sql is run on the "
-               "target; done-by-hand: the same change was made on the target; skip: the target "
-               "needs no change.",
+    buf_printf(out, ". It is not run: %s. Everything before it is committed on the target; ",
                why->text);
+    if (tables[0])
+        buf_printf(out,
+                   "after it, what touches %s waits, and the rest goes on until %d transactions or "
+                   "the memory for them are used up behind it.",
+                   tables, WINDOW_TXNS_MAX);
+    else
+        buf_str(out, "everything after it waits.");
+    buf_str(out, " run-instead: the statement that comes with --sql is run on the target; "
+                 "done-by-hand: the same change was made on the target; skip: the target needs no "
+                 "change.");
     if (why->may_retry)
         buf_str(out, " retry: the cause was removed, it is tried again.");
     if (why->copy_table[0])
@@ -93,13 +161,13 @@ static void ask_about_ddl(struct sync *s, const struct source_txn *t, const stru
     buf_printf(&summary, "a table's definition was changed on the source: %.*s%s",
                (int)(d->sql.len < 200 ? d->sql.len : 200), (const char *)d->sql.p,
                d->sql.len > 200 ? "..." : "");
-    put_evidence(t, why, &evidence);
+    put_evidence(t, why, s->at_gate.tables, &evidence);
     buf_printf(&choices, "run-instead,done-by-hand,skip%s%s", why->may_retry ? ",retry" : "",
                why->copy_table[0] ? ",copy-again" : "");
-    component_incident_table(s->c, s->hold.key, err_name(ERR_DDL_HELD), buf_cstr(&summary),
+    component_incident_table(s->c, s->at_gate.key, err_name(ERR_DDL_HELD), buf_cstr(&summary),
                              buf_cstr(&evidence), buf_cstr(&choices), why->copy_table,
                              id_as_set(t->id, &set));
-    log_event(LOG_WARN, "incr_sync.ddl_held", "%s: %s", s->hold.key, why->text);
+    log_event(LOG_WARN, "incr_sync.ddl_held", "%s: %s", s->at_gate.key, why->text);
     buf_fini(&choices);
     buf_fini(&set);
     buf_fini(&summary);
@@ -110,12 +178,15 @@ static void ask_about_ddl(struct sync *s, const struct source_txn *t, const stru
  */
 
 /* The window goes on behind the DDL; plans are made anew against the changed target. */
-static void pass_gate(struct sync *s, const char *how)
+static void pass_gate(struct sync *s, const struct source_txn *t, const char *how)
 {
-    log_event(LOG_INFO, "incr_sync.ddl_passed", "%s: %s", s->hold.key, how);
-    plans_close(s);
+    log_event(LOG_INFO, "incr_sync.ddl_passed", "%s: %s", s->at_gate.key, how);
+    if (window_in_flight(s->window) > 0)
+        plans_close_of(s, t);
+    else
+        plans_close(s);
     window_pass(s->window);
-    holds_clear(s);
+    ddl_gate_clear(s);
 }
 
 static bool record_answer(struct sync *s, const struct source_txn *t, const char *state,
@@ -125,7 +196,7 @@ static bool record_answer(struct sync *s, const struct source_txn *t, const char
     char key[TXN_TEXT_MAX];
 
     return s->endpoint->target->memo_put(s->claim, ddl_key(t->id, key), &m, e) ||
-           err_wrap(e, "record the answer to '%s'", s->hold.key);
+           err_wrap(e, "record the answer to '%s'", s->at_gate.key);
 }
 
 /* The table's new copy began behind the DDL: it holds what the DDL did. */
@@ -166,56 +237,70 @@ static void name_hold(struct sync *s, const struct source_txn *t)
 {
     char id[TXN_TEXT_MAX];
 
-    if (s->hold.round == 0)
-        snprintf(s->hold.key, sizeof s->hold.key, "ddl:%s", txn_text(t->id, id));
+    if (s->at_gate.round == 0)
+        snprintf(s->at_gate.key, sizeof s->at_gate.key, "ddl:%s", txn_text(t->id, id));
     else
-        snprintf(s->hold.key, sizeof s->hold.key, "ddl:%s:%" PRIu32, txn_text(t->id, id),
-                 s->hold.round);
+        snprintf(s->at_gate.key, sizeof s->at_gate.key, "ddl:%s:%" PRIu32, txn_text(t->id, id),
+                 s->at_gate.round);
 }
 
-/* What ddl.c found, or what became of a statement that was given instead. */
-static bool settle(struct sync *s, const struct source_txn *t, const struct ddl_answer *a)
+/* The tables of a statement that does not hold all, for people. */
+static void name_tables(struct sync *s, const struct source_txn *t)
 {
-    s->hold.looked_up = true;
-    if (a->passed)
-        pass_gate(s, a->text);
-    else
-        ask_about_ddl(s, t, a);
-    return true;
-}
+    struct cursor c = cursor_of(t->ddl->tables.p, t->ddl->tables.len);
+    struct ddl_gate *g = &s->at_gate;
+    bool partial = t->n_tags > 0 && !s->gate;
+    struct ddl_table d;
 
-static bool look(struct sync *s, const struct source_txn *t, struct err *e)
-{
-    struct ddl_answer a = {.passed = false};
+    g->tables[0] = '\0';
+    while (partial && ddl_table_next(&c, &d)) {
+        size_t n = strlen(g->tables);
 
-    name_hold(s, t);
-    if (was_copied_again(s, t)) {
-        if (!record_answer(s, t, "copied", e))
-            return false;
-        pass_gate(s, "copy-again");
-        return true;
+        snprintf(g->tables + n, sizeof g->tables - n, "%s%.*s.%.*s", n ? ", " : "", (int)d.db.len,
+                 (const char *)d.db.p, (int)d.name.len, (const char *)d.name.p);
     }
-    if (!ddl_try(s, t, &a, e))
-        return err_wrap(e, "'%s'", s->hold.key);
-    return settle(s, t, &a);
+    component_note(s->c, "gate_tables", g->tables[0] ? g->tables : "all tables");
 }
 
 static void next_round(struct sync *s, const struct source_txn *t)
 {
-    component_incident_gone(s->c, s->hold.key);
-    s->hold.round++;
+    component_incident_gone(s->c, s->at_gate.key);
+    s->at_gate.round++;
     name_hold(s, t);
 }
 
-static bool run_instead(struct sync *s, const struct source_txn *t, const char *sql, struct err *e)
+/* What ddl.c found, or what became of a statement that was given instead. */
+static void settle(struct sync *s, const struct source_txn *t)
 {
-    struct ddl_answer a = {.passed = false};
+    const struct ddl_job *j = &s->at_gate.job;
 
-    if (!ddl_instead(s, t, sql, &a, e))
-        return err_wrap(e, "'%s'", s->hold.key);
-    if (!a.passed)
+    s->at_gate.found = s->at_gate.quiet = false;
+    if (j->answer.passed) {
+        pass_gate(s, t, j->answer.text);
+        return;
+    }
+    if (j->instead)
         next_round(s, t);
-    return settle(s, t, &a);
+    ask_about_ddl(s, t, &j->answer);
+}
+
+static bool run_job(struct sync *s, const struct source_txn *t, const char *instead, struct err *e)
+{
+    s->at_gate.looked_up = s->at_gate.found = true;
+    return ddl_job_start(s, t, instead, e);
+}
+
+static bool look(struct sync *s, const struct source_txn *t, struct err *e)
+{
+    name_hold(s, t);
+    name_tables(s, t);
+    if (was_copied_again(s, t)) {
+        if (!record_answer(s, t, "copied", e))
+            return false;
+        pass_gate(s, t, "copy-again");
+        return true;
+    }
+    return run_job(s, t, NULL, e);
 }
 
 static bool act_on(struct sync *s, const struct source_txn *t, const char *choice, const char *text,
@@ -226,34 +311,74 @@ static bool act_on(struct sync *s, const struct source_txn *t, const char *choic
         return true;
     }
     if (strcmp(choice, "run-instead") == 0)
-        return run_instead(s, t, text, e);
+        return run_job(s, t, text, e); /* quiet until it has run */
+    s->at_gate.quiet = false;
     if (strcmp(choice, "retry") == 0) {
+        plans_close(s);
         next_round(s, t);
-        s->hold.looked_up = false;
+        s->at_gate.looked_up = false;
         return true;
     }
     if (strcmp(choice, "done-by-hand") != 0 && strcmp(choice, "skip") != 0)
         return true; /* not one of those offered: the incident stays */
     if (!record_answer(s, t, strcmp(choice, "skip") == 0 ? "skipped" : "by-hand", e))
         return false;
-    pass_gate(s, choice);
+    pass_gate(s, t, choice);
     return true;
+}
+
+/* Asked once; then nothing is started until it is acted on. */
+static bool has_answer(struct sync *s)
+{
+    struct ddl_gate *g = &s->at_gate;
+
+    if (!g->quiet) {
+        buf_clear(&g->text);
+        g->quiet = component_incident_answer(s->c, g->key, g->choice, sizeof g->choice, &g->text);
+    }
+    return g->quiet && window_in_flight(s->window) == 0;
 }
 
 bool gate_step(struct sync *s, const struct source_txn *t, struct err *e)
 {
-    char choice[32];
-    struct buf text CLEANUP(buf_fini);
+    struct ddl_gate *g = &s->at_gate;
 
-    buf_init(&text, 16u << 20);
-    if (!s->hold.looked_up) {
+    if (g->job.busy)
+        return true;
+    if (g->found) {
+        settle(s, t);
+        return true;
+    }
+    if (!g->looked_up) {
         /* Unique keys that the copies left out come first: the statement may speak of them. */
         if (!s->indexes_done && txn_set_contains(window_low(s->window), &s->start.end))
             return true;
-        report_blind(s);
         return look(s, t, e);
     }
-    if (!component_incident_answer(s->c, s->hold.key, choice, sizeof choice, &text))
-        return true;
-    return act_on(s, t, choice, buf_cstr(&text), e);
+    return !has_answer(s) || act_on(s, t, g->choice, buf_cstr(&g->text), e);
+}
+
+void ddl_gate_open(struct sync *s)
+{
+    buf_init(&s->at_gate.text, 16u << 20);
+}
+
+void ddl_gate_clear(struct sync *s)
+{
+    struct ddl_gate *g = &s->at_gate;
+
+    if (g->key[0]) {
+        component_incident_gone(s->c, g->key);
+        component_note(s->c, "gate_tables", NULL);
+    }
+    g->key[0] = '\0';
+    g->looked_up = g->found = g->quiet = false;
+    g->round = 0;
+}
+
+void ddl_gate_shut(struct sync *s)
+{
+    ddl_job_wait(s);
+    buf_fini(&s->at_gate.text);
+    component_note(s->c, "gate_tables", NULL);
 }

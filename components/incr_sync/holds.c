@@ -1,7 +1,7 @@
 /*
- * What needs a person: a DDL at the gate (ddl_gate.c), a conflict. Both hold the window; nothing is
- * lost, because nothing behind them moves and low stays before them. Answers to a conflict: retry,
- * source-wins, skip, for the one change it names (conflict.h).
+ * What needs a person: a DDL at the gate (ddl_gate.c), a conflict. A conflict holds the window, a
+ * DDL what touches its tables; nothing is lost, because low stays before them. Answers to a
+ * conflict: retry, source-wins, skip, for the one change it names (conflict.h).
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -91,9 +91,7 @@ bool holds_step(struct sync *s, struct err *e)
 {
     const struct source_txn *t = window_gate(s->window);
 
-    if (t)
-        return gate_step(s, t, e);
     if (window_held(s->window))
         conflict_step(s);
-    return true;
+    return !t || gate_step(s, t, e);
 }

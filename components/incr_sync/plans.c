@@ -57,6 +57,31 @@ bool plans_for_group(struct sync *s, const struct window_group *g, struct err *e
     return true;
 }
 
+static bool is_of(const struct sync_table *t, const struct source_txn *ddl)
+{
+    for (uint32_t i = 0; i < ddl->n_tags; i++)
+        if (t->deps.table_keys[0] == ddl->tags[i])
+            return true;
+    return false;
+}
+
+void plans_close_of(struct sync *s, const struct source_txn *ddl)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < s->planned.n; i++) {
+        struct sync_table *t = s->planned.at[i];
+
+        if (!is_of(t, ddl)) {
+            s->planned.at[kept++] = t;
+            continue;
+        }
+        s->endpoint->target->table_close(t->plan);
+        t->plan = NULL;
+    }
+    s->planned.n = kept;
+}
+
 void plans_close(struct sync *s)
 {
     for (size_t i = 0; i < s->planned.n; i++) {

@@ -24,8 +24,20 @@ void report_mark(struct sync *s, const struct event *ev)
     }
 }
 
-void report_level(struct sync *s)
+static void report_beat(struct sync *s, struct wall beat)
 {
+    int64_t ms = (clock_wall().us - beat.us) / 1000;
+
+    s->beat_at = beat;
+    s->beat_delay_ms = ms > 0 ? ms : 0;
+}
+
+void report_passed(struct sync *s)
+{
+    struct wall beat = window_beat(s->window);
+
+    if (beat.us > s->beat_at.us)
+        report_beat(s, beat);
     if (s->mark_set && s->mark_known && window_passed(s->window) >= s->mark_order) {
         s->level_at = s->mark_at;
         s->mark_set = false;
@@ -79,6 +91,10 @@ static void put_position(struct sync *s, struct lag lag, bool caught_up, int64_t
     buf_init(&text, POSITION_TEXT_MAX);
     window_committed(s->window, &set);
     txn_set_format(&set, &text);
+    if (!buf_ok(&text)) { /* too many gaps: what is surely so */
+        buf_clear(&text);
+        txn_set_format(window_low(s->window), &text);
+    }
     component_position(s->c, buf_cstr(&text), lag.ms, caught_up, backlog);
     txn_set_fini(&set);
     buf_fini(&text);
@@ -90,14 +106,6 @@ bool report_position_is_late(const struct sync *s, struct mono now)
 {
     return window_pending(s->window) == 0 && mono_ms_between(s->committed_at, now) >= SETTLE_MS &&
            !txn_set_equal(window_saved(s->window), window_low(s->window));
-}
-
-void report_beat(struct sync *s, struct wall beat)
-{
-    int64_t ms = (clock_wall().us - beat.us) / 1000;
-
-    s->beat_at = beat;
-    s->beat_delay_ms = ms > 0 ? ms : 0;
 }
 
 /* Transactions that the source commits a second, as the Store publishes them. */

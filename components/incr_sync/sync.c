@@ -45,6 +45,11 @@ static bool ddl_in_scope(void *arg, const struct ddl_record *d)
     return gate_concerns(arg, d);
 }
 
+static bool ddl_tables(void *arg, const struct ddl_record *d, struct dep_keys *tags)
+{
+    return gate_tables(arg, d, tags);
+}
+
 /* The source's; that the target's keys find no more in common is seen with the plan (plans.c). */
 static enum fold key_fold(void *arg, const struct column_def *c)
 {
@@ -57,8 +62,6 @@ static void release_txn(void *arg, struct source_txn *t)
 {
     struct sync *s = arg;
 
-    if (!s->closing && t->beat.us > s->beat_at.us) /* low has passed it */
-        report_beat(s, t->beat);
     txn_give_back(s->budget, t);
 }
 
@@ -96,6 +99,7 @@ static void make_core(struct sync *s)
                                .done = done,
                                .scope = table_scope,
                                .ddl_in_scope = ddl_in_scope,
+                               .ddl_tables = ddl_tables,
                                .store_id = s->spec->fixed->store_id,
                                .fold = key_fold,
                                .arg = s,
@@ -211,13 +215,13 @@ static void sync_close(struct sync *s)
 {
     const struct target_ops *target = s->endpoint ? s->endpoint->target : NULL;
 
-    s->closing = true;
     close_pipes(s);
     if (s->gate)
         gate_close(s->gate);
     for (uint32_t i = 0; s->workers && i < s->n_slots; i++)
         worker_stop(&s->workers[i]);
     store_reader_stop(s->reader);
+    ddl_gate_shut(s);
     drop_events(s);
     store_reader_free(s->reader);
     window_free(s->window);
@@ -253,6 +257,8 @@ static bool take_event(struct sync *s, struct event *ev, struct err *e)
         return true;
     case EVENT_WORKER:
         return worker_answered(s, ev->worker, e);
+    case EVENT_DDL:
+        return ddl_job_ended(s, e);
     case EVENT_READER_FAILED:
         *e = *store_reader_error(s->reader);
         return false;
@@ -310,7 +316,7 @@ static bool start_group(struct sync *s, struct worker *w, struct window_group *g
 
 static bool dispatch(struct sync *s, struct err *e)
 {
-    if (s->draining || mono_cmp(clock_mono(), s->pause_until) < 0)
+    if (s->draining || s->at_gate.quiet || mono_cmp(clock_mono(), s->pause_until) < 0)
         return true;
     s->limited = false;
     for (uint32_t i = 0; i < throttle_slots(s); i++) {
@@ -373,9 +379,9 @@ static bool turn(struct sync *s, struct err *e)
     if (!take_events(s, throttle_wait_ms(s, strict_wait_ms(s, 100)), e))
         return false;
     feed_window(s);
-    report_level(s);
     if (!holds_step(s, e))
         return false;
+    report_passed(s);
     if (s->again)
         return err_set(e, ERR_SERVER_BUSY, "a held transaction is read again, as was answered");
     if (!strict_look(s, e) || !dispatch(s, e) || !save_progress(s, e))
@@ -415,6 +421,7 @@ bool sync_run(struct component *c, struct carry *carry, struct err *e)
     s->carry = carry;
     s->inbox_end = &s->inbox;
     arena_init(&s->arena, 0);
+    ddl_gate_open(s);
     txn_set_init(&s->start.begin);
     txn_set_init(&s->start.end);
     ok = sync_open(s, e);
@@ -426,6 +433,7 @@ bool sync_run(struct component *c, struct carry *carry, struct err *e)
         log_event(LOG_INFO, "incr_sync.waits",
                   "a table is copied again: the claim ends until then");
         holds_clear(s);
+        ddl_gate_clear(s);
     }
     if (!ok || s->copy_runs)
         report_lost(s);

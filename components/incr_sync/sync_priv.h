@@ -7,19 +7,19 @@
  *   main     owns the claim, the window, plans, incidents, reports; waits only on `events`
  *   reader   owns the stream and the intake; waits on the socket and on the budget
  *   worker   one a slot: owns the slot while a group is in flight; waits on its queue and the
- * target Blocks go reader -> events -> window -> freed by main. Groups go main -> worker.queue ->
- * events.
+ * target ddl      one at a time, while a DDL is tried and run (ddl_job.c); waits on the target
+ * Blocks go reader -> events -> window -> freed by main. Groups go main -> worker.queue -> events.
  *
- * Why nobody waits for ever: `events` has room for every block the budget allows, one HEARD, and
- * one result a worker, so pushing there never waits; a worker's queue has room for the one group
- * its slot may have. So main never waits for a worker or the reader except on `events`, workers
- * wait only for the target (which has time limits), the reader for the budget, which main gives
- * back as transactions commit; inside a half-read transaction, whose blocks cannot come back before
- * its end is read, the reader takes without waiting, up to PIECES_BYTES. A larger one goes to its
- * worker in pieces (txn_pipe.h), which give their blocks back one by one. Why
- * nothing is reordered: one reader, one queue, one window; order after that is the window's
- * (core/window.h). Rejected: a queue of rows per worker (order per key would be the queue's), locks
- * on a shared window (the scan is short and cheap).
+ * Why nobody waits for ever: `events` has room for every block the budget allows, one HEARD, one
+ * result a worker and one of a DDL, so pushing there never waits; a worker's queue has room for the
+ * one group its slot may have. So main never waits for a worker or the reader except on `events`,
+ * workers wait only for the target (which has time limits), the reader for the budget, which main
+ * gives back as transactions commit; inside a half-read transaction, whose blocks cannot come back
+ * before its end is read, the reader takes without waiting, up to PIECES_BYTES. A larger one goes
+ * to its worker in pieces (txn_pipe.h), which give their blocks back one by one. Why nothing is
+ * reordered: one reader, one queue, one window; order after that is the window's (core/window.h).
+ * Rejected: a queue of rows per worker (order per key would be the queue's), locks on a shared
+ * window (the scan is short and cheap).
  */
 #ifndef OMS_COMPONENTS_INCR_SYNC_SYNC_PRIV_H
 #define OMS_COMPONENTS_INCR_SYNC_SYNC_PRIV_H
@@ -71,7 +71,7 @@
 const char *txn_text(struct txn_id id, char out[TXN_TEXT_MAX]);
 
 /* --- events: to main --- */
-enum event_kind { EVENT_BLOCK, EVENT_HEARD, EVENT_WORKER, EVENT_READER_FAILED };
+enum event_kind { EVENT_BLOCK, EVENT_HEARD, EVENT_WORKER, EVENT_DDL, EVENT_READER_FAILED };
 struct event {
     enum event_kind kind;
     struct event *next;         /* in main's inbox */
@@ -220,12 +220,42 @@ struct meter {
     VEC(struct value) values;
 };
 
-struct hold { /* what a person is asked; key "" = nothing */
-    char key[TXN_TEXT_MAX + 32];
-    uint64_t at;          /* conflicts: which change of the transaction */
-    struct mono retry_at; /* conflicts: the next try without being asked */
-    bool looked_up;       /* DDL: oms_meta.ddl was read */
-    uint32_t round;       /* DDL: how often a person answered and it is asked again */
+#define HOLD_KEY_MAX (TXN_TEXT_MAX + 32)
+struct hold { /* a conflict that a person is asked about; key "" = none */
+    char key[HOLD_KEY_MAX];
+    uint64_t at;          /* which change of the transaction */
+    struct mono retry_at; /* the next try without being asked */
+};
+
+#define COPY_TABLE_MAX 600
+struct ddl_answer {
+    bool passed;     /* it is on the target, or need not be: the window may go on */
+    char text[1500]; /* how it passed, or why a person must decide */
+    bool may_retry;
+    char copy_table[COPY_TABLE_MAX]; /* "db.name" of the source that may be copied again; or "" */
+};
+struct ddl_job { /* a DDL that is tried and run on a thread of its own */
+    struct event event;
+    struct thread thread;
+    struct sync *sync;
+    const struct source_txn *txn;
+    const char *instead; /* a person's statement; NULL: its own */
+    bool busy;           /* main's: from its start until main has heard of its end */
+    /* the result: main's after the event */
+    bool ok;
+    struct err err;
+    struct ddl_answer answer;
+};
+struct ddl_gate {           /* the DDL at the gate */
+    char key[HOLD_KEY_MAX]; /* of its incident */
+    bool looked_up;         /* it was tried, or is being tried */
+    bool found;             /* job.answer is not acted on yet */
+    bool quiet;             /* an answer came: nothing is started until it is acted on */
+    uint32_t round;         /* how often a person answered and it is asked again */
+    char tables[600];       /* of the source, for people: what touches them waits; "" = all */
+    char choice[32];
+    struct buf text; /* that came with the choice */
+    struct ddl_job job;
 };
 struct coarse_table { /* its unique keys find more in common than the source's */
     char *to_db, *to_name;
@@ -263,6 +293,7 @@ struct sync {
     VEC(struct sync_table *) planned; /* tables with an open plan */
     struct coarse_table coarse;       /* found by this claim, which ends by it */
     struct hold hold;
+    struct ddl_gate at_gate;
     struct carry *carry;
     bool again; /* the held transaction must come again from the Store: this claim ends */
     bool indexes_done, draining;
@@ -282,7 +313,6 @@ struct sync {
     struct wall beat_at; /* see lag.h */
     int64_t beat_delay_ms;
     struct wall unknown_since; /* 0 = the lag is known */
-    bool closing;              /* what is released now was not committed */
     struct counters counters;
     struct meter meter;
 };
@@ -323,21 +353,29 @@ bool plans_for_group(struct sync *s, const struct window_group *g, struct err *e
 bool plans_for_tables(struct sync *s, const struct txn_table *tables, uint32_t n,
                       struct err *e) MUST_CHECK;
 void plans_close(struct sync *s); /* nothing in flight; they are opened again when needed */
+/* Those of the tables that the DDL touches: nothing of them is in flight. */
+void plans_close_of(struct sync *s, const struct source_txn *ddl);
 
 /* --- ddl_gate.c --- */
 /* Does the statement touch what this project moves? Thread: reader. */
 bool gate_concerns(const struct sync *s, const struct ddl_record *d);
+/* An intake_params.ddl_tables. Thread: reader. */
+bool gate_tables(const struct sync *s, const struct ddl_record *d, struct dep_keys *tags);
+void ddl_gate_open(struct sync *s);
 /* Looks after the DDL at the gate. */
 bool gate_step(struct sync *s, const struct source_txn *t, struct err *e) MUST_CHECK;
+void ddl_gate_clear(struct sync *s); /* its incident goes; no job runs */
+void ddl_gate_shut(struct sync *s);  /* waits for the statement that runs */
 
-/* --- ddl.c: running it once (A1, A2, A3) --- */
-#define COPY_TABLE_MAX 600
-struct ddl_answer {
-    bool passed;     /* it is on the target, or need not be: the window may go on */
-    char text[1500]; /* how it passed, or why a person must decide */
-    bool may_retry;
-    char copy_table[COPY_TABLE_MAX]; /* "db.name" of the source that may be copied again; or "" */
-};
+/* --- ddl_job.c --- */
+/* Main goes on; EVENT_DDL tells the end. */
+bool ddl_job_start(struct sync *s, const struct source_txn *t, const char *instead,
+                   struct err *e) MUST_CHECK;
+bool ddl_job_ended(struct sync *s, struct err *e) MUST_CHECK; /* main has taken the event */
+void ddl_job_wait(struct sync *s);
+
+/* --- ddl.c: running it once (A1, A2, A3). Thread: the job's; reads what a claim never changes ---
+ */
 /* The row of oms_meta.ddl of this transaction. */
 const char *ddl_key(struct txn_id id, char out[TXN_TEXT_MAX]);
 bool ddl_try(struct sync *s, const struct source_txn *t, struct ddl_answer *a,
@@ -350,7 +388,7 @@ bool ddl_instead(struct sync *s, const struct source_txn *t, const char *sql, st
 /* Looks after the DDL gate and a held conflict: opens incidents, acts on answers. */
 bool holds_step(struct sync *s, struct err *e) MUST_CHECK;
 void holds_conflict(struct sync *s, const struct worker *w);
-void holds_clear(struct sync *s); /* what was held is committed or passed */
+void holds_clear(struct sync *s); /* what was in conflict is committed */
 
 /* --- indexes.c --- */
 /* Creates the unique secondary indexes that the target lacks; nothing in flight (A10). */
@@ -367,12 +405,11 @@ void report_tick(struct sync *s);
 /* Everything is committed and rests, and no row on the target says so. */
 bool report_position_is_late(const struct sync *s, struct mono now);
 void report_retry(struct sync *s, const struct worker *w); /* shown until something commits */
-/* A heartbeat, and everything before it is committed. */
-void report_beat(struct sync *s, struct wall beat);
-void report_blind(struct sync *s); /* before what takes long: lag unknown */
+void report_blind(struct sync *s);                         /* before what takes long: lag unknown */
 void report_lost(
     struct sync *s); /* the claim ended with an error: nothing is known until the next */
 void report_mark(struct sync *s, const struct event *ev);
-void report_level(struct sync *s); /* looks whether the mark has been passed */
+/* Looks whether low has passed the mark, or a heartbeat. */
+void report_passed(struct sync *s);
 
 #endif

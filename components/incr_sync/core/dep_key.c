@@ -17,6 +17,20 @@ static uint64_t hash_text(const char *s, uint64_t seed)
     return hash_bytes(s, strlen(s), seed);
 }
 
+static uint64_t hash_folded(const char *s, uint64_t seed)
+{
+    uint64_t h = seed;
+
+    for (; *s; s++)
+        h = (h ^ (uint8_t)(*s >= 'A' && *s <= 'Z' ? *s + 32 : *s)) * 0x100000001b3u;
+    return hash_bytes("", 0, h);
+}
+
+uint64_t table_tag(const char *to_db, const char *to_name)
+{
+    return hash_folded(to_name, hash_folded(to_db, 0x7461626c65));
+}
+
 /* The seed names the key by its columns, not by its number: another version of the table that has
  * the same key at another place still gives the same hash. */
 static uint64_t key_seed(const struct table_def *t, const struct key_def *k, uint64_t seed)
@@ -56,7 +70,7 @@ void table_deps_init(struct table_deps *d, const struct table_def *t, const char
 {
     uint64_t table = hash_text(to_name, hash_text(to_db, 0x6f6d73));
 
-    *d = (struct table_deps){.n_table_keys = 1, .table_keys = {hash_text("table", table)}};
+    *d = (struct table_deps){.n_table_keys = 1, .table_keys = {table_tag(to_db, to_name)}};
     d->keys = must_calloc(t->n_keys ? t->n_keys : 1, sizeof *d->keys);
     if (t->family && t->family[0] != '\0')
         d->table_keys[d->n_table_keys++] = hash_text(t->family, hash_text("family", 1));

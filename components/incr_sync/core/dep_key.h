@@ -34,11 +34,14 @@ struct table_deps {
     bool exclusive; /* the table is one key, or one with all of its family */
     bool letters;   /* a key's value may be wide (fold.h) */
     uint8_t n_table_keys;
-    uint64_t table_keys[3]; /* of an exclusive table: its own, its families' */
+    uint64_t table_keys[3]; /* its tag, its families'; the keys of an exclusive table */
     uint16_t n_keys;
     struct dep_key_def *keys;
 };
 
+/* A table of the target among all of them; the same for names that differ in case alone, since a
+ * statement may write them otherwise than the rows behind it. */
+uint64_t table_tag(const char *to_db, const char *to_name);
 /* Borrows t. The target's names are hashed: source tables that meet on the target share keys.
  * family: of the target's table, or NULL; foreign keys come and go at different times on both
  * sides, so a table is ordered with what either side joins it to. */

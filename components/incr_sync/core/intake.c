@@ -6,8 +6,6 @@
 
 #include "components/incr_sync/core/intake_priv.h"
 
-#define TABLE_ID_MAX (1u << 22)
-
 struct intake *intake_new(const struct intake_params *p)
 {
     struct intake *in = must_calloc(1, sizeof *in);
@@ -75,87 +73,8 @@ bool intake_is_piped(const struct intake *in)
     return in->open.active && in->open.piped;
 }
 
-/* --- table versions ----------------------------------------------------------------------------
+/* --- tables ----------------------------------------------------------------------------------
  */
-
-static struct sync_table **name_current(struct intake *in, const struct table_def *def)
-{
-    struct table_name_entry *entry;
-
-    for (size_t i = 0; i < in->names.n; i++) {
-        entry = in->names.at[i];
-        if (strcmp(entry->def->name, def->name) == 0 && strcmp(entry->def->db, def->db) == 0)
-            return &entry->current;
-    }
-    entry = must_calloc(1, sizeof *entry);
-    entry->def = def; /* a version lives as long as the intake */
-    vec_push(&in->names, entry);
-    return &entry->current;
-}
-
-static char *key_of(const struct table_def *def)
-{
-    size_t n = strlen(def->db), m = strlen(def->name);
-    char *key = must_calloc(n + m + 2, 1);
-
-    memcpy(key, def->db, n);
-    key[n] = '.';
-    memcpy(key + n + 1, def->name, m);
-    return key;
-}
-
-static struct sync_table *table_make(struct intake *in, const struct table_def *def)
-{
-    struct sync_table *t = must_calloc(1, sizeof *t);
-    struct intake_scope scope = {0};
-
-    t->def = def;
-    t->current = name_current(in, def);
-    in->p.scope(in->p.arg, def, &scope);
-    t->in_scope = scope.in_scope;
-    t->heartbeat = scope.heartbeat && !scope.in_scope;
-    if (!scope.in_scope)
-        return t;
-    t->key = key_of(def);
-    t->to_db = must_strdup(scope.to_db);
-    t->to_name = must_strdup(scope.to_name);
-    t->begin = scope.begin;
-    t->end = scope.end;
-    table_deps_init(&t->deps, def, t->to_db, t->to_name, scope.family, in->p.fold, in->p.arg);
-    if (scope.exclusive)
-        table_deps_make_exclusive(&t->deps);
-    return t;
-}
-
-static bool table_version(struct intake *in, struct view body, struct err *e)
-{
-    struct cursor c = cursor_of(body.p, body.len);
-    const struct table_def *def;
-
-    if (!table_def_decode(&c, &def, e))
-        return err_wrap(e, "read a table version");
-    if (def->id == 0 || def->id > TABLE_ID_MAX) {
-        err_set(e, ERR_CORRUPT, "table version %" PRIu32 " of '%s.%s' has no usable number",
-                def->id, def->db, def->name);
-        table_def_unref(def);
-        return false;
-    }
-    while (in->by_id.n <= def->id)
-        vec_push(&in->by_id, (struct sync_table *)NULL);
-    if (!in->by_id.at[def->id]) {
-        in->by_id.at[def->id] = table_make(in, def);
-        return true;
-    }
-    /* A Store sends its versions again on every connection. */
-    if (!table_def_same_rows(in->by_id.at[def->id]->def, def)) {
-        err_set(e, ERR_CORRUPT, "table version %" PRIu32 " of '%s.%s' changed its meaning", def->id,
-                def->db, def->name);
-        table_def_unref(def);
-        return false;
-    }
-    table_def_unref(def);
-    return true;
-}
 
 static enum table_use use_of(const struct sync_table *t, struct txn_id id)
 {
@@ -183,7 +102,7 @@ static const struct table_def *resolve(void *arg, uint32_t id)
     entry = (struct txn_table){id, o->committed ? USE_SKIP : use_of(t, o->id), t};
     /* Keys of two versions of one table must not meet in flight. */
     if (entry.use != USE_SKIP && *t->current != t)
-        o->barrier |= *t->current != NULL;
+        o->own_tables |= *t->current != NULL;
     in->current = o->tables.n;
     vec_push(&o->tables, entry);
     return t->def;
@@ -230,7 +149,8 @@ static bool change_keys(struct intake *in, struct sync_table *t, const struct ch
             for (size_t i = 0; i < n; i++)
                 vec_push(&o->keys, in->scratch.at[i]);
     }
-    o->barrier |= !known || o->keys.n > in->p.barrier_keys;
+    o->own_tables |= !known;
+    o->barrier |= o->keys.n > in->p.barrier_keys;
     return true;
 }
 
@@ -279,7 +199,7 @@ static bool read_changes(struct intake *in, struct view changes, uint64_t *used,
         if (t->use == USE_SKIP)
             continue;
         ++*used;
-        if (!o->barrier && !change_keys(in, t->table, &ch, e))
+        if (!o->barrier && !o->own_tables && !change_keys(in, t->table, &ch, e))
             return false;
     }
     if (it.c.failed)
@@ -307,13 +227,26 @@ static void finished(struct intake *in, const struct txn_head *h)
 
         if (o->tables.at[i].use != USE_SKIP)
             *t->current = t;
-        /* Keys of rows and the table's key do not meet: a barrier parts them. */
-        if (t->wide_seen && o->barrier)
+        /* Keys of rows and the table's key do not meet: this transaction parts them. */
+        if (t->wide_seen && (o->barrier || o->own_tables))
             atomic_store_explicit(&t->wide, true, memory_order_relaxed);
     }
     o->active = false;
     o->piped = NULL;
     txn_set_add(&in->seen, h->id.origin, h->covers_from, h->id.seq);
+}
+
+static void put_tags(struct intake *in, struct source_block *b, struct source_txn *t)
+{
+    struct dep_keys *tags = &in->scratch;
+
+    tags->n = 0;
+    if (t->class_ == SOURCE_DDL)
+        intake_ddl_tags(in, t->ddl, tags);
+    else if (t->class_ == SOURCE_ROWS || t->class_ == SOURCE_TABLES)
+        intake_txn_tags(&in->open, tags);
+    t->n_tags = (uint32_t)tags->n;
+    t->tags = intake_dup(b, tags->at, tags->n * sizeof *tags->at);
 }
 
 static void finish(struct intake *in, struct source_block *b, const struct txn_head *h,
@@ -336,8 +269,10 @@ static void finish(struct intake *in, struct source_block *b, const struct txn_h
     t->class_ = ddl               ? SOURCE_DDL
                 : o->changes == 0 ? SOURCE_EMPTY
                 : o->barrier      ? SOURCE_BARRIER
+                : o->own_tables   ? SOURCE_TABLES
                                   : SOURCE_ROWS;
     t->ddl = ddl;
+    put_tags(in, b, t);
     if (t->class_ == SOURCE_ROWS) {
         t->n_keys = (uint32_t)o->keys.n;
         t->keys = intake_dup(b, o->keys.at, o->keys.n * sizeof *o->keys.at);
@@ -376,7 +311,7 @@ static bool begin_part(struct intake *in, const struct txn_head *h, struct err *
     o->next_part = 1;
     o->dropped = txn_set_has(&in->seen, h->id);
     o->committed = txn_set_has(&in->done, h->id);
-    o->barrier = false;
+    o->barrier = o->own_tables = false;
     o->piped = NULL;
     o->ddl = NULL;
     o->bytes = o->changes = 0;
@@ -455,7 +390,7 @@ static bool one_record(struct intake *in, struct source_block *b, const struct r
 {
     switch (r->type) {
     case RECORD_TABLE_VERSION:
-        return table_version(in, r->body, e);
+        return intake_table_version(in, r->body, e);
     case RECORD_TXN:
     case RECORD_TXN_PART:
         return txn_record(in, b, r, e);
@@ -488,7 +423,7 @@ bool intake_tables(struct intake *in, struct view raw, struct err *e)
     struct record r;
 
     while (record_next(&c, &r))
-        if (r.type != RECORD_TABLE_VERSION || !table_version(in, r.body, e))
+        if (r.type != RECORD_TABLE_VERSION || !intake_table_version(in, r.body, e))
             return r.type == RECORD_TABLE_VERSION
                        ? false
                        : err_set(e, ERR_CORRUPT, "a record of type %d among table versions",

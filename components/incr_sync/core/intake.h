@@ -32,6 +32,9 @@ struct intake_params {
     void (*scope)(void *arg, const struct table_def *t, struct intake_scope *out);
     /* Must this DDL be held for a person? The Store's in_scope is a first, wider answer. */
     bool (*ddl_in_scope)(void *arg, const struct ddl_record *d);
+    /* Adds the tags (dep_key.h) of all tables on the target that the DDL touches. False: it may
+     * touch others, or nobody knows; everything waits for it. NULL: always so. */
+    bool (*ddl_tables)(void *arg, const struct ddl_record *d, struct dep_keys *tags);
     const char *store_id; /* whose heartbeat counts; may be NULL */
     dep_fold *fold;
     /* Beyond txn_limit_bytes a transaction comes out at once, with a pipe that later parts are put

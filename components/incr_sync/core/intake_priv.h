@@ -11,6 +11,7 @@ struct open_txn { /* a transaction whose last part has not come; keeps its array
     bool dropped;   /* inside `seen`: its parts are ignored */
     bool committed; /* inside `done`: becomes empty */
     bool barrier;
+    bool own_tables;        /* nothing else of its tables may be in flight with it */
     struct ddl_record *ddl; /* a table is made, its rows are further parts */
     uint32_t next_part;
     struct txn_id id;
@@ -35,6 +36,13 @@ struct intake {
     struct dep_keys scratch;
     size_t current; /* index into open.tables of the run being read */
 };
+
+/* --- intake_tables.c --- */
+bool intake_table_version(struct intake *in, struct view body, struct err *e) MUST_CHECK;
+/* Appends a tag for each of the target's tables that it touches. */
+void intake_txn_tags(const struct open_txn *o, struct dep_keys *tags);
+/* None: every table may be touched. */
+void intake_ddl_tags(const struct intake *in, const struct ddl_record *d, struct dep_keys *tags);
 
 void *intake_dup(struct source_block *b, const void *p, size_t size_bytes);
 /* The part has been read; part.block is NULL when nothing of it is for the target. */

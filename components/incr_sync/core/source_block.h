@@ -92,6 +92,7 @@ struct txn_pipe; /* the shell's: pieces on their way */
 enum source_class {
     SOURCE_EMPTY,   /* nothing to write: only moves the position */
     SOURCE_ROWS,    /* ordered by its keys */
+    SOURCE_TABLES,  /* ordered by its tables: nothing else of them is in flight with it */
     SOURCE_BARRIER, /* alone, after everything before and before everything after (E1) */
     SOURCE_DDL,     /* in scope: waits at the gate; with rows, it is a barrier behind it */
 };
@@ -112,7 +113,10 @@ struct source_txn {
     uint64_t bytes;   /* of its parts */
     uint64_t changes; /* rows in scope */
     const uint64_t *keys;
-    uint32_t n_keys, n_tables, n_parts;
+    /* The target's tables that it touches (dep_key.h: table_tag); of a DDL without: all. Who has a
+     * key in common has a tag in common. */
+    const uint64_t *tags;
+    uint32_t n_keys, n_tags, n_tables, n_parts;
     struct txn_table *tables;
     struct txn_part *parts;
     const struct ddl_record *ddl;

@@ -18,12 +18,13 @@ struct window *window_new(const struct window_limits *l, const struct txn_set *l
     must(l->slots > 0 && l->txns > 0 && l->txns <= WINDOW_TXNS_MAX && l->group_txns > 0);
     w->limits = *l;
     w->cap = WINDOW_FIRST_CAP;
-    w->ring = must_calloc(w->cap, sizeof(struct source_txn *));
+    w->ring = must_calloc(w->cap, sizeof *w->ring);
     w->release = release;
     w->release_arg = arg;
     w->allowed = (struct window_allowance){UINT64_MAX, UINT64_MAX, true, true};
     keyset_init(&w->flying);
     keyset_init(&w->passed);
+    keyset_init(&w->closed);
     txn_set_init(&w->low);
     txn_set_assign(&w->low, low);
     txn_set_init(&w->saved);
@@ -59,6 +60,7 @@ void window_free(struct window *w)
     free(w->slots);
     keyset_fini(&w->flying);
     keyset_fini(&w->passed);
+    keyset_fini(&w->closed);
     txn_set_fini(&w->low);
     txn_set_fini(&w->saved);
     free(w->ring);
@@ -73,31 +75,37 @@ bool window_has_room(const struct window *w)
 static void grow(struct window *w)
 {
     uint64_t cap = w->cap * 2;
-    struct source_txn **ring = must_calloc(cap, sizeof(struct source_txn *));
+    struct window_entry *ring = must_calloc(cap, sizeof *ring);
 
     for (uint64_t o = w->head; o < w->next; o++)
-        ring[o & (cap - 1)] = window_at(w, o);
+        ring[o & (cap - 1)] = *window_entry(w, o);
     free(w->ring);
     w->ring = ring;
     w->cap = cap;
 }
 
-/* Low passes every committed transaction at the head; places of released ones are NULL. */
+/* Low passes every committed transaction at the head. */
 static void advance(struct window *w)
 {
-    while (w->head < w->next) {
-        struct source_txn *t = window_at(w, w->head);
+    for (; w->head < w->next && !window_at(w, w->head); w->head++) {
+        const struct window_entry *e = window_entry(w, w->head);
 
-        if (t->state != SOURCE_DONE)
-            break;
-        txn_set_add(&w->low, t->id.origin, t->covers_from, t->id.seq);
-        w->ring[w->head & (w->cap - 1)] = NULL;
-        w->head++;
-        w->bytes -= t->bytes;
-        w->release(w->release_arg, t);
+        txn_set_add(&w->low, e->id.origin, e->covers_from, e->id.seq);
+        if (e->beat.us > w->beat.us)
+            w->beat = e->beat;
     }
     if (w->waiting < w->head)
         w->waiting = w->head;
+}
+
+/* Committed, or nothing to commit: what low needs of it stays, its memory does not. */
+static void let_go(struct window *w, struct source_txn *t)
+{
+    t->state = SOURCE_DONE;
+    w->n_open--;
+    w->bytes -= t->bytes;
+    window_entry(w, t->order)->t = NULL;
+    w->release(w->release_arg, t);
 }
 
 void window_push(struct window *w, struct source_txn *t)
@@ -108,13 +116,13 @@ void window_push(struct window *w, struct source_txn *t)
     t->care = CARE_NONE;
     t->failures = 0;
     t->order = w->next;
-    w->ring[w->next & (w->cap - 1)] = t;
+    *window_entry(w, w->next) = (struct window_entry){t, t->id, t->covers_from, t->beat};
     w->next++;
     w->bytes += t->bytes;
     w->n_open++;
+    w->settled = false;
     if (t->class_ == SOURCE_EMPTY) {
-        t->state = SOURCE_DONE;
-        w->n_open--;
+        let_go(w, t);
         advance(w);
     }
 }
@@ -126,8 +134,7 @@ static void committed(struct window *w, struct window_slot *s)
     s->done = s->group.done; /* exactly what the row on the target says now */
     s->group.done = spare;
     for (size_t i = 0; i < s->group.txns.n; i++)
-        s->group.txns.at[i]->state = SOURCE_DONE;
-    w->n_open -= s->group.txns.n;
+        let_go(w, s->group.txns.at[i]);
     txn_set_union(&w->saved, &s->group.low);
     advance(w);
 }
@@ -187,6 +194,7 @@ enum window_next window_outcome(struct window *w, uint32_t slot, enum window_out
 
     must(s->busy);
     s->busy = false;
+    w->settled = false;
     w->n_flying--;
     for (size_t i = 0; i < s->group.txns.n; i++)
         keyset_remove(&w->flying, s->group.txns.at[i]->keys, s->group.txns.at[i]->n_keys);
@@ -202,11 +210,13 @@ enum window_next window_outcome(struct window *w, uint32_t slot, enum window_out
     return next;
 }
 
-struct source_txn *window_gate(struct window *w)
+struct source_txn *window_gate(const struct window *w)
 {
     struct source_txn *t = w->head < w->next ? window_at(w, w->head) : NULL;
 
-    return t && t->class_ == SOURCE_DDL && w->n_flying == 0 ? t : NULL;
+    if (!t || t->class_ != SOURCE_DDL)
+        return NULL;
+    return w->n_flying == 0 || window_is_partial(w, t) ? t : NULL;
 }
 
 void window_pass(struct window *w)
@@ -214,12 +224,12 @@ void window_pass(struct window *w)
     struct source_txn *t = window_gate(w);
 
     must(t != NULL);
+    w->settled = false;
     if (t->ddl && t->changes > 0) { /* the table is there now: its rows are still to come */
         t->class_ = SOURCE_BARRIER;
         return;
     }
-    t->state = SOURCE_DONE;
-    w->n_open--;
+    let_go(w, t);
     advance(w);
 }
 
@@ -240,6 +250,7 @@ struct source_txn *window_held(const struct window *w)
 
 void window_retry(struct window *w)
 {
+    w->settled = false;
     w->held = NULL;
 }
 
@@ -263,7 +274,7 @@ const struct source_txn *window_oldest(const struct window *w)
 const struct source_txn *window_waiting(const struct window *w)
 {
     for (uint64_t o = w->waiting; o < w->next; o++)
-        if (window_at(w, o)->state == SOURCE_WAITING)
+        if (window_at(w, o) && window_at(w, o)->state == SOURCE_WAITING)
             return window_at(w, o);
     return NULL;
 }
@@ -286,6 +297,11 @@ uint64_t window_pending(const struct window *w)
 uint64_t window_bytes(const struct window *w)
 {
     return w->bytes;
+}
+
+struct wall window_beat(const struct window *w)
+{
+    return w->beat;
 }
 
 uint64_t window_arrived(const struct window *w)

@@ -10,13 +10,22 @@
  *  - Everything inside `low` is committed and acknowledged; a group carries low as it was when the
  *    group was formed, and its slot's done: what this slot committed above low, the group included
  *    (A5). The union over the slots' rows on the target holds every commit and nothing else.
- *  - Nothing behind a barrier or a DDL starts before it is committed or passed, and it starts only
- *    when it is the oldest and nothing is in flight (E1).
+ *  - Nothing behind a barrier, or behind a DDL whose tables are not surely known, starts before it
+ *    is committed or passed, and it starts only when it is the oldest and nothing is in flight
+ * (E1).
+ *  - A DDL with tags is offered at the gate when it is the oldest: everything before it is
+ * committed. What lies behind it and touches none of its tables goes on meanwhile; what touches
+ * one, and what has a key in common with something that waits so, does not start before it has
+ * passed (A2). So nothing in flight touches its tables while it is at the gate, and DDLs run one by
+ * one in the source's order. In strict order every DDL is a barrier.
+ *  - A transaction of class TABLES starts when nothing in flight and nothing that waits before it
+ *    touches its tables, and what touches them waits for it.
  *  - In strict order (E2) a group holds the oldest waiting transactions without a gap, so that
  *    commits in the order of turns leave a prefix; after one that was rolled back nothing starts
  *    until nothing is in flight.
  *  - A failed group is retried one by one in order; a transaction that fails by itself waits for
- *    everything before it and is tried alone; only then its conflict is reported (A17).
+ *    everything before it and is tried alone; only then its conflict is reported (A17). Everything
+ *    before it: or all that a DDL does not hold, if what it holds touches other tables.
  *
  * Called by the dispatching thread alone. Pure. Nothing here can fail: a full window refuses to be
  * pushed to (window_has_room).
@@ -76,7 +85,7 @@ enum window_next {
 struct window;
 /* low: everything before is committed or not wanted; saved: what the target's progress rows hold of
  * it; done: committed above low, as the takeover found it. release gets each transaction once, when
- * nothing needs it any more. */
+ * nothing needs it any more: it is committed, whether low has passed it or not. */
 typedef void window_release(void *arg, struct source_txn *t);
 struct window *window_new(const struct window_limits *l, const struct txn_set *low,
                           const struct txn_set *saved, const struct txn_set *done,
@@ -102,9 +111,11 @@ const struct window_group *window_group_of(const struct window *w, uint32_t slot
 /* What became of the slot's group; the group is void afterwards. */
 enum window_next window_outcome(struct window *w, uint32_t slot, enum window_outcome outcome);
 
-/* The DDL at the head of the window with everything before it committed; NULL: none. */
-struct source_txn *window_gate(struct window *w);
-/* The DDL at the gate is dealt with: low passes it, or its rows are written next. */
+/* The DDL at the head of the window with everything before it committed; NULL: none. Nothing in
+ * flight touches its tables. */
+struct source_txn *window_gate(const struct window *w);
+/* The DDL at the gate is dealt with: low passes it and it is released, or its rows are written
+ * next. */
 void window_pass(struct window *w);
 /* The transaction in conflict; NULL: none. */
 struct source_txn *window_held(const struct window *w);
@@ -122,7 +133,9 @@ const struct source_txn *window_waiting(const struct window *w);
 bool window_flies(const struct window *w, const uint64_t *keys, size_t n);
 uint32_t window_in_flight(const struct window *w); /* groups */
 uint64_t window_pending(const struct window *w);   /* transactions not committed, in flight too */
-uint64_t window_bytes(const struct window *w);     /* of those that low has not passed */
+uint64_t window_bytes(const struct window *w);     /* of those that are not committed */
+/* The newest heartbeat that low has passed; 0 = none. */
+struct wall window_beat(const struct window *w);
 /* Transactions are counted as they come: so many have arrived; low has passed so many. */
 uint64_t window_arrived(const struct window *w);
 uint64_t window_passed(const struct window *w);

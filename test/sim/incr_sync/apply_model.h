@@ -1,7 +1,8 @@
 /*
- * The world of the apply simulation: a source's history of transactions over a small table with a
- * primary and a unique key, and a target with fence and progress rows that executes groups
- * atomically at a time of its own. Included by test_apply.c alone.
+ * The world of the apply simulation: a source's history of transactions over small tables with a
+ * primary and a unique key, and of DDLs on one, on two or on who knows which of them; and a target
+ * with fence and progress rows that executes groups atomically at a time of its own. Included by
+ * test_apply.c alone.
  *
  * The target writes as a server does: by key, without looking at old values, so that a wrong order
  * shows in the data.
@@ -15,7 +16,8 @@
 
 #include "components/incr_sync/core/window.h"
 
-#define N_KEYS 24
+#define N_TABLES 4
+#define N_KEYS 24 /* of all tables: key % N_TABLES is a row's table */
 #define N_TXNS 400
 #define MAX_CHANGES 5
 #define MAX_SLOTS 6
@@ -47,9 +49,12 @@ struct model_txn {
     struct model_change changes[MAX_CHANGES];
     uint64_t keys[MAX_CHANGES * 3];
     uint32_t n_keys;
+    uint64_t tags[N_TABLES]; /* of a DDL without: all tables */
+    uint32_t n_tags;
     bool blocked;      /* a stranger's row on the target stands in its way */
     uint32_t applied;  /* times committed on the target */
     bool ddl_answered; /* durable, as in oms_meta.ddl */
+    uint32_t ddl_runs;
 };
 struct progress_row {
     uint64_t gen, ver;
@@ -76,8 +81,9 @@ struct world {
     struct sent_group zombies[MAX_ZOMBIES];
     bool changed; /* the target, since it was last checked */
     bool test_no_fence;
-    bool test_no_gate;
-    bool strict; /* commits in the source's order */
+    bool test_no_gate, test_no_tags;
+    uint32_t ddl_overtaken; /* how often a transaction went by a DDL of other tables */
+    bool strict;            /* commits in the source's order */
     char failure[200];
 };
 enum exec { EXEC_COMMITTED, EXEC_CONFLICT, EXEC_FENCED };
@@ -94,9 +100,29 @@ static void add_key(struct model_txn *t, uint64_t key)
     t->keys[t->n_keys++] = key;
 }
 
-static bool unique_is_taken(const struct world *w, uint32_t unique)
+static void add_tag(struct model_txn *t, uint32_t table)
 {
-    for (uint32_t k = 0; k < N_KEYS; k++)
+    for (uint32_t i = 0; i < t->n_tags; i++)
+        if (t->tags[i] == 100 + table)
+            return;
+    t->tags[t->n_tags++] = 100 + table;
+}
+
+/* A DDL without tables touches all. */
+static bool model_touches(const struct model_txn *a, const struct model_txn *b)
+{
+    if ((a->class_ == SOURCE_DDL && a->n_tags == 0) || (b->class_ == SOURCE_DDL && b->n_tags == 0))
+        return true;
+    for (uint32_t i = 0; i < a->n_tags; i++)
+        for (uint32_t k = 0; k < b->n_tags; k++)
+            if (a->tags[i] == b->tags[k])
+                return true;
+    return false;
+}
+
+static bool unique_is_taken(const struct world *w, uint32_t table, uint32_t unique)
+{
+    for (uint32_t k = table; k < N_KEYS; k += N_TABLES)
         if (w->source[k].version != 0 && w->source[k].unique == unique)
             return true;
     return false;
@@ -107,23 +133,25 @@ static void source_change(struct world *w, struct model_txn *t, uint32_t version
 {
     struct model_change *c = &t->changes[t->n];
     struct cell *row;
-    uint32_t unique = rnd(&w->rng, N_KEYS * 2);
+    uint32_t unique = rnd(&w->rng, N_KEYS), table;
 
     c->key = rnd(&w->rng, 4) ? rnd(&w->rng, 6) : rnd(&w->rng, N_KEYS); /* a few hot rows */
+    table = c->key % N_TABLES;
     row = &w->source[c->key];
-    if (row->version != 0 && (rnd(&w->rng, 3) == 0 || unique_is_taken(w, unique)))
+    if (row->version != 0 && (rnd(&w->rng, 3) == 0 || unique_is_taken(w, table, unique)))
         unique = row->unique;
-    else if (unique_is_taken(w, unique))
+    else if (unique_is_taken(w, table, unique))
         return;
+    add_tag(t, table);
     c->op = row->version == 0      ? CHANGE_INSERT
             : rnd(&w->rng, 4) == 0 ? CHANGE_DELETE
                                    : CHANGE_UPDATE;
     c->after = c->op == CHANGE_DELETE ? (struct cell){0} : (struct cell){version, unique};
     add_key(t, 1000 + c->key);
     if (c->op != CHANGE_INSERT)
-        add_key(t, 2000 + row->unique);
+        add_key(t, 2000 + table * 100 + row->unique);
     if (c->op != CHANGE_DELETE)
-        add_key(t, 2000 + unique);
+        add_key(t, 2000 + table * 100 + unique);
     *row = c->after;
     t->n++;
 }
@@ -140,9 +168,12 @@ static void source_history(struct world *w)
         seq += 1 + (rnd(&w->rng, 10) == 0 ? rnd(&w->rng, 5) : 0);
         t->seq = seq;
         t->class_ = kind < 8    ? SOURCE_EMPTY
-                    : kind < 11 ? SOURCE_BARRIER
-                    : kind < 12 ? SOURCE_DDL
+                    : kind < 10 ? SOURCE_BARRIER
+                    : kind < 13 ? SOURCE_DDL
+                    : kind < 16 ? SOURCE_TABLES
                                 : SOURCE_ROWS;
+        for (uint32_t k = t->class_ == SOURCE_DDL ? rnd(&w->rng, 3) : 0; k > 0; k--)
+            add_tag(t, rnd(&w->rng, N_TABLES));
         if (t->class_ == SOURCE_EMPTY || t->class_ == SOURCE_DDL)
             continue;
         while (t->n == 0)
@@ -159,7 +190,7 @@ static bool row_write(struct cell *rows, const struct model_change *c)
 {
     if (c->op == CHANGE_INSERT ? rows[c->key].version != 0 : rows[c->key].version == 0)
         return false;
-    for (uint32_t k = 0; k < N_KEYS && c->op != CHANGE_DELETE; k++)
+    for (uint32_t k = c->key % N_TABLES; k < N_KEYS && c->op != CHANGE_DELETE; k += N_TABLES)
         if (k != c->key && rows[k].version != 0 && rows[k].unique == c->after.unique)
             return false;
     rows[c->key] = c->after;
@@ -168,15 +199,22 @@ static bool row_write(struct cell *rows, const struct model_change *c)
 
 static void check_order_of(struct world *w, uint32_t i)
 {
-    bool barrier = w->txns[i].class_ == SOURCE_BARRIER;
+    const struct model_txn *it = &w->txns[i];
+    bool barrier = it->class_ == SOURCE_BARRIER;
 
-    for (uint32_t k = 0; k < N_TXNS; k++) {
+    for (uint32_t k = 0; k < i; k++) {
         const struct model_txn *t = &w->txns[k];
+        bool tables = it->class_ == SOURCE_TABLES || t->class_ == SOURCE_TABLES;
 
-        if (k < i && t->applied == 0 && t->n > 0 && (barrier || t->class_ == SOURCE_BARRIER))
+        if (t->applied == 0 && t->n > 0 && (barrier || t->class_ == SOURCE_BARRIER))
             FAIL(w, "transaction %u overtook %u over a barrier", i, k);
-        if (k < i && t->class_ == SOURCE_DDL && !t->ddl_answered)
+        if (t->applied == 0 && t->n > 0 && tables && model_touches(it, t))
+            FAIL(w, "transaction %u overtook %u, which has a table of it for itself", i, k);
+        if (t->class_ != SOURCE_DDL || t->ddl_answered)
+            continue;
+        if (model_touches(it, t) || barrier || w->strict)
             FAIL(w, "transaction %u passed the DDL %u", i, k);
+        w->ddl_overtaken++;
     }
 }
 
@@ -292,6 +330,21 @@ static void check_progress(struct world *w)
     }
     txn_set_fini(&low);
     txn_set_fini(&all);
+}
+
+/* The statement runs on the target now: with all before it, and nothing behind it, of its tables.
+ */
+static void check_ddl(struct world *w, uint32_t i)
+{
+    for (uint32_t k = 0; k < N_TXNS; k++) {
+        const struct model_txn *t = &w->txns[k];
+
+        if (k < i &&
+            ((t->n > 0 && t->applied == 0) || (t->class_ == SOURCE_DDL && !t->ddl_answered)))
+            FAIL(w, "the DDL %u runs before %u is committed", i, k);
+        if (k > i && t->applied > 0 && model_touches(t, &w->txns[i]))
+            FAIL(w, "the DDL %u runs behind %u, which touches its tables", i, k);
+    }
 }
 
 static bool world_is_sound(struct world *w)

@@ -25,8 +25,10 @@ struct process { /* one life of Incr-Sync */
 };
 struct options {
     uint64_t seed;
-    bool no_keys, no_fence, strict, no_gate;
+    bool no_keys, no_fence, strict, no_gate, no_tags;
 };
+
+static const uint64_t elsewhere[N_TABLES] = {99, 98, 97, 96}; /* no table of anybody */
 
 static void released(void *arg, struct source_txn *t)
 {
@@ -69,6 +71,8 @@ static void process_start(struct process *p, struct world *w, bool no_keys)
         t->changes = m->n;
         t->keys = m->keys;
         t->n_keys = m->class_ == SOURCE_ROWS ? m->n_keys : 0;
+        t->tags = w->test_no_tags && m->class_ == SOURCE_DDL ? elsewhere : m->tags;
+        t->n_tags = m->n_tags;
     }
     while (p->next < N_TXNS && txn_set_has(&low, p->txns[p->next].id))
         p->next++;
@@ -96,6 +100,26 @@ static void sent_copy(struct sent_group *s, struct process *p, uint32_t slot)
     txn_set_assign(&s->done, &g->done);
 }
 
+/* Who has its tables for itself meets nobody of them in flight. */
+static void check_tables(struct process *p, uint32_t slot)
+{
+    const struct window_group *a = p->flying[slot];
+
+    for (uint32_t s = 0; s < p->world->slots; s++) {
+        const struct window_group *b = p->flying[s];
+
+        for (size_t i = 0; a && b && s != slot && i < a->txns.n; i++)
+            for (size_t k = 0; k < b->txns.n; k++) {
+                const struct model_txn *x = &p->world->txns[a->txns.at[i] - p->txns],
+                                       *y = &p->world->txns[b->txns.at[k] - p->txns];
+
+                if ((x->class_ == SOURCE_TABLES || y->class_ == SOURCE_TABLES) &&
+                    model_touches(x, y))
+                    FAIL(p->world, "two groups in flight share a table that one has for itself");
+            }
+    }
+}
+
 static void dispatch(struct process *p, uint32_t slot)
 {
     struct world *w = p->world;
@@ -107,6 +131,7 @@ static void dispatch(struct process *p, uint32_t slot)
         p->give_way = UINT64_MAX;
     }
     p->flying[slot] = window_group(p->window, slot);
+    check_tables(p, slot);
     if (!p->flying[slot] && rnd(&w->rng, 10) == 0 && window_in_flight(p->window) == 0 &&
         window_progress_is_stale(p->window))
         p->flying[slot] = window_progress(p->window, slot);
@@ -195,17 +220,35 @@ static void zombie(struct world *w)
         FAIL(w, "a zombie of gen %u committed", (unsigned)z->gen);
 }
 
+/* The DDL at the gate runs, or is answered. What is durable of it is there before the window
+ * passes; a crash between finds it. */
+static void gate(struct process *p, bool no_keys)
+{
+    struct world *w = p->world;
+    struct source_txn *t = window_gate(p->window);
+    struct model_txn *m = t ? &w->txns[t - p->txns] : NULL;
+
+    if (!t)
+        return;
+    for (uint32_t s = 0; s < w->slots; s++)
+        for (size_t i = 0; p->flying[s] && i < p->flying[s]->txns.n; i++)
+            if (model_touches(m, &w->txns[p->flying[s]->txns.at[i] - p->txns]))
+                FAIL(w, "the DDL %u runs while its table is written", (uint32_t)(t - p->txns));
+    if (!m->ddl_answered) {
+        check_ddl(w, (uint32_t)(t - p->txns));
+        m->ddl_runs++;
+        m->ddl_answered = true;
+    }
+    if (rnd(&w->rng, 5) == 0)
+        crash(p, no_keys);
+    else
+        window_pass(p->window);
+}
+
 static void person(struct process *p)
 {
-    struct source_txn *t = window_gate(p->window);
+    struct source_txn *t;
 
-    if (t) {
-        for (struct source_txn *b = p->txns; b < t; b++)
-            if (p->world->txns[b - p->txns].n > 0 && p->world->txns[b - p->txns].applied == 0)
-                FAIL(p->world, "a DDL was offered before everything before it was committed");
-        p->world->txns[t - p->txns].ddl_answered = true;
-        window_pass(p->window);
-    }
     t = window_held(p->window);
     if (t) {
         p->world->txns[t - p->txns].blocked = false;
@@ -232,19 +275,22 @@ static void step(struct process *p, bool no_keys)
         zombie(w);
     } else {
         person(p);
+        gate(p, no_keys);
     }
 }
 
 static bool all_applied(const struct world *w)
 {
     for (uint32_t i = 0; i < N_TXNS; i++)
-        if (w->txns[i].n > 0 && w->txns[i].applied != 1)
+        if ((w->txns[i].n > 0 && w->txns[i].applied != 1) ||
+            (w->txns[i].class_ == SOURCE_DDL && w->txns[i].ddl_runs != 1))
             return false;
     return memcmp(w->rows, w->source, sizeof w->rows) == 0;
 }
 
-/* One whole life of a target; the text says what went wrong, "" = nothing. */
-static void run_seed(const struct options *o, char failure[200])
+/* One whole life of a target; the text says what went wrong, "" = nothing. How often something went
+ * by a DDL. */
+static uint32_t run_seed(const struct options *o, char failure[200])
 {
     struct world *w = calloc(1, sizeof *w);
     struct process p;
@@ -255,6 +301,7 @@ static void run_seed(const struct options *o, char failure[200])
     w->test_no_fence = o->no_fence;
     w->strict = o->strict;
     w->test_no_gate = o->no_gate;
+    w->test_no_tags = o->no_tags;
     source_history(w);
     process_start(&p, w, o->no_keys);
     while (world_is_sound(w) && !all_applied(w) && steps++ < 100000)
@@ -271,7 +318,9 @@ static void run_seed(const struct options *o, char failure[200])
         txn_set_fini(&w->zombies[i].done);
     }
     memcpy(failure, w->failure, sizeof w->failure);
+    steps = w->ddl_overtaken;
     free(w);
+    return steps;
 }
 
 static uint64_t env_number(const char *name, uint64_t otherwise)
@@ -289,7 +338,7 @@ static void run_seeds(bool strict)
         struct options o = {.seed = seed, .strict = strict};
         char failure[200];
 
-        run_seed(&o, failure);
+        (void)run_seed(&o, failure);
         if (failure[0] != '\0')
             fail_msg("seed %llu: %s", (unsigned long long)seed, failure);
     }
@@ -307,16 +356,37 @@ static void in_strict_order_the_target_holds_a_prefix_of_the_history(void **stat
     run_seeds(true);
 }
 
+static void what_a_ddl_does_not_touch_goes_by_it(void **state)
+{
+    uint32_t overtaken = 0;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        struct options o = {.seed = seed};
+        char failure[200];
+
+        overtaken += run_seed(&o, failure);
+        assert_string_equal(failure, "");
+    }
+    assert_true(overtaken > 10);
+}
+
 static void expect_some_failure(struct options o)
 {
     char failure[200];
 
     for (o.seed = 1; o.seed <= 30; o.seed++) {
-        run_seed(&o, failure);
+        (void)run_seed(&o, failure);
         if (failure[0] != '\0')
             return;
     }
     fail_msg("the simulation did not notice that a guard was switched off");
+}
+
+static void it_notices_when_a_ddl_does_not_hold_its_tables(void **state)
+{
+    (void)state;
+    expect_some_failure((struct options){.no_tags = true});
 }
 
 static void it_notices_when_keys_are_ignored(void **state)
@@ -343,6 +413,8 @@ int main(void)
         cmocka_unit_test(the_target_always_holds_a_consistent_prefix_and_ends_equal),
         cmocka_unit_test(in_strict_order_the_target_holds_a_prefix_of_the_history),
         cmocka_unit_test(it_notices_when_the_order_of_commits_is_ignored),
+        cmocka_unit_test(what_a_ddl_does_not_touch_goes_by_it),
+        cmocka_unit_test(it_notices_when_a_ddl_does_not_hold_its_tables),
         cmocka_unit_test(it_notices_when_keys_are_ignored),
         cmocka_unit_test(it_notices_when_the_fence_is_ignored),
     };

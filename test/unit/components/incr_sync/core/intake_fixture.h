@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,6 +90,21 @@ static bool ddl_in_scope(void *arg, const struct ddl_record *d)
     return ((struct fixture *)arg)->ddl_held;
 }
 
+static bool ddl_tables(void *arg, const struct ddl_record *d, struct dep_keys *tags)
+{
+    struct cursor c = cursor_of(d->tables.p, d->tables.len);
+    char db[32], name[32];
+    struct ddl_table t;
+
+    (void)arg;
+    while (ddl_table_next(&c, &t)) {
+        snprintf(db, sizeof db, "%.*s", (int)t.db.len, (const char *)t.db.p);
+        snprintf(name, sizeof name, "%.*s", (int)t.name.len, (const char *)t.name.p);
+        vec_push(tags, table_tag(db, name));
+    }
+    return d->flags & DDL_F_READ;
+}
+
 static enum fold fold(void *arg, const struct column_def *c)
 {
     if (c->kind != KIND_TEXT)
@@ -117,6 +133,7 @@ static struct fixture *make_piped(uint64_t low_to, uint64_t limit, pipe_new *pip
                               .done = &f->done,
                               .scope = scope,
                               .ddl_in_scope = ddl_in_scope,
+                              .ddl_tables = ddl_tables,
                               .fold = fold,
                               .pipe = pipe,
                               .put = put,

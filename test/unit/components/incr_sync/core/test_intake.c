@@ -104,7 +104,7 @@ static void keys_of_letters_meet_where_the_server_may_call_them_equal(void **sta
     done_with(f);
 }
 
-static void a_wide_value_is_a_barrier_and_then_the_table_is_one_key(void **state)
+static void a_wide_value_has_its_table_for_itself_and_then_the_table_is_one_key(void **state)
 {
     struct fixture *f = make(0, 1u << 20);
     const struct table_def *t = table(9, "named", true);
@@ -119,7 +119,7 @@ static void a_wide_value_is_a_barrier_and_then_the_table_is_one_key(void **state
     named(f, 4, t, "\xc3\x9f");
     b = block(f, true);
     assert_int_equal(b->txns.at[0]->n_keys, 2);
-    assert_int_equal(b->txns.at[1]->class_, SOURCE_BARRIER);
+    assert_int_equal(b->txns.at[1]->class_, SOURCE_TABLES);
     assert_int_equal(b->txns.at[2]->class_, SOURCE_ROWS);
     assert_int_equal(b->txns.at[2]->n_keys, 1);
     assert_int_equal(b->txns.at[3]->class_, SOURCE_ROWS);
@@ -129,7 +129,8 @@ static void a_wide_value_is_a_barrier_and_then_the_table_is_one_key(void **state
     done_with(f);
 }
 
-static void a_wide_value_that_comes_again_after_a_lost_connection_is_a_barrier_again(void **state)
+static void a_wide_value_that_comes_again_after_a_lost_connection_has_its_table_for_itself(
+    void **state)
 {
     struct fixture *f = make(0, 1u << 20);
     const struct table_def *t = table(9, "named", true);
@@ -148,7 +149,7 @@ static void a_wide_value_that_comes_again_after_a_lost_connection_is_a_barrier_a
     named(f, 1, t, "\xc3\x9f");
     named(f, 2, t, "b");
     b = block(f, true);
-    assert_int_equal(b->txns.at[0]->class_, SOURCE_BARRIER);
+    assert_int_equal(b->txns.at[0]->class_, SOURCE_TABLES);
     assert_int_equal(b->txns.at[1]->n_keys, 1);
     release(f, b);
     table_def_unref(t);
@@ -241,8 +242,9 @@ int main(void)
         cmocka_unit_test(an_update_has_the_keys_of_both_images),
         cmocka_unit_test(a_key_that_is_not_exact_makes_the_table_one_key),
         cmocka_unit_test(keys_of_letters_meet_where_the_server_may_call_them_equal),
-        cmocka_unit_test(a_wide_value_is_a_barrier_and_then_the_table_is_one_key),
-        cmocka_unit_test(a_wide_value_that_comes_again_after_a_lost_connection_is_a_barrier_again),
+        cmocka_unit_test(a_wide_value_has_its_table_for_itself_and_then_the_table_is_one_key),
+        cmocka_unit_test(
+            a_wide_value_that_comes_again_after_a_lost_connection_has_its_table_for_itself),
         cmocka_unit_test(what_is_inside_low_is_dropped_and_what_is_inside_done_becomes_empty),
         cmocka_unit_test(a_transaction_delivered_twice_comes_out_once),
         cmocka_unit_test(rows_inside_begin_are_skipped_and_inside_end_overlap),

@@ -143,7 +143,7 @@ static void too_many_keys_make_a_barrier(void **state)
     done_with(f);
 }
 
-static void the_first_transaction_of_another_table_version_is_a_barrier(void **state)
+static void the_first_transaction_of_another_table_version_has_its_tables_for_itself(void **state)
 {
     struct fixture *f = make(0, 1u << 20);
     const struct table_def *t = table(3, "t1", true);
@@ -156,7 +156,7 @@ static void the_first_transaction_of_another_table_version_is_a_barrier(void **s
     whole(f, 3, t, 2, -1);
     b = block(f, true);
     assert_int_equal(b->txns.at[0]->class_, SOURCE_ROWS);
-    assert_int_equal(b->txns.at[1]->class_, SOURCE_BARRIER);
+    assert_int_equal(b->txns.at[1]->class_, SOURCE_TABLES);
     assert_int_equal(b->txns.at[2]->class_, SOURCE_ROWS);
     release(f, b);
     table_def_unref(t);
@@ -188,6 +188,57 @@ static void a_ddl_in_scope_is_held_and_another_only_moves_the_position(void **st
     done_with(f);
 }
 
+/* Names that differ in case alone are one table. */
+static void a_ddl_has_the_tag_of_the_rows_of_its_table(void **state)
+{
+    struct fixture *f = make(0, 1u << 20);
+    struct txn_head h = {.id = {origin(), 1}, .covers_from = 1, .flags = TXN_F_LAST};
+    struct ddl_table named = {.role = DDL_ROLE_SUBJECT,
+                              .db = {(const uint8_t *)"SHOP", 4},
+                              .name = {(const uint8_t *)"T1", 2}};
+    struct ddl_record d = {.sql = {(const uint8_t *)"DROP TABLE T1", 13},
+                           .ddl_kind = DDL_DROP_TABLE,
+                           .flags = DDL_F_READ,
+                           .n_tables = 1,
+                           .in_scope = true};
+    struct source_block *b;
+    struct buf tables;
+
+    (void)state;
+    buf_init(&tables, 1000);
+    ddl_table_put(&tables, &named);
+    d.tables = (struct view){tables.p, tables.len};
+    f->ddl_held = true;
+    record_write_ddl(&f->raw, &h, &d);
+    whole(f, 2, f->t1, 1, 1);
+    b = block(f, true);
+    assert_int_equal(b->txns.at[0]->n_tags, 1);
+    assert_int_equal(b->txns.at[1]->n_tags, 1);
+    assert_int_equal(b->txns.at[0]->tags[0], b->txns.at[1]->tags[0]);
+    release(f, b);
+    buf_fini(&tables);
+    done_with(f);
+}
+
+static void a_ddl_whose_tables_are_not_surely_known_has_no_tags(void **state)
+{
+    struct fixture *f = make(0, 1u << 20);
+    struct txn_head h = {.id = {origin(), 1}, .covers_from = 1, .flags = TXN_F_LAST};
+    struct ddl_record d = {.sql = {(const uint8_t *)"DROP DATABASE d", 15},
+                           .ddl_kind = DDL_DATABASE,
+                           .in_scope = true};
+    struct source_block *b;
+
+    (void)state;
+    f->ddl_held = true;
+    record_write_ddl(&f->raw, &h, &d);
+    b = block(f, true);
+    assert_int_equal(b->txns.at[0]->class_, SOURCE_DDL);
+    assert_int_equal(b->txns.at[0]->n_tags, 0);
+    release(f, b);
+    done_with(f);
+}
+
 static void a_table_that_was_never_described_is_corruption(void **state)
 {
     struct fixture *f = make(0, 1u << 20);
@@ -204,7 +255,7 @@ static void a_table_that_was_never_described_is_corruption(void **state)
     done_with(f);
 }
 
-static void another_table_version_is_a_barrier_also_when_its_beginning_came_twice(void **state)
+static void another_table_version_counts_also_when_its_beginning_came_twice(void **state)
 {
     struct fixture *f = make(0, 1u << 20);
     const struct table_def *t1b = table(7, "t1", false);
@@ -223,7 +274,7 @@ static void another_table_version_is_a_barrier_also_when_its_beginning_came_twic
     whole(f, 3, t1b, 3, -1);
     b = block(f, true);
     assert_int_equal(b->txns.n, 2);
-    assert_int_equal(b->txns.at[0]->class_, SOURCE_BARRIER);
+    assert_int_equal(b->txns.at[0]->class_, SOURCE_TABLES);
     assert_int_equal(b->txns.at[1]->class_, SOURCE_ROWS);
     release(f, a);
     release(f, b);
@@ -239,9 +290,11 @@ int main(void)
         cmocka_unit_test(a_transaction_beyond_the_limit_is_refused_with_its_size),
         cmocka_unit_test(a_large_transaction_comes_out_before_its_last_part),
         cmocka_unit_test(too_many_keys_make_a_barrier),
-        cmocka_unit_test(the_first_transaction_of_another_table_version_is_a_barrier),
-        cmocka_unit_test(another_table_version_is_a_barrier_also_when_its_beginning_came_twice),
+        cmocka_unit_test(the_first_transaction_of_another_table_version_has_its_tables_for_itself),
+        cmocka_unit_test(another_table_version_counts_also_when_its_beginning_came_twice),
         cmocka_unit_test(a_ddl_in_scope_is_held_and_another_only_moves_the_position),
+        cmocka_unit_test(a_ddl_has_the_tag_of_the_rows_of_its_table),
+        cmocka_unit_test(a_ddl_whose_tables_are_not_surely_known_has_no_tags),
         cmocka_unit_test(a_table_that_was_never_described_is_corruption),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
