@@ -5,6 +5,7 @@ import signal
 import threading
 
 import pytest
+import test_ddl_traps as traps
 from omslab import shop
 from omslab.servers import MySQL, mysql_absent
 
@@ -18,6 +19,17 @@ def mysql(lab):
     try:
         server.add_user()
         lab.oms.add_datasource("lab-mysql", server)
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def mysql2(lab, mysql):
+    server = MySQL(lab.dir, "mysql2", 32, ["--innodb-buffer-pool-size=128M"]).create().start()
+    try:
+        server.add_user()
+        lab.oms.add_datasource("lab-mysql2", server)
         yield server
     finally:
         server.stop()
@@ -66,40 +78,45 @@ def test_a_live_mysql_moves_to_mariadb_under_kills(lab, make_case, mysql):
     assert case.verify() == {t: "equal" for t in shop.TABLES}
 
 
-def test_mysql_is_a_target_for_both_families(lab, make_case, mysql):
-    other = MySQL(lab.dir, "mysql2", 32, ["--innodb-buffer-pool-size=128M"]).create().start()
-    try:
-        other.add_user()
-        lab.oms.add_datasource("lab-mysql2", other)
-        for source in (mysql, lab.source):
-            case = make_case(source=source, target=other)
-            source.sql(f"DROP DATABASE `{case.db}`", f"CREATE DATABASE `{case.db}` CHARACTER SET utf8mb4", f"USE `{case.db}`",
-                       *[shop.for_mysql(s) for s in shop.SCHEMA.split(";\n") if s.strip()])
-            fill_small(source, case.db)
-            source.sql(f"CREATE TABLE `{case.db}`.alarms (at TIME(6) PRIMARY KEY, n INT)")
-            tables = [*shop.TABLES, "alarms"]
-            if source is mysql:
-                source.sql(f"USE `{case.db}`", "CREATE TABLE vectors (n INT PRIMARY KEY, v VECTOR(3))",
-                           "INSERT INTO vectors VALUES (1, STRING_TO_VECTOR('[1,-2.5,3e38]')), (2, NULL)")
-                tables.append("vectors")
-            case.start()
-            case.wait_caught_up(90)
-            source.sql(f"USE `{case.db}`", "UPDATE customers SET balance = balance + 1, prefs = JSON_SET(prefs, '$.n', 7) WHERE id % 2",
-                       "UPDATE customers SET flags = 1, level = 'gold', tags = 'a,d' WHERE id % 3 = 0", "DELETE FROM items WHERE line_no = 1",
-                       "UPDATE sessions SET token = UNHEX(REPEAT('0a', 16)) WHERE customer_id = 3")
-            kill(lab, f"{case.project}.incremental")
-            source.sql(f"USE `{case.db}`", "INSERT INTO orders (id, customer_id, status, total, created) VALUES (999, 1, 'done', -0.01, NOW(6))",
-                       # MySQL refuses times of the last second as binary parameters
-                       "INSERT INTO alarms VALUES ('838:59:58.999999', 1), ('-838:59:58.999999', 1), ('-00:00:00.000001', 1), ('00:00:00', 1)",
-                       "UPDATE alarms SET n = 2", "DELETE FROM alarms WHERE at = '-838:59:58.999999'")
+def test_mysql_is_a_target_for_both_families(lab, make_case, mysql, mysql2):
+    for source in (mysql, lab.source):
+        case = make_case(source=source, target=mysql2)
+        source.sql(f"DROP DATABASE `{case.db}`", f"CREATE DATABASE `{case.db}` CHARACTER SET utf8mb4", f"USE `{case.db}`",
+                   *[shop.for_mysql(s) for s in shop.SCHEMA.split(";\n") if s.strip()])
+        fill_small(source, case.db)
+        source.sql(f"CREATE TABLE `{case.db}`.alarms (at TIME(6) PRIMARY KEY, n INT)")
+        tables = [*shop.TABLES, "alarms"]
+        if source is mysql:
+            source.sql(f"USE `{case.db}`", "CREATE TABLE vectors (n INT PRIMARY KEY, v VECTOR(3))",
+                       "INSERT INTO vectors VALUES (1, STRING_TO_VECTOR('[1,-2.5,3e38]')), (2, NULL)")
+            tables.append("vectors")
+        case.start()
+        case.wait_caught_up(90)
+        source.sql(f"USE `{case.db}`", "UPDATE customers SET balance = balance + 1, prefs = JSON_SET(prefs, '$.n', 7) WHERE id % 2",
+                   "UPDATE customers SET flags = 1, level = 'gold', tags = 'a,d' WHERE id % 3 = 0", "DELETE FROM items WHERE line_no = 1",
+                   "UPDATE sessions SET token = UNHEX(REPEAT('0a', 16)) WHERE customer_id = 3")
+        kill(lab, f"{case.project}.incremental")
+        source.sql(f"USE `{case.db}`", "INSERT INTO orders (id, customer_id, status, total, created) VALUES (999, 1, 'done', -0.01, NOW(6))",
+                   # MySQL refuses times of the last second as binary parameters
+                   "INSERT INTO alarms VALUES ('838:59:58.999999', 1), ('-838:59:58.999999', 1), ('-00:00:00.000001', 1), ('00:00:00', 1)",
+                   "UPDATE alarms SET n = 2", "DELETE FROM alarms WHERE at = '-838:59:58.999999'")
+        case.wait_applied(60)
+        if source is mysql:
+            source.sql(f"INSERT INTO `{case.db}`.vectors VALUES (3, STRING_TO_VECTOR('[0.1]'))")
             case.wait_applied(60)
-            if source is mysql:
-                source.sql(f"INSERT INTO `{case.db}`.vectors VALUES (3, STRING_TO_VECTOR('[0.1]'))")
-                case.wait_applied(60)
-            assert_same(case, tables)
-            assert case.verify() == {t: "equal" for t in tables}
-    finally:
-        other.stop()
+        assert_same(case, tables)
+        assert case.verify() == {t: "equal" for t in tables}
+
+def test_definitions_that_change_are_followed_from_mysql_to_mysql(lab, make_case, mysql, mysql2):
+    case = make_case(source=mysql, target=mysql2, more="ddl: {sync: true}\n")
+    case.sql(*traps.BEFORE)
+    case.start()
+    case.wait_caught_up()
+    case.sql(*traps.ENUMS, *traps.COLUMNS, *traps.emptied(1000), *traps.KINDS)
+    case.wait_applied()
+    traps.assert_followed(case, "chosen", "chosen_key", "wide", "large", "t", "made", "last")
+    there = mysql2.sql(f"SELECT table_name FROM information_schema.tables WHERE table_schema='{case.to}'")
+    assert sorted(r[0] for r in there) == sorted(case.tables())
 
 
 def fill_small(server, db):

@@ -93,6 +93,25 @@ static void nothing_passes_a_ddl_in_strict_order_or_of_unknown_tables(void **sta
     }
 }
 
+static void behind_a_ddl_the_window_fills_and_then_all_waits(void **state)
+{
+    struct fixture *f = make((struct window_limits){.txns = 4});
+
+    (void)state;
+    on(f, SOURCE_DDL, 1, 0, 0);
+    for (uint64_t i = 0; i < 3; i++) {
+        assert_true(window_has_room(f->w));
+        on(f, SOURCE_ROWS, 2, 0, 20 + i);
+        assert_int_equal(commit_next(f), 1);
+    }
+    assert_false(window_has_room(f->w));
+    assert_int_equal(window_bytes(f->w), 10); /* the statement's own; the rest is free */
+    window_pass(f->w);
+    assert_true(window_has_room(f->w));
+    assert_int_equal(txn_set_last(window_low(f->w), f->origin), 4);
+    done(f);
+}
+
 static void one_that_has_its_tables_for_itself_meets_nobody_of_them(void **state)
 {
     struct fixture *f = make((struct window_limits){.group_txns = 1});
@@ -153,6 +172,7 @@ int main(void)
         cmocka_unit_test(what_touches_none_of_a_ddls_tables_goes_by_it),
         cmocka_unit_test(a_ddl_is_not_offered_before_what_lies_before_it),
         cmocka_unit_test(nothing_passes_a_ddl_in_strict_order_or_of_unknown_tables),
+        cmocka_unit_test(behind_a_ddl_the_window_fills_and_then_all_waits),
         cmocka_unit_test(one_that_has_its_tables_for_itself_meets_nobody_of_them),
         cmocka_unit_test(behind_a_ddl_a_conflict_is_still_believed_only_alone),
         cmocka_unit_test(behind_a_ddl_a_conflict_waits_for_what_waits_of_its_table),
