@@ -128,6 +128,7 @@ help:
 	@echo 'bench          each work beside its peer (WORK=name)'
 	@echo 'fuzz           every fuzzer for FUZZ_SECONDS (600)'
 	@echo 'chaos, soak    a random workload under random faults (ROUNDS=20 FAULTS=20); the demo at ten times the rows, then chaos'
+	@echo 'huge           a transaction of 5 GB (MB=n) in bounded memory, through kills; 40 GB of disk'
 	@echo 'docs           the generated reference in docs/reference'
 	@echo 'install        programs to PREFIX/bin (PREFIX=/usr/local)'
 	@echo 'clean          remove $(BUILD)'

@@ -45,6 +45,14 @@ soak:
 	$(MAKE) --no-print-directory demo ROWS=10000000
 	$(MAKE) --no-print-directory chaos ROUNDS=300
 
+# One transaction of 5 GB (MB=n) through the Store and to the target, both killed halfway; wants 40 GB of disk and minutes.
+MB ?= 5000
+.PHONY: huge
+huge:
+	deploy/need build run demo test
+	$(MAKE) --no-print-directory -j$(shell nproc) bins
+	OMS_BIN=$(BUILD)/bin OMS_HUGE_MB=$(MB) /usr/bin/python3 -m pytest -q -s -p no:cacheprovider test/system/test_store_huge.py test/system/test_huge.py -k "whole"
+
 docs: $(OUT)/bin/oms
 	@mkdir -p docs/reference
 	$(Q)PYTHON=$(PYTHON) protoc --plugin=protoc-gen-omsrules=proto/plugin/protoc-gen-omsrules --omsrules_opt=docs --omsrules_out=docs/reference -I. -I/usr/include $(PROTOS)

@@ -10,8 +10,8 @@
 #include "components/store/store_priv.h"
 
 #define PATH_CAP 4096
-#define CACHE_KEEP (32u << 20)
-#define CACHE_STEP (4u << 20)
+#define CACHE_KEEP (8u << 20)
+#define CACHE_STEP (2u << 20)
 
 static void drop_left(struct store *s)
 {

@@ -45,14 +45,17 @@ struct writer {
     int level;
     struct thread thread, packers[PACKERS_MAX];
     int n_packers;
-    struct queue *full, *empty;
+    struct queue *full;
     struct queue *todo; /* to the packers; each item is in `full` too */
     struct queue *stop; /* nothing is ever put in; closed by writer_stop, so a wait on it ends */
     struct job jobs[BATCHES];
     pthread_mutex_t lock;
-    pthread_cond_t changed; /* a job is ready, or in_flight fell */
+    pthread_cond_t changed; /* a job is ready or given back */
     size_t in_flight;       /* lock; bytes */
-    struct err error;       /* lock */
+    struct job
+        *empty[BATCHES]; /* lock; the last one given back is used first: its memory is near */
+    int n_empty;         /* lock */
+    struct err error;    /* lock */
     atomic_bool failed, disk_full, stopping;
 };
 
@@ -195,9 +198,9 @@ static void give_back(struct writer *w, struct job *j)
     w->in_flight -= j->bytes;
     j->bytes = 0;
     j->ready = false;
+    w->empty[w->n_empty++] = j;
     pthread_cond_broadcast(&w->changed);
     pthread_mutex_unlock(&w->lock);
-    must(queue_push(w->empty, j, 0) == QUEUE_OK);
 }
 
 static bool write_job(struct writer *w, struct job *j, struct block_packer *p)
@@ -293,14 +296,13 @@ bool writer_start(struct store *s, int level, struct writer **out, struct err *e
     pthread_cond_init(&w->changed, &attr);
     pthread_condattr_destroy(&attr);
     w->full = queue_new(BATCHES);
-    w->empty = queue_new(BATCHES);
     w->todo = queue_new(BATCHES);
     w->stop = queue_new(1);
     for (int i = 0; i < BATCHES; i++) {
         buf_init(&w->jobs[i].batch.records, BLOCK_RAW_MAX);
         for (int k = 0; k < 2; k++)
             store_packed_init(&w->jobs[i].parts[k]);
-        must(queue_push(w->empty, &w->jobs[i], 0) == QUEUE_OK);
+        w->empty[w->n_empty++] = &w->jobs[i];
     }
     if (!start_threads(w, e)) {
         writer_stop(w);
@@ -310,11 +312,10 @@ bool writer_start(struct store *s, int level, struct writer **out, struct err *e
     return true;
 }
 
-/* False: still too much of it after timeout_ms. */
-static bool wait_for_room(struct writer *w, int64_t timeout_ms)
+struct batch *writer_empty(struct writer *w, int64_t timeout_ms)
 {
     struct timespec until;
-    bool room;
+    struct job *j = NULL;
 
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += timeout_ms / 1000;
@@ -324,27 +325,21 @@ static bool wait_for_room(struct writer *w, int64_t timeout_ms)
         until.tv_sec++;
     }
     pthread_mutex_lock(&w->lock);
-    while (w->in_flight >= IN_FLIGHT_MAX)
+    while (w->in_flight >= IN_FLIGHT_MAX || w->n_empty == 0)
         if (pthread_cond_timedwait(&w->changed, &w->lock, &until) == ETIMEDOUT)
             break;
-    room = w->in_flight < IN_FLIGHT_MAX;
+    if (w->in_flight < IN_FLIGHT_MAX && w->n_empty > 0)
+        j = w->empty[--w->n_empty];
     pthread_mutex_unlock(&w->lock);
-    return room;
-}
-
-struct batch *writer_empty(struct writer *w, int64_t timeout_ms)
-{
-    void *item;
-
-    if (!wait_for_room(w, timeout_ms) || queue_pop(w->empty, timeout_ms, &item) != QUEUE_OK)
-        return NULL;
-    return &((struct job *)item)->batch;
+    return j ? &j->batch : NULL;
 }
 
 void writer_give_back(struct writer *w, struct batch *b)
 {
     buf_clear(&b->records);
-    must(queue_push(w->empty, b, 0) == QUEUE_OK);
+    pthread_mutex_lock(&w->lock);
+    w->empty[w->n_empty++] = (struct job *)b;
+    pthread_mutex_unlock(&w->lock);
 }
 
 void writer_submit(struct writer *w, struct batch *b)
@@ -393,7 +388,6 @@ void writer_stop(struct writer *w)
             store_packed_fini(&w->jobs[i].parts[k]);
     }
     queue_free(w->full);
-    queue_free(w->empty);
     queue_free(w->todo);
     queue_free(w->stop);
     pthread_cond_destroy(&w->changed);

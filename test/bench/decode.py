@@ -14,21 +14,56 @@ from store_pull import begin_backlog, fill_oltp, log_files, new_source
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TEXT_ROWS, TEXT_TXNS = 300, 1000
+OLDEST, TOOLCHAIN = (1, 24), "1.24.0"  # that go-mysql is built with; fetched where Go is older
+
+
+def run_go(work, what, argv, directory, env):
+    r = subprocess.run(argv, cwd=directory, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if r.returncode != 0:
+        raise work.skip(f"{what}: {(r.stderr or r.stdout)[-300:].strip()}")
+    return r.stdout
+
+
+def newer_go(work, go):
+    """Go's releases are modules too: an older Go fetches one, checked as any module is, and it is kept beside the results."""
+    keep = os.path.join(work.bin, "..", "bench", "go")
+    os.makedirs(keep, exist_ok=True)
+    kind = run_go(work, "go env", [go, "env", "GOOS", "GOARCH"], keep, None).split()
+    version = f"v0.0.1-go{TOOLCHAIN}.{'-'.join(kind)}"
+    root = os.path.join(keep, "golang.org", f"toolchain@{version}")
+    if not os.path.exists(os.path.join(root, ".ready")):
+        work.say(f"fetching Go {TOOLCHAIN}")
+        with open(os.path.join(keep, "go.mod"), "w") as f:
+            f.write("module keep\n")
+        run_go(work, f"Go {TOOLCHAIN} cannot be fetched", [go, "mod", "download", f"golang.org/toolchain@{version}"], keep,
+               {**os.environ, "GOMODCACHE": os.path.abspath(keep), "GOFLAGS": "-modcacherw"})
+        tools = os.path.join(root, "pkg", "tool", "_".join(kind))
+        for directory in (os.path.join(root, "bin"), tools):  # a module's files come without the right to be run
+            for name in os.listdir(directory):
+                os.chmod(os.path.join(directory, name), 0o755)
+        open(os.path.join(root, ".ready"), "w").close()
+    return os.path.join(root, "bin", "go")
+
+
+def find_go(work):
+    go = shutil.which("go") or next((p for p in ("/usr/local/go/bin/go", "/usr/lib/go/bin/go") if os.path.exists(p)), None)
+    if not go:
+        raise work.skip("go is not installed: deploy/need bench installs it")
+    version = re.search(r"go(\d+)\.(\d+)", run_go(work, "go version", [go, "version"], None, None))
+    if version and (int(version[1]), int(version[2])) >= OLDEST:
+        return go
+    return newer_go(work, go)
 
 
 def build_peer(work):
     """Go and its proxy are wanted by this work alone."""
-    go = shutil.which("go") or next((p for p in ("/usr/local/go/bin/go", "/usr/lib/go/bin/go") if os.path.exists(p)), None)
-    if not go:
-        raise work.skip("go is not installed (1.24 or later is wanted)")
-    directory = work.scratch("gomysql")
+    go, directory = find_go(work), work.scratch("gomysql")
     for name in ("go.mod", "main.go"):
         shutil.copy(os.path.join(HERE, "gomysql", name), directory)
-    env = {**os.environ, "GOFLAGS": "-mod=mod"}
+    env = {k: v for k, v in os.environ.items() if k != "GOROOT"}
+    env.update(GOFLAGS="-mod=mod", GOTOOLCHAIN="local")
     for argv in ([go, "mod", "tidy"], [go, "build", "-o", "gomysql", "."]):
-        r = subprocess.run(argv, cwd=directory, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        if r.returncode != 0:
-            raise work.skip(f"go-mysql cannot be built: {r.stdout[-300:]}")
+        run_go(work, "go-mysql cannot be built", argv, directory, env)
     return os.path.join(directory, "gomysql")
 
 

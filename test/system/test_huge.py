@@ -1,4 +1,7 @@
-"""A transaction of half a gigabyte: in bounded memory, whole on the target or not at all, whatever is killed."""
+"""A transaction of half a gigabyte: in bounded memory, whole on the target or not at all, whatever is killed.
+
+OMS_HUGE_MB=5000 makes it ten times as large: `make huge`.
+"""
 import os
 import signal
 import threading
@@ -6,6 +9,7 @@ import threading
 from omslab import poll
 
 MB = int(os.environ.get("OMS_HUGE_MB", "500"))
+PATIENCE = max(1, MB / 500)
 LIMIT_KB = 256 * 1024
 ASAN = "asan" in os.environ.get("OMS_BIN", "")
 
@@ -50,7 +54,7 @@ def test_a_huge_transaction_stays_whole_in_bounded_memory_through_a_kill(lab, ma
     rows = MB * 1000
     case.sql("BEGIN", f"INSERT INTO t SELECT seq, REPEAT(MD5(seq), 31) FROM seq_1_to_{rows}", "UPDATE t SET v='last' WHERE id=0", "COMMIT")
     busy = f"SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE trx_rows_modified > {rows // 4}"
-    poll.until(lambda: lab.target.sql(busy)[0][0] > 0, 90, "a quarter of it to be on the target", every_s=0.3)
+    poll.until(lambda: lab.target.sql(busy)[0][0] > 0, 90 * PATIENCE, "a quarter of it to be on the target", every_s=0.3)
     assert lab.target.count(f"{case.to}.t") == 1, "nothing is seen of it"
     os.kill(lab.oms.pid(incr), signal.SIGKILL)
     seen = set()
@@ -58,7 +62,7 @@ def test_a_huge_transaction_stays_whole_in_bounded_memory_through_a_kill(lab, ma
     def all_of_it():
         seen.add(lab.target.count(f"{case.to}.t"))
         return len(seen) > 1
-    poll.until(all_of_it, 600, "the transaction to be on the target", every_s=0.5)
+    poll.until(all_of_it, 600 * PATIENCE, "the transaction to be on the target", every_s=0.5)
     assert seen == {1, rows + 1}, f"seen with {sorted(seen)} rows"
     case.wait_applied(60)
     case.assert_equal()

@@ -1,6 +1,6 @@
 """A transaction far larger than the Store's memory: pulled in parts, killed halfway, invisible until it is whole.
 
-OMS_HUGE_MB=5000 makes it ten times as large, by hand.
+OMS_HUGE_MB=5000 makes it ten times as large: `make huge`.
 """
 import os
 import socket
@@ -17,6 +17,7 @@ sys.path.insert(0, os.path.join(ROOT, "test", "bench"))
 from byhand import TOKEN, Hand, hwm_mb  # noqa: E402
 
 MEGABYTES = int(os.environ.get("OMS_HUGE_MB", "500"))
+PATIENCE = max(1, MEGABYTES / 500)
 RESIDENT_LIMIT_MB = 256
 OPEN_TAIL = 2
 HELLO, GREETING, TABLES, BLOCK = 1, 2, 4, 5
@@ -43,7 +44,7 @@ class Reader:
 
     def __init__(self, address, after):
         host, port = address.split(":")
-        self.socket = socket.create_connection((host, int(port)), timeout=60)
+        self.socket = socket.create_connection((host, int(port)), timeout=60 * PATIENCE)
         body = struct.pack("<I", 2) + text(TOKEN) + text("huge") + struct.pack("<QQI", 0, 0, 0) + after
         self.socket.sendall(struct.pack("<IB", len(body) + 1, HELLO) + body)
         assert self.frame()[0] == GREETING
@@ -105,7 +106,7 @@ def test_a_huge_transaction_passes_in_bounded_memory_and_is_seen_only_whole(sour
         commit_huge(source)
 
         # Killed in the middle of it: what is on disk of it counts for nothing.
-        poll.until(lambda: log_bytes(hand) > MEGABYTES * 10_000, 120, "a part of it on disk", every_s=0.002)
+        poll.until(lambda: log_bytes(hand) > MEGABYTES * 10_000, 120 * PATIENCE, "a part of it on disk", every_s=0.002)
         peak = hwm_mb(store.process.pid)
         store.process.kill()
         store.process.wait()
