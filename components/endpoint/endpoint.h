@@ -187,8 +187,10 @@ struct log_ops {
      * ERR_LOG_UNKNOWN_EVENT and the event, position and bytes; nothing is ever skipped. */
     bool (*read)(struct log *l, struct buf *out, size_t want_bytes, int64_t timeout_ms,
                  struct log_progress *p, struct err *e);
-    /* What the source has executed now (A13), for the containment check on connect. */
-    bool (*executed)(struct session *s, struct txn_set *set, struct err *e);
+    /* What the source has executed now (A13), for the containment check on connect. of: whose
+     * containment is asked, in the same kind of identities; NULL or empty: nothing is known yet. */
+    bool (*executed)(struct session *s, const struct txn_set *of, struct txn_set *set,
+                     struct err *e);
     /* Does the server replicate now, so that it may still get what it lacks? NULL: never. */
     bool (*replicates)(struct session *s, bool *does, struct err *e);
     /* Adds the numbers of replicas that are in use there (B4), those that the account may see; what

@@ -244,12 +244,26 @@ uint64_t txn_set_last(const struct txn_set *s, const char *origin)
     return o && o->iv.n > 0 ? o->iv.at[o->iv.n - 1].last : 0;
 }
 
+bool origin_is_place(const char *origin)
+{
+    return strncmp(origin, ORIGIN_PLACE, strlen(ORIGIN_PLACE)) == 0;
+}
+
+bool txn_set_has_places(const struct txn_set *s)
+{
+    for (size_t i = 0; i < s->origins.n; i++)
+        if (origin_is_place(s->origins.at[i].origin))
+            return true;
+    return false;
+}
+
 uint64_t txn_set_count(const struct txn_set *s)
 {
     uint64_t n = 0;
 
     for (size_t i = 0; i < s->origins.n; i++)
-        for (size_t k = 0; k < s->origins.at[i].iv.n; k++)
+        for (size_t k = 0; k < s->origins.at[i].iv.n && !origin_is_place(s->origins.at[i].origin);
+             k++)
             n += s->origins.at[i].iv.at[k].last - s->origins.at[i].iv.at[k].first + 1;
     return n;
 }

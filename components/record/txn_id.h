@@ -1,6 +1,6 @@
 /*
  * Identity of a source transaction and sets of them (correctness A4, A5). An origin is a short text
- * ("mariadb:0" = GTID domain, "mysql:<uuid>[:tag]", "file:<uuid>:<fingerprint>"); seq counts within
+ * ("mariadb:0" = GTID domain, "mysql:<uuid>[:tag]", "mysql-file:<uuid>"); seq counts within
  * it. A set is origin -> closed intervals of seq. Sets are values. Pure.
  */
 #ifndef OMS_COMPONENTS_RECORD_TXN_ID_H
@@ -40,6 +40,11 @@ struct txn_set {
     } origins; /* ascending by text */
 };
 
+/* Of an origin "mysql-file:<uuid>" seq is a place in the log files of that server: it grows with
+ * the log, says nothing about another server's, and does not count transactions. */
+#define ORIGIN_PLACE "mysql-file:"
+bool origin_is_place(const char *origin);
+
 void txn_set_init(struct txn_set *s);
 void txn_set_fini(struct txn_set *s);
 void txn_set_copy(struct txn_set *to, const struct txn_set *from);
@@ -54,7 +59,10 @@ void txn_set_subtract(struct txn_set *s, const struct txn_set *other);
 /* Leaves in s what other has too. */
 void txn_set_intersect(struct txn_set *s, const struct txn_set *other);
 uint64_t txn_set_last(const struct txn_set *s, const char *origin); /* 0 = none */
+/* How many; places are not counted. */
 uint64_t txn_set_count(const struct txn_set *s);
+/* Is there an origin of places in it? */
+bool txn_set_has_places(const struct txn_set *s);
 /* Binary (varints; for progress rows and the stream) and text ("mariadb:0=1-100,105;..."). */
 void txn_set_encode(const struct txn_set *s, struct buf *out);
 bool txn_set_decode(struct cursor *c, struct txn_set *out, struct err *e) MUST_CHECK;

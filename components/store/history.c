@@ -67,8 +67,13 @@ static bool is_it(const struct content *c, const struct txn_head *h)
     return h->id.origin == c->id.origin && h->id.seq == c->id.seq;
 }
 
+/* Of a place its own evidence counts too: the file and when it was begun, the time of commit. */
 static void add_head(struct content *c, const struct txn_head *h)
 {
+    if (!c->found && origin_is_place(c->id.origin)) {
+        add_view(c, h->native);
+        add(c, &h->commit.us, sizeof h->commit.us);
+    }
     c->found = true;
     c->covers_from = h->covers_from;
     c->server_id = h->server_id;
@@ -137,6 +142,19 @@ static const struct table_def *table_of(void *arg, uint32_t id)
     return NULL;
 }
 
+/* Places come in their order; that of an XA transaction's prepare behind its end. */
+static bool is_still_to_come(const struct content *c, const struct txn_head *h, struct err *e)
+{
+    bool passed = origin_is_place(c->id.origin) && h->id.origin == c->id.origin && !c->found &&
+                  h->id.seq > c->id.seq && !(h->flags & TXN_F_XA);
+
+    return !passed ||
+           err_set(e, ERR_SOURCE_DIVERGED,
+                   "transaction %s=%" PRIu64 " is not in the source's log any more: at "
+                   "its place is %.*s",
+                   c->id.origin, c->id.seq, (int)h->native.len, (const char *)h->native.p);
+}
+
 static bool take_record(struct retold *r, const struct record *rec, struct err *e)
 {
     struct cursor body = cursor_of(rec->body.p, rec->body.len);
@@ -155,7 +173,7 @@ static bool take_record(struct retold *r, const struct record *rec, struct err *
     if (!txn_head_read(&body, &h))
         return err_set(e, ERR_CORRUPT, "a transaction's head does not have its form");
     if (!is_it(r->c, &h))
-        return true;
+        return is_still_to_come(r->c, &h, e);
     add_head(r->c, &h);
     if (rec->type == RECORD_DDL && ddl_record_read(&body, &d))
         add_view(r->c, d.sql);
@@ -219,13 +237,19 @@ static bool lacks(const struct endpoint *source, struct session *session,
                   const struct txn_set *missing, struct err *e)
 {
     struct buf text CLEANUP(buf_fini) = {0};
-    bool replicates = false;
+    bool replicates = false, places = txn_set_has_places(missing);
 
-    if (source->log->replicates && !source->log->replicates(session, &replicates, e))
+    if (!places && source->log->replicates && !source->log->replicates(session, &replicates, e))
         return false;
     buf_init(&text, 4096);
     txn_set_format(missing, &text);
     const char *which = text.len ? buf_cstr(&text) : "(a long list)";
+    if (places)
+        return err_set(
+            e, ERR_SOURCE_DIVERGED,
+            "the source's log lacks places that were pulled from it: %s: it was reset, or "
+            "cut by a crash",
+            which);
     if (replicates)
         return err_set(e, ERR_SOURCE_BEHIND,
                        "this server, a replica, lacks %" PRIu64
@@ -243,9 +267,11 @@ bool history_contained(const struct endpoint *source, struct session *session, s
     bool ok;
 
     txn_set_init(&executed);
-    if (!source->log->executed(session, &executed, e))
-        return false;
     store_set(s, &ours);
+    if (!source->log->executed(session, &ours, &executed, e)) {
+        txn_set_fini(&ours);
+        return false;
+    }
     ok = txn_set_contains(&executed, &ours);
     if (!ok) {
         txn_set_subtract(&ours, &executed);
@@ -281,14 +307,19 @@ bool history_same_last(const struct endpoint *source, const struct log_params *p
     theirs.id = mine.id;
     if (!read_stored(s, &mine, e))
         return err_wrap(e, "read the last transaction in the store");
-    if (!mine.found || mine.is_xa) /* a prepare and its commit are told together or not at all */
-        return true;
+    bool place = origin_is_place(mine.id.origin);
+    if (!mine.found || (mine.is_xa && !place))
+        return true; /* a prepare and its commit are told together or not at all */
     store_set(s, &after);
-    txn_set_remove(&after, mine.id.origin, mine.covers_from, mine.id.seq);
+    txn_set_remove(&after, mine.id.origin, mine.covers_from, mine.is_xa ? UINT64_MAX : mine.id.seq);
     again.after = &after;
     again.trust_known = true;
     bool ok = read_retold(source, &again, &theirs, e);
     txn_set_fini(&after);
+    if (!ok && e->code == ERR_LOG_LOST && place) { /* nothing else proves it */
+        e->code = ERR_SOURCE_DIVERGED;
+        return err_wrap(e, "the last transaction that was pulled cannot be found again");
+    }
     if (!ok && e->code == ERR_LOG_LOST) {
         log_err(LOG_WARN, "store.history_unproven", e);
         err_clear(e);

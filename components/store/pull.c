@@ -25,6 +25,7 @@
 #define REPORT_MS 500
 #define PURGE_MS 5000
 #define HEARTBEAT_MS 1000
+#define CONTAINED_MS 3000
 #define PART_BYTES (1u << 20)
 #define ZSTD_LEVEL 1
 
@@ -46,7 +47,7 @@ struct pull {
     bool heard;     /* since the log was opened: connected, and one thing received */
     uint64_t source_bytes, source_bytes_shown;
     int64_t source_heard_us, source_time_us;
-    struct mono reported, purged;
+    struct mono reported, purged, contained;
     int64_t disk_ns, decode_ns, source_ns; /* since the last report: where this thread was */
     double disk_part, decode_part, source_part;
 };
@@ -86,7 +87,7 @@ static bool find_begin(struct pull *p, struct session *s, struct err *e)
         ok = txn_set_parse(fixed->begin, &begin, e);
     } else {
         txn_set_init(&begin);
-        ok = p->source->log->executed(s, &begin, e);
+        ok = p->source->log->executed(s, NULL, &begin, e);
     }
     ok = ok && store_set_begin(p->store, &begin, e);
     txn_set_fini(&begin);
@@ -332,6 +333,27 @@ static bool pull_once(struct pull *p, struct err *e)
     return ok;
 }
 
+/* The dump of a log without GTIDs that was reset behind its reader's back waits for ever: the
+ * server is asked now and then whether its log is still as long as it was. */
+static bool still_contained(struct pull *p, struct err *e)
+{
+    struct session *s = NULL;
+    struct err asked = ERR_INIT;
+    struct txn_id last;
+
+    if (!store_last_id(p->store, &last) || !origin_is_place(last.origin) ||
+        mono_ms_between(p->contained, clock_mono()) < CONTAINED_MS)
+        return true;
+    p->contained = clock_mono();
+    bool ok = p->source->catalog->connect(&p->places.now, &s, &asked) &&
+              history_contained(p->source, s, p->store, &asked);
+    p->source->catalog->close(s);
+    if (ok || err_class_of(asked.code) == ERR_CLASS_RETRY) /* who reads the log will notice too */
+        return true;
+    *e = asked;
+    return false;
+}
+
 /* A connection's life. It may break inside a transaction of several parts: what was written of that
  * is cut and pulled again (B1). */
 static bool pull_session(struct pull *p, struct backoff *backoff, struct err *e)
@@ -346,7 +368,7 @@ static bool pull_session(struct pull *p, struct backoff *backoff, struct err *e)
         component_error(p->c, NULL);
     }
     while (ok && !component_stopping(p->c)) {
-        ok = pull_once(p, e);
+        ok = pull_once(p, e) && still_contained(p, e);
         report(p);
         purge(p);
     }

@@ -188,7 +188,7 @@ bool store_held_back(struct store *s, struct store_held *h)
             const struct registered *r = &s->readers.at[i];
 
             if (!txn_set_contains(&r->low, &s->segments.at[1]->head.before) &&
-                (!last || txn_set_count(&r->low) < txn_set_count(&last->low)))
+                (!last || txn_set_contains(&last->low, &r->low)))
                 last = r;
         }
     if (last)

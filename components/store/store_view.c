@@ -102,8 +102,9 @@ static bool measure_reader(struct store *s, struct store_reader_view *r, struct 
     store_set(s, &behind);
     txn_set_subtract(&behind, &r->low);
     r->behind_txns = txn_set_count(&behind);
+    bool is_behind = !txn_set_is_empty(&behind);
     txn_set_fini(&behind);
-    if (r->behind_txns == 0)
+    if (!is_behind)
         return true;
     if (!first_block(s, &r->low, &h, &r->behind_bytes, &got, e)) {
         r->lost = e->code == ERR_STORE_POSITION;

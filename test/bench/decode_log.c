@@ -127,7 +127,7 @@ int main(int argc, char **argv)
     r.address.password = argv[3];
     txn_set_init(&r.end);
     if (!txn_set_parse(argv[4], &r.begin, &e) || !mysql_catalog_ops.connect(&r.address, &s, &e) ||
-        !mysql_log_ops.executed(s, &r.end, &e))
+        !mysql_log_ops.executed(s, NULL, &r.end, &e))
         failed(&e);
     mysql_catalog_ops.close(s);
     struct mono began = clock_mono();

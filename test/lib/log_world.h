@@ -32,8 +32,11 @@ struct reading { /* what a reader of a Store would have */
     uint64_t txns, parts, filtered, changes;
     uint32_t next_table_id;
     struct log_progress last;
-    bool in_parts;  /* the last record was a part that is not the last */
-    bool any;       /* changes are counted, not replayed */
+    bool in_parts; /* the last record was a part that is not the last */
+    bool any;      /* changes are counted, not replayed */
+    void (*each)(void *arg, uint64_t seq, int32_t key); /* of every row's after image; or NULL */
+    void *each_arg;
+    uint64_t at;    /* the seq being replayed */
     bool has_holes; /* XA transactions are prepared and open for a while */
 };
 struct asked { /* how to open and read */

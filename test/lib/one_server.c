@@ -20,13 +20,25 @@ void one_server_start(uint32_t server_id)
     connect_root();
 }
 
-void one_server_start_mysql(uint32_t server_id)
+static void start_mysql(uint32_t server_id, const char *const *extra)
 {
     if (!mysql_available())
         return;
-    check(mysql_start(&server, server_id, NULL, e));
+    check(mysql_start(&server, server_id, extra, e));
     connect_root();
     (void)fprintf(stderr, "# MySQL %s\n", mysql_get_server_info(root->my));
+}
+
+void one_server_start_mysql(uint32_t server_id)
+{
+    start_mysql(server_id, NULL);
+}
+
+const char *const no_gtids[] = {"--gtid-mode=OFF", "--enforce-gtid-consistency=OFF", NULL};
+
+void one_server_start_mysql_no_gtids(uint32_t server_id)
+{
+    start_mysql(server_id, no_gtids);
 }
 
 void one_server_stop(void)

@@ -29,6 +29,9 @@ extern struct session *root;
 void one_server_start(uint32_t server_id);
 /* A MySQL server; where there is none, root stays NULL and need_server() skips each test. */
 void one_server_start_mysql(uint32_t server_id);
+/* One that gives its transactions no GTIDs; its options. */
+void one_server_start_mysql_no_gtids(uint32_t server_id);
+extern const char *const no_gtids[];
 #define need_server() \
     do {              \
         if (!root)    \

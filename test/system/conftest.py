@@ -111,6 +111,11 @@ def contains(position, gtid):
         origin, _, intervals = part.strip().partition("=")
         have[origin] = [tuple(int(x) for x in (i.split("-") * 2)[:2]) for i in intervals.split(",") if i]
     for g in filter(None, gtid.split(",")):
+        if g.startswith("mysql-file:"):
+            origin, _, last = g.partition("=")
+            if not any(a <= 1 and b >= int(last) for a, b in have.get(origin, [])):
+                return False
+            continue
         if ":" in g:  # MySQL's
             uuid, *intervals = g.strip().split(":")
             for i in intervals:

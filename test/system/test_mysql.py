@@ -78,6 +78,41 @@ def test_a_live_mysql_moves_to_mariadb_under_kills(lab, make_case, mysql):
     assert case.verify() == {t: "equal" for t in shop.TABLES}
 
 
+def test_a_live_mysql_without_gtids_moves_to_mariadb_under_kills(lab, make_case):
+    if mysql_absent():
+        pytest.skip("no MySQL server here: " + mysql_absent())
+    seed = int(os.environ.get("OMS_SEED", random.randrange(1 << 30)))
+    print(f"seed {seed}")
+    source = MySQL(lab.dir, "mysql-plain", 33, ["--innodb-buffer-pool-size=128M", "--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"])
+    source.create().start()
+    try:
+        source.add_user()
+        lab.oms.add_datasource("lab-mysql-plain", source)
+        case = make_case(source=source)
+        source.sql(f"DROP DATABASE `{case.db}`")
+        shop.fill(source, case.db, rows=6_000)
+        load = shop.Load(source, case.db, per_second=80, seed=seed).start()
+        try:
+            case.start()
+            case.wait(lambda v: case.step("full", v).get("state") in ("running", "done"), 60, "the copy to begin")
+            for name in ("full", "store"):
+                kill(lab, f"{case.project}.{name}")
+            case.wait_step("full", "done", 120)
+            case.wait_caught_up(90)
+            for name in ("incremental", "store"):
+                source.sql("FLUSH BINARY LOGS")
+                kill(lab, f"{case.project}.{name}")
+                case.wait_applied(90)
+                assert shop.money(lab.target, case.to) == shop.SUM
+        finally:
+            load.stop()
+        case.wait_applied(90)
+        assert_same(case, shop.TABLES)
+        assert case.verify() == {t: "equal" for t in shop.TABLES}
+    finally:
+        source.stop()
+
+
 def test_mysql_is_a_target_for_both_families(lab, make_case, mysql, mysql2):
     for source in (mysql, lab.source):
         case = make_case(source=source, target=mysql2)

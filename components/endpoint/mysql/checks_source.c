@@ -6,6 +6,7 @@
 
 #include "components/endpoint/mysql/checks_priv.h"
 #include "components/endpoint/mysql/endpoint.h"
+#include "components/endpoint/mysql/place.h"
 
 #define SQL_MAX (1u << 20)
 #define CLOCK_MAX_MS 1000
@@ -93,14 +94,44 @@ static const struct wanted source_wanted[] = {
      "have, and a table that is altered while rows from before are still to be read stops the "
      "project",
      .may_skip = true},
-    {"source.gtid", "gtid_mode", "ON",
-     "SET GLOBAL enforce_gtid_consistency=ON, then gtid_mode=OFF_PERMISSIVE, ON_PERMISSIVE and ON, "
-     "one after the other on every server of the group",
-     .family = FAMILY_MYSQL},
     {"source.row_value_options", "binlog_row_value_options", "",
      "SET GLOBAL binlog_row_value_options='' and let all clients connect anew",
      .family = FAMILY_MYSQL},
 };
+
+#define GTID_REMEDY                                                                             \
+    "SET GLOBAL enforce_gtid_consistency=ON, then gtid_mode=OFF_PERMISSIVE, ON_PERMISSIVE and " \
+    "ON, "                                                                                      \
+    "one after the other on every server of the group"
+
+/* Without any, the log is followed by file and offset, and the copy begins a log file of its own.
+ */
+static bool check_gtids(const struct checker *c, struct err *e)
+{
+    enum gtid_mode mode;
+    char text[32];
+    bool may_flush = false;
+
+    if (c->s->is_mariadb)
+        return true;
+    if (!place_gtid_mode(c->s, &mode, text, e) ||
+        (mode == GTID_OFF && !check_privilege(c, "RELOAD", NULL, &may_flush, e)))
+        return false;
+    if (mode == GTID_ON)
+        check_tell(c, "source.gtid", "", CHECK_OK, false, "", "gtid_mode is 'ON'");
+    else if (mode == GTID_MIXED)
+        check_tell(c, "source.gtid", "", CHECK_FAILED, false, GTID_REMEDY "; or back to OFF",
+                   "gtid_mode is %s: some transactions have a GTID and others have none", text);
+    else if (!may_flush)
+        check_tell(c, "source.gtid", "", CHECK_FAILED, false, "GRANT RELOAD ON *.* to the user",
+                   "gtid_mode is OFF, and the user may not begin a log file (FLUSH BINARY LOGS), "
+                   "where the copy would begin");
+    else
+        check_tell(c, "source.gtid", "", CHECK_WARNING, false, GTID_REMEDY,
+                   "gtid_mode is OFF: the source is followed by file and offset of its log; a log "
+                   "that is reset, or purged while nobody reads it, stops the project");
+    return true;
+}
 
 uint32_t check_oldest(const struct checker *c)
 {
@@ -267,8 +298,8 @@ bool checks_source(struct session *s, check_sink *sink, void *arg, struct err *e
     for (size_t i = 0; i < ARRAY_LEN(source_wanted); i++)
         if (!check_wanted(&c, &source_wanted[i], e))
             return false;
-    return check_server_id(&c, e) && check_log_filters(&c, e) && check_replication_right(&c, e) &&
-           check_replica(&c, e) && check_xa(&c, e);
+    return check_gtids(&c, e) && check_server_id(&c, e) && check_log_filters(&c, e) &&
+           check_replication_right(&c, e) && check_replica(&c, e) && check_xa(&c, e);
 }
 
 /* --- both ---------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@
 #include "common/os/clock.h"
 #include "components/endpoint/mysql/endpoint.h"
 #include "components/endpoint/mysql/log_priv.h"
+#include "components/endpoint/mysql/place.h"
 #include "components/endpoint/mysql/position.h"
 
 #define EVENT_TEXT_MAX ((size_t)1100 << 20)
@@ -202,26 +203,53 @@ static bool log_read(struct log *l, struct buf *out, size_t want_bytes, int64_t 
     return true;
 }
 
-static bool log_executed(struct session *s, struct txn_set *set, struct err *e)
+/* Nothing is known: what the server gives its transactions now decides. */
+static bool goes_by_place(struct session *s, const struct txn_set *of, bool *does, struct err *e)
+{
+    enum gtid_mode mode;
+    char text[32];
+
+    *does = of && txn_set_has_places(of);
+    if (of && !txn_set_is_empty(of))
+        return true;
+    if (!place_gtid_mode(s, &mode, text, e))
+        return false;
+    *does = mode == GTID_OFF;
+    return mode != GTID_MIXED ||
+           err_set(e, ERR_SERVER_POSITION,
+                   "gtid_mode of %s is %s: some transactions have a GTID and others have none",
+                   s->where, text);
+}
+
+static bool replace_by(bool ok, struct txn_set *got, struct txn_set *set)
+{
+    txn_set_fini(ok ? set : got);
+    if (ok)
+        *set = *got;
+    return ok;
+}
+
+static bool log_executed(struct session *s, const struct txn_set *of, struct txn_set *set,
+                         struct err *e)
 {
     MYSQL_RES *res CLEANUP(session_free_result) = NULL;
+    bool by_place = false;
     const char *sql =
         s->is_mariadb ? "SELECT @@global.gtid_binlog_pos" : "SELECT @@global.gtid_executed";
     struct txn_set got;
 
+    txn_set_init(&got);
+    if (!goes_by_place(s, of, &by_place, e))
+        return false;
+    if (by_place)
+        return replace_by(place_executed(s, of, &got, e), &got, set);
     if (!session_query(s, sql, &res, e))
         return err_wrap(e, "ask what the source has executed");
     MYSQL_ROW row = mysql_fetch_row(res);
     const char *text = row && row[0] ? row[0] : "";
-    txn_set_init(&got);
-    if (!(s->is_mariadb ? position_add_mariadb(text, &got, e)
-                        : position_add_mysql(text, &got, e))) {
-        txn_set_fini(&got);
-        return false;
-    }
-    txn_set_fini(set);
-    *set = got;
-    return true;
+    return replace_by(s->is_mariadb ? position_add_mariadb(text, &got, e)
+                                    : position_add_mysql(text, &got, e),
+                      &got, set);
 }
 
 static bool is_on(MYSQL_RES *res, MYSQL_ROW row, const char *name)

@@ -111,22 +111,12 @@ static bool look_at(struct log *look, struct view event, struct err *e)
     }
 }
 
-/* A file beyond 4 GB is read from its beginning: the command has no room for a larger number. */
 static bool ask(struct log *look, uint32_t number, struct err *e)
 {
     const char *file = look->ahead->files.at[look->ahead->files.n - 1];
-    struct buf b CLEANUP(buf_fini);
 
-    if (look->pos > UINT32_MAX)
-        look->pos = MAGIC_BYTES;
-    buf_init(&b, 512);
-    buf_u32(&b, (uint32_t)look->pos);
-    buf_u16(&b, TO_THE_END);
-    buf_u32(&b, number);
-    buf_append(&b, file, strlen(file));
-    if (look->s->my->methods->db_command(look->s->my, COM_BINLOG_DUMP, (const char *)b.p, b.len, 1,
-                                         NULL) != 0)
-        return session_fail(look->s, e, "cannot ask for the log");
+    if (!log_dump_at(look->s, number, file, &look->pos, TO_THE_END, e))
+        return false;
     packets_init(&look->packets, look->s);
     look->packets.may_end = true;
     return true;

@@ -28,10 +28,12 @@ static bool rotate_in(struct log *l, struct view body, struct err *e)
     return true;
 }
 
-static bool format_in(struct log *l, struct view body, struct err *e)
+static bool format_in(struct log *l, const struct binlog_header *h, struct view body, struct err *e)
 {
     l->maps.n = 0;
-    return binlog_read_format(body, &l->format, e) && group_cut(l, e);
+    l->file_begun = h->timestamp;
+    return binlog_read_format(body, &l->format, e) && group_cut(l, e) &&
+           (!l->places || h->next_pos == 0 || log_place_mark(l, h, l->event_at, e));
 }
 
 /* The log had nothing more at a moment since we last found nothing waiting; that moment is sure.
@@ -83,7 +85,9 @@ bool log_is_busy(const struct log *l)
 
 bool log_busy_step(struct log *l, struct err *e)
 {
-    return (xa_is_ending(l) ? xa_end_step(l, e) : payload_step(l, e)) || log_at(l, e);
+    bool ok = xa_is_ending(l) ? xa_end_step(l, e) : payload_step(l, e);
+
+    return (ok && log_place_proven(l, e)) || log_at(l, e);
 }
 
 static bool use_event(struct log *l, const struct binlog_header *h, struct view body, struct err *e)
@@ -115,7 +119,7 @@ static bool use_event(struct log *l, const struct binlog_header *h, struct view 
     case BINLOG_ROTATE:
         return rotate_in(l, body, e);
     case BINLOG_FORMAT:
-        return format_in(l, body, e);
+        return format_in(l, h, body, e);
     case BINLOG_HEARTBEAT:
     case BINLOG_HEARTBEAT_V2:
         heartbeat_in(l);
@@ -147,6 +151,8 @@ static bool event_of_kind(struct log *l, const struct binlog_header *h, struct v
     case BINLOG_USE:
         return use_event(l, h, body, e);
     case BINLOG_NO_DATA:
+        if (h->type == BINLOG_PREVIOUS_GTIDS && l->places)
+            return log_place_mark(l, h, l->pos, e);
         return h->type != BINLOG_STOP || group_cut(l, e);
     case BINLOG_STATEMENT:
         return err_set(
@@ -182,6 +188,9 @@ bool log_event_in(struct log *l, struct view event, struct err *e)
 
     if (!binlog_event_open(&l->format, event, &h, &body, e))
         return log_at(l, e);
-    log_move_position(l, &h);
-    return event_of_kind(l, &h, event, body, e) || log_at(l, e);
+    if (l->places && !log_place_move(l, &h, e))
+        return log_at(l, e);
+    if (!l->places)
+        log_move_position(l, &h);
+    return (event_of_kind(l, &h, event, body, e) && log_place_proven(l, e)) || log_at(l, e);
 }

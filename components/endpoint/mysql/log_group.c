@@ -64,7 +64,8 @@ static void drop_record(struct log *l)
 
 void group_over(struct log *l)
 {
-    l->group.domain->last = l->group.seq;
+    if (l->group.seq > l->group.domain->last) /* what is known may come once more */
+        l->group.domain->last = l->group.seq;
     l->group.open = false;
 }
 
@@ -122,6 +123,7 @@ bool group_cut(struct log *l, struct err *e)
     drop_record(l);
     xa_forget_rows(l);
     l->group.open = false;
+    l->group.ends_at = 0;
     return true;
 }
 

@@ -37,7 +37,7 @@ static struct domain *origin_of(struct log *l, const char *origin)
     return l->domains.at[l->domains.n - 1];
 }
 
-static char *put_number(char *w, uint64_t v)
+char *log_put_number(char *w, uint64_t v)
 {
     char digits[20];
     size_t n = 0;
@@ -51,15 +51,14 @@ static char *put_number(char *w, uint64_t v)
     return w;
 }
 
-/* "file:offset ": once a transaction, so not by printf. */
-static char *put_place(struct log *l, char *w)
+char *log_put_place(struct log *l, char *w)
 {
     size_t n = strnlen(l->file, 80);
 
     memcpy(w, l->file, n);
     w += n;
     *w++ = ':';
-    w = put_number(w, l->event_at);
+    w = log_put_number(w, l->event_at);
     *w++ = ' ';
     return w;
 }
@@ -67,13 +66,13 @@ static char *put_place(struct log *l, char *w)
 /* "file:offset domain-server-seq" */
 static void put_native(struct log *l, const struct binlog_gtid *g)
 {
-    char *w = put_place(l, l->group.native);
+    char *w = log_put_place(l, l->group.native);
 
-    w = put_number(w, g->domain);
+    w = log_put_number(w, g->domain);
     *w++ = '-';
-    w = put_number(w, g->server_id);
+    w = log_put_number(w, g->server_id);
     *w++ = '-';
-    w = put_number(w, g->seq);
+    w = log_put_number(w, g->seq);
     *w = '\0';
 }
 
@@ -113,6 +112,8 @@ static bool mysql_in(struct log *l, const struct binlog_header *h, struct view b
 
     if (!binlog_read_mysql_gtid(h, body, &g, e) || !group_cut(l, e))
         return false;
+    if (l->places)
+        return log_place_group(l, h, &g, e);
     if (g.anonymous)
         return err_set(e, ERR_UNSUPPORTED,
                        "a transaction has no GTID: gtid_mode was not ON on the source");
@@ -128,12 +129,12 @@ static bool mysql_in(struct log *l, const struct binlog_header *h, struct view b
                               .server_id = h->server_id,
                               .commit = {g.commit_us ? (int64_t)g.commit_us : second}};
     mysql_uuid_text(g.uuid, l->group.uuid);
-    char *w = put_place(l, l->group.native);
+    char *w = log_put_place(l, l->group.native);
     const char *gtid = d->origin + strlen("mysql:");
     memcpy(w, gtid, strlen(gtid));
     w += strlen(gtid);
     *w++ = ':';
-    *put_number(w, g.seq) = '\0';
+    *log_put_number(w, g.seq) = '\0';
     l->maps.n = 0;
     return true;
 }

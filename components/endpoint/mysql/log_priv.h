@@ -5,6 +5,7 @@
  *   log_packets.c  packets from the connection, with a deadline
  *   log_event.c    events: what each kind does, positions, what is not known
  *   log_gtid.c     the beginnings of event groups: identities
+ *   log_place.c    identities by place, where a MySQL server has no GTIDs
  *   log_group.c    event groups: from GTID to the end, into records
  *   log_xa.c       XA transactions: rows that wait for their commit (A7)
  *   log_query.c    statements in the log: which end a group, which are DDL, which stop us
@@ -81,6 +82,7 @@ struct group { /* an event group: a transaction, or one DDL */
     bool open;
     bool standalone; /* one statement and no end mark (MySQL: as far as it is known yet) */
     bool is_mysql;
+    uint64_t ends_at; /* by place: the offset behind its last event; 0 = not to be proven */
     bool transactional;
     bool is_xa;        /* its rows wait for an XA COMMIT */
     bool completed_xa; /* ends a prepared one */
@@ -141,8 +143,10 @@ struct log {
 
     struct binlog_format format;
     char file[256];
-    uint64_t pos;      /* behind the event being read */
-    uint64_t event_at; /* where it begins */
+    uint64_t pos;        /* behind the event being read */
+    uint64_t event_at;   /* where it begins */
+    const char *places;  /* the origin of identities by place; NULL: GTIDs */
+    uint32_t file_begun; /* the time in the file's format event */
 
     struct tables tables;
     VEC(struct open_map) maps;
@@ -174,6 +178,10 @@ bool log_start(struct log *l, const struct log_params *p, struct err *e) MUST_CH
 bool log_mysql_settings(struct session *s, uint64_t heartbeat_ns, struct err *e) MUST_CHECK;
 bool log_mysql_dump(struct log *l, uint32_t server_id, const struct txn_set *after,
                     struct err *e) MUST_CHECK;
+/* The dump from a file and an offset; a file beyond 4 GB from its beginning: the command has no
+ * room for a larger number. flags: of the command. */
+bool log_dump_at(struct session *s, uint32_t server_id, const char *file, uint64_t *offset,
+                 uint16_t flags, struct err *e) MUST_CHECK;
 /* Adds "file:position" to an error. Always false. */
 bool log_at(struct log *l, struct err *e);
 
@@ -188,6 +196,25 @@ bool log_event_in(struct log *l, struct view event, struct err *e) MUST_CHECK;
 /* GTID events of either server: a group begins. */
 bool log_gtid_in(struct log *l, const struct binlog_header *h, struct view body,
                  struct err *e) MUST_CHECK;
+/* "file:offset " of the event being read: once a transaction, so not by printf. Both return the end
+ * of what they wrote. */
+char *log_put_place(struct log *l, char *w);
+char *log_put_number(char *w, uint64_t v);
+
+/* --- identities by place (place.h) --------------------------------------------------------------
+ */
+/* Begins a dump behind the place that is known of the connected server. */
+bool log_place_start(struct log *l, const struct log_params *p, struct err *e) MUST_CHECK;
+/* l->pos and l->event_at after a header: counted, and proven by what the event says. */
+bool log_place_move(struct log *l, const struct binlog_header *h, struct err *e) MUST_CHECK;
+bool log_place_group(struct log *l, const struct binlog_header *h,
+                     const struct binlog_mysql_gtid *g, struct err *e) MUST_CHECK;
+/* The log has come as far as `offset`, and no transaction lies between: an empty one says so. */
+bool log_place_mark(struct log *l, const struct binlog_header *h, uint64_t offset,
+                    struct err *e) MUST_CHECK;
+/* A group that is over ended where its first event said. */
+bool log_place_proven(struct log *l, struct err *e) MUST_CHECK;
+
 /* An origin of MySQL's whose transactions are known already. */
 void log_add_origin(struct log *l, const char *origin, uint32_t id, uint64_t last);
 /* Opens the record of the group if none is open. */

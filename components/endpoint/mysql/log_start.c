@@ -269,7 +269,9 @@ bool log_start(struct log *l, const struct log_params *p, struct err *e)
     ok = mariadb ? mariadb_settings(l, p->after, heartbeat_ms * 1000000, e)
                  : log_mysql_settings(l->s, heartbeat_ms * 1000000, e);
     ok = ok && learn_clock(l, e) && log_register(l->s, p->server_id, e) &&
-         (mariadb ? send_dump(l, p->server_id, e) : log_mysql_dump(l, p->server_id, p->after, e));
+         (mariadb                        ? send_dump(l, p->server_id, e)
+          : txn_set_has_places(p->after) ? log_place_start(l, p, e)
+                                         : log_mysql_dump(l, p->server_id, p->after, e));
     if (ok)
         packets_init(&l->packets, l->s);
     return ok;

@@ -48,6 +48,23 @@ bool log_mysql_settings(struct session *s, uint64_t heartbeat_ns, struct err *e)
     return session_exec(s, sql, e);
 }
 
+bool log_dump_at(struct session *s, uint32_t server_id, const char *file, uint64_t *offset,
+                 uint16_t flags, struct err *e)
+{
+    struct buf b CLEANUP(buf_fini);
+
+    if (*offset > UINT32_MAX)
+        *offset = LOG_MAGIC_BYTES;
+    buf_init(&b, 512);
+    buf_u32(&b, (uint32_t)*offset);
+    buf_u16(&b, flags);
+    buf_u32(&b, server_id);
+    buf_append(&b, file, strlen(file));
+    if (s->my->methods->db_command(s->my, COM_BINLOG_DUMP, (const char *)b.p, b.len, 1, NULL) != 0)
+        return session_fail(s, e, "cannot ask for the log");
+    return true;
+}
+
 bool log_mysql_dump(struct log *l, uint32_t server_id, const struct txn_set *after, struct err *e)
 {
     struct buf b CLEANUP(buf_fini), set CLEANUP(buf_fini);

@@ -35,6 +35,7 @@ struct session {
     enum session_use use;
     bool is_mariadb;
     uint32_t version;          /* 101119 for 10.11.19 */
+    bool began_file;           /* snapshot.c's: a log file was begun for us */
     char where[200];           /* "user@host:port", for messages */
     struct cascades *cascades; /* what cascades.c keeps; NULL */
     struct watched *watched;   /* session_watch.c's; NULL */

@@ -11,11 +11,13 @@
 #include "components/endpoint/mysql/snapshot.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "components/endpoint/mysql/endpoint.h"
+#include "components/endpoint/mysql/place.h"
 #include "components/endpoint/mysql/position.h"
 
 #define SQL_MAX 4096
@@ -54,26 +56,38 @@ static bool add_gtids(struct session *s, const char *sql, struct txn_set *set, s
                          : position_add_mysql(row[0], set, e);
 }
 
-static bool demand_gtids(struct session *s, struct err *e)
+/* Everything up to there. */
+static bool add_places(struct session *s, const struct log_place *to, struct txn_set *set,
+                       struct err *e)
 {
-    char mode[32];
-    bool found;
+    const char *origin;
+    uint64_t seq;
 
-    if (s->is_mariadb)
-        return true;
-    if (!session_value(s, "SELECT @@global.gtid_mode", mode, sizeof mode, &found, e))
+    if (!place_origin(s, &origin, e) || !place_seq(to->file, to->offset, &seq, e))
         return false;
-    if (found && strcmp(mode, "ON") == 0)
-        return true;
-    return err_set(e, ERR_SERVER_POSITION, "gtid_mode of %s is not ON", s->where);
+    txn_set_add(set, origin, 1, seq);
+    return true;
+}
+
+static bool mode_of(struct session *s, enum gtid_mode *mode, struct err *e)
+{
+    char text[32];
+
+    return place_gtid_mode(s, mode, text, e) &&
+           (*mode != GTID_MIXED ||
+            err_set(e, ERR_SERVER_POSITION,
+                    "gtid_mode of %s is %s: some transactions have a GTID and others have none",
+                    s->where, text));
 }
 
 static bool read_end(struct session *s, struct position *pos, struct log_place *end, struct err *e)
 {
     const char *sql =
         s->is_mariadb ? "SELECT @@global.gtid_binlog_pos" : "SELECT @@global.gtid_executed";
+    enum gtid_mode mode;
 
-    if (!demand_gtids(s, e) || !add_gtids(s, sql, &pos->set, e) || !log_place_end(s, end, e))
+    if (!mode_of(s, &mode, e) || (mode == GTID_ON && !add_gtids(s, sql, &pos->set, e)) ||
+        !log_place_end(s, end, e) || (mode == GTID_OFF && !add_places(s, end, &pos->set, e)))
         return false;
     put_native(pos, end);
     return true;
@@ -158,6 +172,90 @@ static bool mariadb_position(struct session *s, struct position *pos, struct err
     return at.offset == end.offset || take_out_later(s, &at, &pos->set, e);
 }
 
+/* --- MySQL without GTIDs ------------------------------------------------------------------------
+ * A transaction stands in the log before its rows can be seen, so not everything before the log's
+ * end can be. But the server goes on to another log file only when all transactions in the last one
+ * are committed in their engines, so everything before the beginning of the present file can be
+ * seen. That beginning must not lie before the copy's, where a Store knows nothing of the log, so
+ * the first position of a session is a file that we have begun; later ones begin another where the
+ * present one has become long.
+ *
+ * The server does not wait so for the engines' part of an XA COMMIT. Until it is over, XA RECOVER
+ * shows the transaction: when none is shown any more that was shown first, all of them are over
+ * whose COMMIT stands before that beginning. */
+#define FILE_SHORT (1u << 20)
+#define XA_WAIT_MS 20
+#define XA_TRIES 500
+
+static bool begin_file(struct session *s, struct log_place *at, struct err *e)
+{
+    if (!log_place_end(s, at, e))
+        return false;
+    if (!s->began_file || at->offset > FILE_SHORT) {
+        if (!session_exec(s, "FLUSH NO_WRITE_TO_BINLOG BINARY LOGS", e) || !log_place_end(s, at, e))
+            return err_wrap(e, "begin another log file");
+        s->began_file = true;
+    }
+    at->offset = PLACE_BEGIN;
+    return true;
+}
+
+enum { XID_COLUMNS = 4 }; /* format, two lengths, the bytes */
+
+static bool same_xid(MYSQL_RES *ra, MYSQL_ROW a, MYSQL_RES *rb, MYSQL_ROW b)
+{
+    unsigned long la[XID_COLUMNS], lb[XID_COLUMNS];
+
+    memcpy(la, mysql_fetch_lengths(ra), sizeof la);
+    memcpy(lb, mysql_fetch_lengths(rb), sizeof lb);
+    for (int i = 0; i < XID_COLUMNS; i++)
+        if (la[i] != lb[i] || memcmp(a[i], b[i], la[i]) != 0)
+            return false;
+    return true;
+}
+
+static bool have_one_in_common(MYSQL_RES *first, MYSQL_RES *now)
+{
+    mysql_data_seek(first, 0);
+    for (MYSQL_ROW a; (a = mysql_fetch_row(first));) {
+        mysql_data_seek(now, 0);
+        for (MYSQL_ROW b; (b = mysql_fetch_row(now));)
+            if (same_xid(first, a, now, b))
+                return true;
+    }
+    return false;
+}
+
+static bool wait_for_xa(struct session *s, struct err *e)
+{
+    MYSQL_RES *first CLEANUP(session_free_result) = NULL;
+
+    if (!session_query(s, "XA RECOVER", &first, e))
+        return err_wrap(e, "look for prepared XA transactions");
+    for (int i = 0; i < XA_TRIES; i++) {
+        MYSQL_RES *now CLEANUP(session_free_result) = NULL;
+        if (mysql_num_rows(first) == 0)
+            return true;
+        if (!session_query(s, "XA RECOVER", &now, e))
+            return err_wrap(e, "look for prepared XA transactions");
+        if (!have_one_in_common(first, now))
+            return true;
+        (void)poll(NULL, 0, XA_WAIT_MS);
+    }
+    return err_set(e, ERR_UNAVAILABLE,
+                   "XA transactions stay prepared on the source: a copy cannot begin beside them");
+}
+
+static bool read_begin(struct session *s, struct position *pos, struct err *e)
+{
+    struct log_place at;
+
+    if (!begin_file(s, &at, e) || !wait_for_xa(s, e) || !add_places(s, &at, &pos->set, e))
+        return false;
+    put_native(pos, &at);
+    return true;
+}
+
 /* --- both ---------------------------------------------------------------------------------------
  */
 
@@ -166,9 +264,14 @@ static bool mariadb_position(struct session *s, struct position *pos, struct err
 static bool open_now(struct session *s, struct position *pos, struct err *e)
 {
     struct log_place end;
+    enum gtid_mode mode;
 
     if (s->is_mariadb)
         return session_exec(s, OPEN, e) && mariadb_position(s, pos, e);
+    if (!mode_of(s, &mode, e))
+        return false;
+    if (mode == GTID_OFF)
+        return read_begin(s, pos, e) && session_exec(s, OPEN, e);
     /* Everything in gtid_executed before the snapshot opens is visible to it (A6). */
     return read_end(s, pos, &end, e) && session_exec(s, OPEN, e);
 }
@@ -207,7 +310,8 @@ bool snapshot_open(struct session *s, struct position *pos, bool *exact, struct 
 /* --- one table of MySQL -------------------------------------------------------------------------
  * A writer of the table holds its metadata lock until its commit is over, and by then its rows can
  * be seen and its GTID is in the executed set. So while somebody else holds the table for reading,
- * the executed set has exactly those changes of it that a snapshot opened then will see. That the
+ * the executed set has exactly those changes of it that a snapshot opened then will see; and so has
+ * the log up to its end, where there are no GTIDs. That the
  * lock was there all the time is told by its session still being there to let it go.
  */
 

@@ -227,4 +227,8 @@ class MySQL(MariaDB):
                  f"GRANT ALL PRIVILEGES ON *.* TO `{user}`@`%`")
 
     def gtid(self):
-        return self.one("SELECT @@global.gtid_executed").replace("\n", "")
+        """What it has executed; without GTIDs the place that OMS gives to the end of its log."""
+        if self.one("SELECT @@global.gtid_mode") == "ON":
+            return self.one("SELECT @@global.gtid_executed").replace("\n", "")
+        file, offset = self.sql("SHOW BINARY LOG STATUS")[0][:2]
+        return f"mysql-file:{self.one('SELECT @@server_uuid')}={(int(file.rpartition('.')[2]) << 40) + int(offset)}"

@@ -75,8 +75,10 @@ static void fake_close(struct session *s)
     free(s);
 }
 
-static bool fake_executed(struct session *s, struct txn_set *set, struct err *e)
+static bool fake_executed(struct session *s, const struct txn_set *of, struct txn_set *set,
+                          struct err *e)
 {
+    (void)of;
     uint64_t last;
 
     (void)s, (void)e;

@@ -70,7 +70,7 @@ static void follow(struct follower *f)
         assert_true(mono_cmp(clock_mono(), until) < 0);
         sched_yield();
     }
-    check(c.endpoint->log->executed(root, &f->have, e));
+    check(c.endpoint->log->executed(root, NULL, &f->have, e));
     component_listens(&c, address);
     p.address = address;
     p.after = &f->have;

@@ -3,6 +3,9 @@
  * cannot go on stops with the reason and the transactions concerned. */
 #include "test/contract/store/source_pair.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 /* --- it goes on ---------------------------------------------------------------------------------
  */
 
@@ -13,7 +16,7 @@ static void a_source_that_is_started_again_is_followed(void **state)
     start_at(&server);
     holds_all_of(root);
     mariadb_shutdown(&server);
-    check(mariadb_again(&server, NULL, e));
+    check(mariadb_again(&server, places ? no_gtids : NULL, e));
     connect_to(&server, &root);
     insert(root, 3);
     holds_all_of(root);
@@ -28,7 +31,7 @@ static void a_source_that_crashed_is_followed(void **state)
     insert(root, 3);
     holds_all_of(root);
     mariadb_kill(&server);
-    check(mariadb_again(&server, NULL, e));
+    check(mariadb_again(&server, places ? no_gtids : NULL, e));
     connect_to(&server, &root);
     insert(root, 4);
     holds_all_of(root);
@@ -131,7 +134,9 @@ static void a_log_that_was_reset_stops_with_what_is_missing(void **state)
     promote();
     on(root, server.is_mysql ? "RESET BINARY LOGS AND GTIDS" : "RESET MASTER");
     start_at(&server);
-    stops_with(ERR_SOURCE_DIVERGED, server.is_mysql ? "mysql:" : "mariadb:0");
+    stops_with(ERR_SOURCE_DIVERGED, places            ? "mysql-file:"
+                                    : server.is_mysql ? "mysql:"
+                                                      : "mariadb:0");
 }
 
 static void what_is_purged_before_it_was_pulled_stops(void **state)
@@ -142,7 +147,7 @@ static void what_is_purged_before_it_was_pulled_stops(void **state)
     purge_all();
     insert(root, 4);
     start_at(&server);
-    stops_with(ERR_LOG_LOST, "");
+    stops_with(places ? ERR_SOURCE_DIVERGED : ERR_LOG_LOST, "");
 }
 
 static void a_new_source_that_lost_transactions_stops_with_them(void **state)
@@ -155,7 +160,7 @@ static void a_new_source_that_lost_transactions_stops_with_them(void **state)
     holds_all_of(root);
     stop_store();
     start_at(&second);
-    stops_with(ERR_SOURCE_DIVERGED, server.is_mysql ? "lacks 1 transaction" : "");
+    stops_with(ERR_SOURCE_DIVERGED, server.is_mysql && !places ? "lacks 1 transaction" : "");
 }
 
 /* The lost transaction's number was given again: nothing is missing by number. */
@@ -188,6 +193,92 @@ static void a_history_that_was_made_anew_stops(void **state)
     stops_with(ERR_SOURCE_DIVERGED, "has another content");
 }
 
+/* --- without GTIDs ------------------------------------------------------------------------------
+ */
+
+/* The same transactions at the same places, made anew: the times of their commits are others. */
+static void a_log_made_anew_with_the_same_content_stops(void **state)
+{
+    (void)state;
+    need_server();
+    promote();
+    on(root, "DROP DATABASE shop");
+    on(root, "RESET BINARY LOGS AND GTIDS");
+    on(root, "CREATE DATABASE shop");
+    on(root, "CREATE TABLE shop.t (id INT PRIMARY KEY, v VARCHAR(100))");
+    for (int i = 1; i < 5; i++)
+        insert(root, i);
+    start_at(&server);
+    stops_with(ERR_SOURCE_DIVERGED, "has another content");
+}
+
+/* The dump of a log that is cut away behind the reader's back must not wait for ever. */
+static void a_log_that_is_reset_while_it_is_read_stops(void **state)
+{
+    (void)state;
+    need_server();
+    promote();
+    start_at(&server);
+    for (int i = 3; i < 30; i++)
+        insert(root, i);
+    holds_all_of(root);
+    on(root, "RESET BINARY LOGS AND GTIDS");
+    insert(root, 30);
+    stops_with(ERR_SOURCE_DIVERGED, "mysql-file:");
+}
+
+static void a_last_transaction_that_is_purged_is_not_proven(void **state)
+{
+    (void)state;
+    need_server();
+    purge_all();
+    start_at(&server);
+    stops_with(ERR_SOURCE_DIVERGED, "compare the last transaction");
+}
+
+static void a_file_that_ends_before_what_was_pulled_stops(void **state)
+{
+    char path[200];
+
+    (void)state;
+    need_server();
+    promote();
+    start_at(&server);
+    on(root, "FLUSH BINARY LOGS");
+    insert(root, 3);
+    insert(root, 4);
+    holds_all_of(root);
+    stop_store();
+    mariadb_kill(&server); /* and what the disk had not: the last bytes */
+    (void)snprintf(path, sizeof path, "%s/data/bin.000002", server.dir);
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(truncate(path, st.st_size - 40), 0);
+    check(mariadb_again(&server, no_gtids, e));
+    connect_to(&server, &root);
+    insert(root, 5);
+    start_at(&server);
+    stops_with(ERR_SOURCE_DIVERGED, "mysql-file:");
+}
+
+static void transactions_that_get_gtids_later_stop(void **state)
+{
+    (void)state;
+    need_server();
+    promote();
+    start_at(&server);
+    holds_all_of(root);
+    on(root, "SET GLOBAL enforce_gtid_consistency=ON");
+    on(root, "SET GLOBAL gtid_mode=OFF_PERMISSIVE");
+    on(root, "SET GLOBAL gtid_mode=ON_PERMISSIVE");
+    insert(root, 3);
+    stops_with(ERR_UNSUPPORTED, "gtid_mode was changed");
+    on(root, "SET GLOBAL gtid_mode=OFF_PERMISSIVE");
+    start_at(&server);
+    stops_with(ERR_SERVER_POSITION, "gtid_mode of");
+    on(root, "SET GLOBAL gtid_mode=OFF");
+}
+
 static const struct CMUnitTest tests[] = {
     TEST(a_source_that_is_started_again_is_followed),
     TEST(a_source_that_crashed_is_followed),
@@ -204,9 +295,26 @@ static const struct CMUnitTest tests[] = {
     TEST(a_history_that_was_made_anew_stops),
 };
 
+static const struct CMUnitTest place_tests[] = {
+    TEST(a_source_that_is_started_again_is_followed),
+    TEST(a_source_that_crashed_is_followed),
+    TEST(a_log_that_goes_on_in_another_file_is_followed),
+    TEST(a_ddl_while_nobody_looked_needs_no_full_metadata),
+    TEST(a_log_that_was_reset_stops_with_what_is_missing),
+    TEST(what_is_purged_before_it_was_pulled_stops),
+    TEST(a_new_source_that_lost_transactions_stops_with_them),
+    TEST(a_log_made_anew_with_the_same_content_stops),
+    TEST(a_log_that_is_reset_while_it_is_read_stops),
+    TEST(a_last_transaction_that_is_purged_is_not_proven),
+    TEST(a_file_that_ends_before_what_was_pulled_stops),
+    TEST(transactions_that_get_gtids_later_stop),
+};
+
 int main(void)
 {
     int failed = cmocka_run_group_tests_name("mariadb", tests, mariadb_pair, close_pair);
 
-    return failed + cmocka_run_group_tests_name("mysql", tests, mysql_pair, close_pair);
+    failed += cmocka_run_group_tests_name("mysql", tests, mysql_pair, close_pair);
+    return failed +
+           cmocka_run_group_tests_name("mysql without GTIDs", place_tests, places_pair, close_pair);
 }

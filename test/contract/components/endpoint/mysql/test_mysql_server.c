@@ -203,7 +203,7 @@ static void all_that_a_snapshots_position_has_is_visible_in_it(void **state)
     run("CREATE TABLE w.t (id INT PRIMARY KEY)");
     const struct table_def *t = load_def("w", "t");
     txn_set_init(&set);
-    check(mysql_log_ops.executed(root, &set, e));
+    check(mysql_log_ops.executed(root, NULL, &set, e));
     a = mariadb_address(&server);
     check(mysql_reader_ops.open(&a, &r, e));
     for (int i = 0; i < WRITERS; i++) {
@@ -256,7 +256,7 @@ static void a_tables_snapshot_is_exact_while_it_is_written(void **state)
     run("INSERT INTO w.beside VALUES (0)");
     const struct table_def *t = load_def("w", "lines");
     txn_set_init(&set);
-    check(mysql_log_ops.executed(root, &set, e));
+    check(mysql_log_ops.executed(root, NULL, &set, e));
     a = mariadb_address(&server);
     check(mysql_reader_ops.open(&a, &r, e));
     enough = false;
