@@ -43,6 +43,7 @@ struct txn_set {
 /* Of an origin "mysql-file:<uuid>" seq is a place in the log files of that server: it grows with
  * the log, says nothing about another server's, and does not count transactions. */
 #define ORIGIN_PLACE "mysql-file:"
+#define PLACE_OFFSET_BITS 40 /* seq: number of the file, times 2^40, plus the offset in it */
 bool origin_is_place(const char *origin);
 
 void txn_set_init(struct txn_set *s);

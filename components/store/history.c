@@ -3,81 +3,32 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "common/base/vec.h"
 #include "common/log/log.h"
 #include "common/os/clock.h"
+#include "components/store/content.h"
 #include "components/store/log_walk.h"
 
-#define COMPARED_BYTES (16u << 20)
 #define RECORDS_MAX (64u << 20)
 #define READ_BYTES (1u << 20)
 #define READ_MS 500
 #define GIVE_UP_MS 60000
-
-struct content { /* of one transaction, whatever server tells it */
-    struct txn_id id;
-    uint64_t covers_from, digest, bytes;
-    uint32_t server_id;
-    bool found, ended;
-    bool is_xa; /* comes only with another one */
-};
-
-static void add(struct content *c, const void *p, size_t n)
-{
-    c->digest = XXH3_64bits_withSeed(p, n, c->digest + n);
-    c->bytes += n;
-}
-
-static bool enough(const struct content *c)
-{
-    return c->ended || c->bytes >= COMPARED_BYTES;
-}
-
-static void add_view(struct content *c, struct view v)
-{
-    if (v.p)
-        add(c, v.p, v.len);
-    else
-        add(c, "", 0);
-}
-
-static bool add_changes(struct content *c, struct view changes, table_resolver *resolve, void *arg,
-                        struct err *e)
-{
-    struct change_iter it;
-    struct change one;
-
-    change_iter_init(&it, changes, resolve, arg);
-    while (!enough(c) && change_next(&it, &one)) {
-        uint8_t op = (uint8_t)one.op;
-        add(c, &op, 1);
-        add(c, one.table->db, strlen(one.table->db));
-        add(c, one.table->name, strlen(one.table->name));
-        add_view(c, one.before);
-        add_view(c, one.after);
-    }
-    return !it.c.failed ||
-           err_set(e, ERR_CORRUPT, "the changes of a transaction do not have their form");
-}
 
 static bool is_it(const struct content *c, const struct txn_head *h)
 {
     return h->id.origin == c->id.origin && h->id.seq == c->id.seq;
 }
 
-/* Of a place its own evidence counts too: the file and when it was begun, the time of commit. */
 static void add_head(struct content *c, const struct txn_head *h)
 {
-    if (!c->found && origin_is_place(c->id.origin)) {
-        add_view(c, h->native);
-        add(c, &h->commit.us, sizeof h->commit.us);
-    }
+    if (!c->found)
+        content_add_evidence(c, h);
     c->found = true;
     c->covers_from = h->covers_from;
     c->server_id = h->server_id;
     c->is_xa = h->flags & TXN_F_XA;
+    c->is_filtered = h->flags & TXN_F_FILTERED;
 }
 
 /* --- as it was pulled ---------------------------------------------------------------------------
@@ -95,11 +46,11 @@ static enum walk_answer each(void *arg, const struct walk_record *r, struct err 
         return WALK_ON;
     add_head(c, &r->head);
     if (r->type == RECORD_DDL)
-        add_view(c, r->ddl.sql);
-    else if (!add_changes(c, r->changes, log_walk_table, r->walk, e))
+        content_add_text(c, r->ddl.sql);
+    else if (!content_add_changes(c, r->changes, log_walk_table, r->walk, e))
         return WALK_FAILED;
     c->ended = c->ended || (r->head.flags & TXN_F_LAST);
-    return enough(c) ? WALK_ENOUGH : WALK_ON;
+    return content_enough(c) ? WALK_ENOUGH : WALK_ON;
 }
 
 static enum walk_answer pause(void *arg, struct err *e)
@@ -176,9 +127,9 @@ static bool take_record(struct retold *r, const struct record *rec, struct err *
         return is_still_to_come(r->c, &h, e);
     add_head(r->c, &h);
     if (rec->type == RECORD_DDL && ddl_record_read(&body, &d))
-        add_view(r->c, d.sql);
+        content_add_text(r->c, d.sql);
     else if (rec->type != RECORD_DDL &&
-             !add_changes(r->c, (struct view){body.p, cursor_left(&body)}, table_of, r, e))
+             !content_add_changes(r->c, (struct view){body.p, cursor_left(&body)}, table_of, r, e))
         return false;
     r->c->ended = r->c->ended || (h.flags & TXN_F_LAST);
     return true;
@@ -189,7 +140,7 @@ static bool take_records(struct retold *r, const struct buf *out, struct err *e)
     struct cursor c = cursor_of(out->p, out->len);
     struct record rec;
 
-    while (!enough(r->c) && record_next(&c, &rec))
+    while (!content_enough(r->c) && record_next(&c, &rec))
         if (!take_record(r, &rec, e))
             return false;
     return !c.failed || err_set(e, ERR_CORRUPT, "records do not have their form");
@@ -202,7 +153,7 @@ static bool hear(const struct endpoint *source, struct retold *r, struct log *lo
     struct buf out CLEANUP(buf_fini) = {0};
 
     buf_init(&out, RECORDS_MAX);
-    while (!enough(r->c)) {
+    while (!content_enough(r->c)) {
         buf_clear(&out);
         if (!source->log->read(log, &out, READ_BYTES, READ_MS, &progress, e) ||
             !take_records(r, &out, e))
@@ -260,6 +211,21 @@ static bool lacks(const struct endpoint *source, struct session *session,
                    txn_set_count(missing), which);
 }
 
+/* Places of servers that were read before the present one were compared when it took their place.
+ */
+static void forget_other_servers(struct store *s, struct txn_set *ours,
+                                 const struct txn_set *executed)
+{
+    struct txn_id last;
+
+    if (!txn_set_has_places(executed) || !store_last_id(s, &last) ||
+        txn_set_last(executed, last.origin) == 0)
+        return;
+    for (size_t i = ours->origins.n; i-- > 0;)
+        if (ours->origins.at[i].origin != last.origin)
+            txn_set_remove(ours, ours->origins.at[i].origin, 1, UINT64_MAX);
+}
+
 bool history_contained(const struct endpoint *source, struct session *session, struct store *s,
                        struct err *e)
 {
@@ -272,6 +238,7 @@ bool history_contained(const struct endpoint *source, struct session *session, s
         txn_set_fini(&ours);
         return false;
     }
+    forget_other_servers(s, &ours, &executed);
     ok = txn_set_contains(&executed, &ours);
     if (!ok) {
         txn_set_subtract(&ours, &executed);
@@ -327,6 +294,6 @@ bool history_same_last(const struct endpoint *source, const struct log_params *p
     }
     if (!ok)
         return err_wrap(e, "compare the last transaction with the source's");
-    bool same = mine.server_id == theirs.server_id && mine.digest == theirs.digest;
+    bool same = content_same(&mine, &theirs);
     return same || differs(&mine, &theirs, e);
 }

@@ -11,6 +11,7 @@
 #include "common/log/log.h"
 #include "common/os/clock.h"
 #include "components/endpoint/endpoint.h"
+#include "components/store/adopt.h"
 #include "components/store/ask.h"
 #include "components/store/heartbeat.h"
 #include "components/store/history.h"
@@ -94,15 +95,22 @@ static bool find_begin(struct pull *p, struct session *s, struct err *e)
     return ok;
 }
 
-static bool prepare(struct pull *p, struct err *e)
+static bool prepare(struct pull *p, struct log_params *params, struct err *e)
 {
     struct session *s = NULL;
     bool ok;
 
     if (!p->source->catalog->connect(&p->places.now, &s, e))
         return err_wrap(e, "connect to the source");
-    ok = (store_has_begin(p->store) || find_begin(p, s, e)) &&
-         history_contained(p->source, s, p->store, e) && choose_id(p, s, e);
+    struct adopt_params adopt = {.source = p->source,
+                                 .session = s,
+                                 .params = params,
+                                 .store = p->store,
+                                 .heartbeat_schema = p->heartbeat_schema};
+    ok = (store_has_begin(p->store) || find_begin(p, s, e)) && choose_id(p, s, e);
+    params->server_id = p->ids.dump; /* one after the other: a server ends the older */
+    params->look_id = p->ids.look;
+    ok = ok && adopt_source(&adopt, e) && history_contained(p->source, s, p->store, e);
     p->source->catalog->close(s);
     return ok;
 }
@@ -146,12 +154,10 @@ static bool open_log(struct pull *p, struct err *e)
     bool ok;
 
     store_set(p->store, &after);
-    ok = prepare(p, e);
+    ok = prepare(p, &params, e);
     if (ok) {
         txn_set_fini(&after); /* prepare may have set the begin */
         store_set(p->store, &after);
-        params.server_id = p->ids.dump; /* one after the other: a server ends the older */
-        params.look_id = p->ids.look;
         ok = history_same_last(p->source, &params, p->store, e) &&
              p->source->log->open(&params, &p->log, e);
     }

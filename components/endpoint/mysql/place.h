@@ -20,7 +20,6 @@
 #include "components/endpoint/mysql/session.h"
 #include "components/endpoint/mysql/snapshot.h"
 
-#define PLACE_OFFSET_BITS 40
 #define PLACE_BEGIN 4 /* a file's first event stands behind the magic number */
 
 /* "binlog.000012" and an offset in it. ERR_UNSUPPORTED: no such number can be made. Pure. */

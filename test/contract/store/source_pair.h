@@ -47,6 +47,7 @@ static inline void forget_all(struct session *s)
     on(s, "SET GLOBAL read_only=0");
     on(s, "SET sql_log_bin=0");
     on(s, "DROP DATABASE IF EXISTS shop");
+    on(s, "DROP DATABASE IF EXISTS oms_heartbeat");
     on(s, "SET sql_log_bin=1");
     on(s, my ? "RESET BINARY LOGS AND GTIDS" : "RESET MASTER");
     if (!my)

@@ -136,6 +136,152 @@ static void a_replica_that_is_behind_is_waited_for(void **state)
     first_again();
 }
 
+/* --- without GTIDs: the place on the new server is found by heartbeat and content ---------------
+ */
+
+static Oms__HeartbeatOptions beats;
+
+/* One beat, at the Store's start; the replica has it. */
+static void with_one_beat(void)
+{
+    oms__heartbeat_options__init(&beats);
+    beats.has_interval_ms = true;
+    beats.interval_ms = 3600000;
+    c.fixed.heartbeat = &beats;
+    start_at(&server);
+    holds_all_of(root);
+    stop_store();
+}
+
+static void first_again_without_gtids(void)
+{
+    check(mariadb_again(&server, no_gtids, e));
+    connect_to(&server, &root);
+}
+
+static void the_place_on_a_promoted_replica_is_found(void **state)
+{
+    (void)state;
+    need_server();
+    on(other, "FLUSH BINARY LOGS"); /* its files are others than the first's */
+    with_one_beat();
+    start_at_both();
+    insert(root, 3);
+    on(root, "UPDATE shop.t SET v = 'another' WHERE id < 3");
+    holds_all_of(root);
+    replica_has_all();
+    mariadb_kill(&server);
+    promote();
+    on(other, "FLUSH BINARY LOGS");
+    insert(other, 4);
+    holds_all_of(other);
+    stop_store();
+    /* From now on the place there is proven like any other. */
+    start_at(&second);
+    insert(other, 5);
+    holds_all_of(other);
+    stop_store();
+    first_again_without_gtids();
+    start_at(&server);
+    stops_with(ERR_SOURCE_DIVERGED, "the way back");
+}
+
+static void a_place_that_was_found_is_proven_before_anything_follows(void **state)
+{
+    (void)state;
+    need_server();
+    with_one_beat();
+    start_at_both();
+    insert(root, 3);
+    holds_all_of(root);
+    replica_has_all();
+    mariadb_kill(&server);
+    promote();
+    holds_all_of(other);
+    stop_store();
+    start_at(&second);
+    holds_all_of(other);
+    stop_store();
+    on(other, "RESET BINARY LOGS AND GTIDS");
+    start_at(&second);
+    stops_with(ERR_SOURCE_DIVERGED, "mysql-file:");
+    first_again_without_gtids();
+}
+
+static void a_replica_that_lacks_what_was_pulled_is_not_followed(void **state)
+{
+    (void)state;
+    need_server();
+    with_one_beat();
+    replica_has_all();
+    start_at_both();
+    insert(root, 3);
+    holds_all_of(root);
+    replica_has_all();
+    promote();
+    insert(root, 4);
+    holds_all_of(root);
+    mariadb_kill(&server);
+    stops_with(ERR_SOURCE_DIVERGED, "its log lacks mysql-file:");
+    first_again_without_gtids();
+}
+
+static void a_replica_with_other_content_is_not_followed(void **state)
+{
+    (void)state;
+    need_server();
+    with_one_beat();
+    start_at_both();
+    insert(root, 3);
+    holds_all_of(root);
+    replica_has_all();
+    promote();
+    insert(root, 4);
+    on(other, "INSERT INTO shop.t VALUES (4, 'its own')");
+    holds_all_of(root);
+    mariadb_kill(&server);
+    stops_with(ERR_SOURCE_DIVERGED, "their histories are not the same");
+    first_again_without_gtids();
+}
+
+static void a_replica_that_applies_later_is_waited_for(void **state)
+{
+    (void)state;
+    need_server();
+    with_one_beat();
+    start_at_both();
+    insert(root, 3);
+    holds_all_of(root);
+    replica_has_all();
+    on(other, "FLUSH TABLES WITH READ LOCK"); /* it applies nothing */
+    insert(root, 4);
+    holds_all_of(root);
+    replica_receives_all();
+    mariadb_kill(&server);
+    waits_for(ERR_SOURCE_BEHIND);
+    on(other, "UNLOCK TABLES");
+    holds_all_of(other);
+    stop_store();
+    first_again_without_gtids();
+}
+
+static void without_a_heartbeat_another_server_is_not_followed(void **state)
+{
+    (void)state;
+    need_server();
+    start_at(&second);
+    stops_with(ERR_SOURCE_DIVERGED, "has no `heartbeat:`");
+}
+
+static const struct CMUnitTest place_tests[] = {
+    TEST(the_place_on_a_promoted_replica_is_found),
+    TEST(a_place_that_was_found_is_proven_before_anything_follows),
+    TEST(a_replica_that_lacks_what_was_pulled_is_not_followed),
+    TEST(a_replica_with_other_content_is_not_followed),
+    TEST(a_replica_that_applies_later_is_waited_for),
+    TEST(without_a_heartbeat_another_server_is_not_followed),
+};
+
 static const struct CMUnitTest tests[] = {
     TEST(when_the_source_dies_its_promoted_replica_is_followed),
     TEST(a_server_that_is_away_at_the_start_is_passed_over),
@@ -147,5 +293,7 @@ int main(void)
 {
     int failed = cmocka_run_group_tests_name("mariadb", tests, mariadb_pair, close_pair);
 
-    return failed + cmocka_run_group_tests_name("mysql", tests, mysql_pair, close_pair);
+    failed += cmocka_run_group_tests_name("mysql", tests, mysql_pair, close_pair);
+    return failed +
+           cmocka_run_group_tests_name("mysql without GTIDs", place_tests, places_pair, close_pair);
 }

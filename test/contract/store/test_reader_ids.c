@@ -98,7 +98,7 @@ static void wait_for_all(void)
 
     txn_set_init(&all);
     buf_init(&want, 1 << 16);
-    check(c.endpoint->log->executed(root, &all, e));
+    check(c.endpoint->log->executed(root, NULL, &all, e));
     txn_set_format(&all, &want);
     while (!has) {
         assert_true(mono_cmp(clock_mono(), until) < 0);
