@@ -89,6 +89,20 @@ SIMPLE(project_pause, COMMAND_PROJECT_PAUSE, Oms__NameRequest)
 SIMPLE(project_resume, COMMAND_PROJECT_RESUME, Oms__NameRequest)
 SIMPLE(project_release, COMMAND_PROJECT_RELEASE, Oms__ReleaseRequest)
 SIMPLE(project_remove, COMMAND_PROJECT_REMOVE, Oms__NameRequest)
+
+static void admin_project_set(Oms__AdminService_Service *service,
+                              const Oms__ProjectSetRequest *request,
+                              Oms__CommandReply_Closure closure, void *closure_data)
+{
+    struct rpc_call *call = rpc_call_of(closure_data);
+    struct err e = ERR_INIT;
+
+    (void)closure;
+    if (pbtext_check("", &request->base, &e) && pbtext_check_live(&request->base, &e))
+        simple(service, COMMAND_PROJECT_SET, &request->base, closure_data);
+    else
+        rpc_fail(call, &e);
+}
 SIMPLE(verify_start, COMMAND_VERIFY_START, Oms__VerifyRequest)
 SIMPLE(component_restart, COMMAND_COMPONENT_RESTART, Oms__NameRequest)
 SIMPLE(incident_resolve, COMMAND_INCIDENT_RESOLVE, Oms__IncidentRequest)

@@ -144,6 +144,7 @@ enum cli_exit cli_project_remove(struct cli *c);
 enum cli_exit cli_project_list(struct cli *c);
 enum cli_exit cli_project_show(struct cli *c);
 enum cli_exit cli_project_skipped(struct cli *c);
+enum cli_exit cli_project_set(struct cli *c);
 enum cli_exit cli_project_watch(struct cli *c);
 enum cli_exit cli_component_list(struct cli *c);
 enum cli_exit cli_component_show(struct cli *c);

@@ -83,6 +83,11 @@ const struct cli_command cli_commands[] = {
      "oms project pause shop-move", NO_OPTIONS, cli_project_pause},
     {"project", "resume", "NAME", 1, 1, "Go on after a pause, or after a failure's cause is gone.",
      "oms project resume shop-move", NO_OPTIONS, cli_project_resume},
+    {"project", "set", "NAME SECTION.KEY=VALUE...", 2, 20,
+     "Change a cap of speed; a running project follows at once, without a restart.",
+     "oms project set shop-move incremental.max_rows_per_second=1000\n"
+     "oms project set shop-move full.max_rows_per_second=0",
+     NO_OPTIONS, cli_project_set},
     {"project", "release", "NAME", 1, 1,
      "End a project: seal the target, so that nothing of OMS writes there any more.",
      "oms project release shop-move --finish",

@@ -237,6 +237,7 @@ static command_fn *const commands[COMMAND_COUNT] = {
     [COMMAND_PROJECT_RESUME] = project_resume,
     [COMMAND_PROJECT_RELEASE] = project_release,
     [COMMAND_PROJECT_REMOVE] = command_project_remove,
+    [COMMAND_PROJECT_SET] = command_project_set,
     [COMMAND_VERIFY_START] = verify_start,
     [COMMAND_COMPONENT_RESTART] = restart,
     [COMMAND_INCIDENT_RESOLVE] = resolve,

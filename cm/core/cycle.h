@@ -68,6 +68,9 @@ void command_source_remove(struct cycle *y, const struct cluster_event *ev);
 void command_source_test(struct cycle *y, const struct cluster_event *ev);
 void command_project_create(struct cycle *y, const struct cluster_event *ev);
 void command_project_remove(struct cycle *y, const struct cluster_event *ev);
+void command_project_set(struct cycle *y, const struct cluster_event *ev);
+/* The caps of a step, for the live part of its component (setting.c). */
+void setting_live(const struct project *p, enum step_kind k, Oms__ComponentLive *live);
 
 /* --- hosts (host.c) ----------------------------------------------------------------------------
  */

@@ -196,6 +196,7 @@ static Oms__ComponentLive *live_build(const struct cluster *c, const struct comp
     live->revision = x->live;
     if (!p)
         return live;
+    setting_live(p, x->step, live);
     if (x->step == STEP_INCREMENTAL) {
         add_peer(c, p, live, a);
         live->has_full_done = true;

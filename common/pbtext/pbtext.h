@@ -24,6 +24,11 @@ bool pbtext_parse_json(const char *file, const char *text, size_t len,
                        ProtobufCMessage **out, struct err *e) MUST_CHECK;
 /* Checks the rules of a message that came another way (RPC). where: prefix of places in errors. */
 bool pbtext_check(const char *where, const ProtobufCMessage *m, struct err *e) MUST_CHECK;
+/* Fields of m's present submessages may be set only where their rule says that they change while a
+ * project runs; the first that does not is named, with those that do. */
+bool pbtext_check_live(const ProtobufCMessage *m, struct err *e) MUST_CHECK;
+/* "section.field", of the submessages of `type`, comma separated: what changes while it runs. */
+void pbtext_live_list(const ProtobufCMessageDescriptor *type, struct buf *out);
 /* Puts each absent scalar field's standard value in (recursively into present submessages). */
 void pbtext_fill_standard(ProtobufCMessage *m, struct arena *arena);
 

@@ -56,6 +56,26 @@ def test_a_limit_holds_the_speed_and_is_named_and_no_transaction_is_split(lab):
     case.end()
 
 
+def test_a_cap_is_lifted_while_the_project_runs_and_other_keys_are_refused(lab):
+    case = lab.case(more="incremental: {max_rows_per_second: 5}\n")
+    case.sql("CREATE TABLE t (id INT PRIMARY KEY)")
+    case.start()
+    case.wait_caught_up()
+    pid = lab.oms.pid(case.project + ".incremental")
+    case.sql(*[f"INSERT INTO t VALUES ({i})" for i in range(1000)])  # 200 s at that rate
+    for key in ("incremental.slots=2", "store.tls=always", "incremental.no_such=1", "incremental.max_rows_per_second=fast"):
+        refused = lab.oms.run("project", "set", case.project, key, check=False)
+        assert refused.returncode != 0 and key.split("=")[0].split(".")[1] in refused.stderr, refused
+    assert "what can: full.max_rows_per_second, incremental.max_rows_per_second" in lab.oms.run(
+        "project", "set", case.project, "incremental.slots=2", check=False).stderr
+    lab.oms.run("project", "set", case.project, "incremental.max_rows_per_second=0", "full.max_rows_per_second=5", "-o", "json")
+    case.wait_applied()
+    assert lab.oms.pid(case.project + ".incremental") == pid
+    assert case.show()["file"]["incremental"]["max_rows_per_second"] in (0, "0")
+    case.assert_equal()
+    case.end()
+
+
 @pytest.fixture
 def impatient(lab):
     """Sessions that begin now wait for a lock for a second only."""

@@ -126,6 +126,45 @@ static void b4_a_range_of_server_ids_needs_both_ends_and_room(void **state)
     assert_non_null(strstr(e.message, "store.server_id_to"));
 }
 
+static void caps_are_changed_live_and_kept_in_the_project(void **state)
+{
+    struct lab *l = *state;
+    struct lab_host h;
+    struct arena a;
+    struct err e = ERR_INIT;
+    Oms__IncrementalOptions o = OMS__INCREMENTAL_OPTIONS__INIT;
+    Oms__ProjectSetRequest r = OMS__PROJECT_SET_REQUEST__INIT;
+
+    arena_init(&a, 0);
+    lab_host_open(&h, "h", "west");
+    assert_true(lab_project(l, "p", &e) && lab_named(l, COMMAND_PROJECT_START, "p", &e));
+    lab_run(l, &h, 25);
+    struct component *x = cluster_component(l->c, "p.incremental");
+    uint64_t revision = x->revision, live = x->live;
+    o.has_max_mb_per_second = true;
+    o.max_mb_per_second = 7;
+    r.incremental = &o;
+    r.name = (char *)"q";
+    assert_false(lab_command(l, COMMAND_PROJECT_SET, &r.base, &e));
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+    err_clear(&e);
+    r.name = (char *)"p";
+    assert_true(lab_command(l, COMMAND_PROJECT_SET, &r.base, &e));
+    const Oms__ComponentSpec *s = spec_build(l->c, x, &a);
+    assert_int_equal(s->live->max_mb_per_second, 7);
+    assert_false(s->live->has_max_rows_per_second);
+    assert_int_equal(x->revision, revision); /* it is not restarted */
+    assert_true(x->live > live);
+    o.has_max_mb_per_second = false;
+    assert_false(lab_command(l, COMMAND_PROJECT_SET, &r.base, &e)); /* nothing in it */
+    assert_int_equal(e.code, ERR_INVALID);
+    lab_crash(l);
+    lab_boot(l);
+    assert_int_equal(project_file(cluster_project(l->c, "p"))->incremental->max_mb_per_second, 7);
+    lab_host_close(&h);
+    arena_fini(&a);
+}
+
 static void a_check_to_skip_must_exist(void **state)
 {
     struct draft d;
@@ -373,6 +412,7 @@ int main(void)
         TEST(unknown_data_sources_are_refused_by_name),
         TEST(source_and_target_must_differ),
         TEST(b4_a_range_of_server_ids_needs_both_ends_and_room),
+        TEST(caps_are_changed_live_and_kept_in_the_project),
         TEST(a_check_to_skip_must_exist),
         TEST(row_filters_and_column_selection_are_refused),
         TEST(names_are_small_letters_digits_and_hyphens),
