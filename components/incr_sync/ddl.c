@@ -115,6 +115,8 @@ static void make_plan(struct attempt *at)
     const struct sync *s = at->s;
     const Oms__DdlOptions *o = s->spec->fixed->ddl;
     struct ddl_plan_params p = {.sync = o && o->sync,
+                                .other_product =
+                                    strcmp(s->source_address.kind, s->address.kind) != 0,
                                 .allow = o ? (const char *const *)o->allow : NULL,
                                 .n_allow = o ? o->n_allow : 0,
                                 .deny = o ? (const char *const *)o->deny : NULL,
@@ -127,10 +129,10 @@ static void make_plan(struct attempt *at)
                                 .trial = at->trial};
 
     ddl_plan_make(&at->plan, at->t->ddl, &p);
-    if (at->plan.verdict == DDL_RUN && strcmp(s->source_address.kind, s->address.kind) != 0) {
-        at->plan.verdict = DDL_HOLD;
-        at->plan.why = "source and target are different products";
-    }
+    /* What runs there has no clause that a clock, a zone or a collation could change. */
+    if (p.other_product)
+        at->as.time_zone = at->as.collation_connection = at->as.collation_server =
+            (struct view){NULL, 0};
     /* The log tells the zone only where the statement used it. */
     if (at->plan.verdict == DDL_RUN && at->as.time_zone.len == 6 &&
         memcmp(at->as.time_zone.p, "SYSTEM", 6) == 0) {

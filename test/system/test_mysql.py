@@ -154,6 +154,28 @@ def test_definitions_that_change_are_followed_from_mysql_to_mysql(lab, make_case
     assert sorted(r[0] for r in there) == sorted(case.tables())
 
 
+def test_what_means_the_same_in_both_products_is_followed_and_the_rest_is_held(lab, make_case, mysql, mysql2):
+    for source, target in ((lab.source, mysql2), (mysql, lab.target)):
+        case = make_case(source=source, target=target, more="ddl: {sync: true}\n")
+        case.sql("CREATE TABLE a (id INT PRIMARY KEY, v VARCHAR(20), KEY by_v (v))", "CREATE TABLE b (id INT PRIMARY KEY, v INT)",
+                 "CREATE TABLE c (id INT PRIMARY KEY)", "INSERT INTO a VALUES (1,'x'),(2,'y')", "INSERT INTO b VALUES (1,1)")
+        case.start()
+        case.wait_caught_up()
+        case.sql("UPDATE a SET v='z'", "DROP INDEX by_v ON a", "INSERT INTO a VALUES (3,'w')", "TRUNCATE TABLE b", "INSERT INTO b VALUES (5,5)",
+                 "CREATE TABLE d LIKE a", "INSERT INTO d SELECT * FROM a", "RENAME TABLE a TO e, b TO a, e TO b", "INSERT INTO a VALUES (6,6)",
+                 "INSERT INTO b VALUES (7,'was a')", "DROP TABLE c", "ALTER TABLE d ADD COLUMN n INT", "INSERT INTO a VALUES (8,8)")
+        held = case.wait_incident("DDL_HELD")
+        assert "different products" in held["evidence"] and "ADD COLUMN n" in held["evidence"]
+        case.target_sql("ALTER TABLE d ADD COLUMN n INT")
+        lab.oms.run("incident", "resolve", str(held["id"]), "--choice", "done-by-hand")
+        case.wait_applied()
+        assert sorted(case.tables()) == ["a", "b", "d"]
+        assert_same(case, ["a", "b", "d"])
+        there = target.sql(f"SELECT table_name FROM information_schema.tables WHERE table_schema='{case.to}'")
+        assert sorted(r[0] for r in there) == ["a", "b", "d"]
+        assert "by_v" not in target.sql(f"SHOW CREATE TABLE `{case.to}`.b")[0][1]
+
+
 def fill_small(server, db):
     for n in range(1, 31):
         server.sql(

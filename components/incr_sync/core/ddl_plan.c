@@ -458,6 +458,10 @@ void ddl_plan_make(struct ddl_plan *p, const struct ddl_record *d,
         p->copy_table = table_that_enters(&g);
     if (!is_to_be_done(&g) || !is_permitted(&g) || !judge_copies(&g) || !plan_kind(&g))
         return;
+    if (params->other_product && !ddl_means_the_same(d)) {
+        (void)hold(&g, "source and target are different products: there it may mean another thing");
+        return;
+    }
     p->verdict = DDL_RUN;
     p->invents = text_or_null(&g, d->invents);
     p->auto_column = text_or_null(&g, d->auto_column);

@@ -24,6 +24,8 @@ struct ddl_place { /* what the project says of a table of the source */
 };
 struct ddl_plan_params {
     bool sync;
+    bool
+        other_product; /* the target is another one than the source: few statements mean the same */
     const char *const *allow, *const *deny; /* kinds; allow empty: all */
     size_t n_allow, n_deny;
     void (*place)(void *arg, const char *db, const char *name, struct ddl_place *out);
@@ -65,6 +67,9 @@ void ddl_plan_init(struct ddl_plan *p);
 void ddl_plan_fini(struct ddl_plan *p);
 void ddl_plan_make(struct ddl_plan *p, const struct ddl_record *d,
                    const struct ddl_plan_params *params);
+/* Between MariaDB and MySQL: it says nothing of a definition. Tables that go, are emptied or change
+ * names, indexes that go, and a table like one that the target has. */
+bool ddl_means_the_same(const struct ddl_record *d);
 /* The word for a kind of statement in allow and deny lists. */
 const char *ddl_kind_word(const struct ddl_record *d);
 

@@ -115,6 +115,51 @@ static void a_table_is_not_made_like_a_later_one(void **state)
     assert_verdict(DDL_CREATE_TABLE, DDL_HOLD, w, 2);
 }
 
+static void only_what_says_nothing_of_a_definition_runs_on_another_product(void **state)
+{
+    static const struct ddl_table named[] = {{.db = {(const uint8_t *)"d", 1},
+                                              .name = {(const uint8_t *)"a", 1},
+                                              .role = DDL_ROLE_SUBJECT},
+                                             {.db = {(const uint8_t *)"d", 1},
+                                              .name = {(const uint8_t *)"b", 1},
+                                              .role = DDL_ROLE_MODEL}};
+    static const struct {
+        const char *sql;
+        enum ddl_kind kind;
+        uint32_t flags;
+        uint16_t tables;
+        bool same;
+    } cases[] = {
+        {"DROP TABLE a", DDL_DROP_TABLE, 0, 1, true},
+        {"RENAME TABLE a TO b", DDL_RENAME_TABLE, 0, 2, true},
+        {"TRUNCATE a", DDL_TRUNCATE, 0, 1, true},
+        {"TRUNCATE /*!99999 b */ a", DDL_TRUNCATE, 0, 1, false},
+        {"DROP INDEX i ON a", DDL_INDEX, DDL_F_DROPS, 1, true},
+        {"CREATE INDEX i ON a (x)", DDL_INDEX, 0, 1, false},
+        {"CREATE TABLE a LIKE b", DDL_CREATE_TABLE, 0, 2, true},
+        {"CREATE TABLE a (x INT) LIKE b", DDL_CREATE_TABLE, DDL_F_HAS_BODY, 2, false},
+        {"CREATE TABLE a (x INT)", DDL_CREATE_TABLE, DDL_F_HAS_BODY, 1, false},
+        {"ALTER TABLE a ADD x INT", DDL_ALTER_TABLE, 0, 1, false},
+        {"CREATE DATABASE d", DDL_DATABASE, DDL_F_CREATES, 1, false},
+        {"?", DDL_UNKNOWN, 0, 0, false},
+    };
+    struct buf tables CLEANUP(buf_fini);
+
+    (void)state;
+    buf_init(&tables, 1000);
+    ddl_table_put(&tables, &named[0]);
+    ddl_table_put(&tables, &named[1]);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct ddl_record d = {.sql = {(const uint8_t *)cases[i].sql, strlen(cases[i].sql)},
+                               .flags = DDL_F_READ | cases[i].flags,
+                               .ddl_kind = (uint8_t)cases[i].kind,
+                               .n_tables = cases[i].tables,
+                               .tables = {tables.p, tables.len}};
+
+        assert_int_equal(ddl_means_the_same(&d), cases[i].same);
+    }
+}
+
 static void assert_copy(const char *key, const struct words *w, size_t n)
 {
     struct ddl_plan p;
@@ -165,6 +210,7 @@ int main(void)
         cmocka_unit_test(a_drop_never_meets_a_later_copy_of_that_name),
         cmocka_unit_test(a_rename_never_meets_a_later_copy_of_one_of_its_names),
         cmocka_unit_test(a_table_is_not_made_like_a_later_one),
+        cmocka_unit_test(only_what_says_nothing_of_a_definition_runs_on_another_product),
         cmocka_unit_test(a_swap_from_outside_is_mended_by_a_copy_only_where_no_other_name_is_left),
         cmocka_unit_test(nothing_runs_unless_the_project_asks_for_it),
     };
