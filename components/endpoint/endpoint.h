@@ -224,6 +224,8 @@ struct takeover_params {
     uint64_t epoch;
     uint32_t slots;
     uint64_t store_epoch; /* 0 = no store */
+    bool follows_ddl;     /* each DDL of the source is run there in its place: what the log does not
+                           * tell     of a table, the target's tells */
     bool seal;            /* F7: take over, set sealed, keep no slots */
     /* What it waits for, where sessions of the writer before do not end at once (F6); NULL text:
      * no longer. NULL: it is only in the log. */

@@ -79,6 +79,7 @@ static bool take_over(struct sync *s, struct err *e)
                                 .task = s->spec->task,
                                 .epoch = component_epoch(s->c),
                                 .slots = s->n_slots,
+                                .follows_ddl = s->spec->fixed->ddl && s->spec->fixed->ddl->sync,
                                 .say = note_takeover,
                                 .say_arg = s->c};
 

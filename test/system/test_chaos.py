@@ -82,6 +82,13 @@ def test_a_random_workload_of_mysql_survives_everything_that_can_die(from_mysql)
     Chaos(from_mysql, seed()).run(copy_faults=3, faults=8)
 
 
+def test_ddl_between_and_during_transactions_is_followed_while_processes_die(servers):
+    chaos = Chaos(servers, seed(), {"switches": ["cascade", "xa", "ddl"]},
+                  ["kill_incremental", "kill_store", "at_point", "cut", "lose_commits"])
+    chaos.run(copy_faults=0, faults=6, pause=1.5)
+    assert sum(chaos.work.changes.done.values()) >= 5, chaos.work.changes.refused
+
+
 def test_two_incremental_writers_and_sleepers_leave_one_writer(servers):
     Chaos(servers, seed(), faults=["second", "zombie"]).run(copy_faults=1, faults=6, pause=0.5)
 

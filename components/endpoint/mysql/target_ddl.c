@@ -158,46 +158,84 @@ static void put_definition(struct buf *out, const char *text, const char *name)
     }
 }
 
-/* A name as the engine has it, which is as files are named. MySQL has no function for that; there
- * only the rule for ASCII is known here. */
-static bool put_file_name(struct buf *out, const char *name, bool is_mariadb)
+/* The next character of a name, which the server has as utf8 of at most three bytes. */
+static unsigned next_character(const unsigned char **at)
 {
-    bool known = true;
+    const unsigned char *p = *at;
+    unsigned n = p[0] < 0xc0 || !p[1] ? 1 : p[0] < 0xe0 || !p[2] ? 2 : 3;
 
-    buf_str(out, is_mariadb ? "CAST(CONVERT(_utf8mb4 0x" : "'");
-    for (; *name; name++) {
-        unsigned char c = (unsigned char)*name;
+    *at += n;
+    return n == 1   ? p[0]
+           : n == 2 ? (p[0] & 0x1fu) << 6 | (p[1] & 0x3fu)
+                    : (p[0] & 0x0fu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
+}
 
-        known = known && (is_mariadb || c < 128);
-        if (is_mariadb)
-            buf_printf(out, "%02x", c);
-        else if (isalnum(c) || c == '_')
-            buf_u8(out, c);
+/* Letters that have a code of two signs in names of files. */
+static bool has_short_code(unsigned c)
+{
+    return (c >= 0xc0 && c < 0x600) || (c >= 0x1e00 && c < 0x2000) || (c >= 0x2160 && c < 0x2180) ||
+           (c >= 0x24b6 && c < 0x24ea) || (c >= 0xff21 && c < 0xff5b);
+}
+
+/* A name as MySQL's engine has it, which is as files are named, as a regular expression: MySQL has
+ * no function for it, and which two signs a letter gets is not known here. */
+static void put_file_pattern(struct buf *out, const char *name)
+{
+    const unsigned char *p = (const unsigned char *)name;
+
+    while (*p) {
+        unsigned c = next_character(&p);
+
+        if (c < 128 && (isalnum((int)c) || c == '_'))
+            buf_u8(out, (uint8_t)c);
+        else if (has_short_code(c))
+            buf_str(out, "@(..|[0-9a-f]{4})");
         else
             buf_printf(out, "@%04x", c);
     }
-    buf_str(out, is_mariadb ? " USING filename) AS BINARY)" : "'");
-    return known;
 }
 
-/* The engine's number of the table, which a rename leaves; nothing where it may not be seen. */
-static void put_identity(struct session *s, const char *db, const char *name, struct buf *out)
+static void put_file_name(struct buf *out, const char *name)
 {
-    struct buf sql CLEANUP(buf_fini);
-    struct err e = ERR_INIT;
-    char id[32];
-    bool found = false, known;
+    buf_str(out, "CAST(CONVERT(_utf8mb4 0x");
+    for (; *name; name++)
+        buf_printf(out, "%02x", (unsigned char)*name);
+    buf_str(out, " USING filename) AS BINARY)");
+}
 
-    buf_init(&sql, 4096);
-    buf_printf(&sql,
-               "SELECT TABLE_ID FROM information_schema.%s WHERE CAST(NAME AS BINARY)=CONCAT(",
-               s->is_mariadb ? "INNODB_SYS_TABLES" : "INNODB_TABLES");
-    known = put_file_name(&sql, db, s->is_mariadb);
-    buf_str(&sql, ",'/',");
-    known = put_file_name(&sql, name, s->is_mariadb) && known;
-    buf_u8(&sql, ')');
-    if (known && session_value(s, buf_cstr(&sql), id, sizeof id, &found, &e) && found)
-        buf_printf(out, "#%s\n", id);
+/* The engine's number of the table, which a rename leaves; nothing where it may not be seen, or
+ * where two names look alike to us. */
+static bool put_identity(struct claim *c, const char *db, const char *name, struct buf *out,
+                         struct err *e)
+{
+    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
+    struct buf sql CLEANUP(buf_fini);
+
+    buf_init(&sql, 16384);
+    buf_str(&sql, "SELECT TABLE_ID FROM information_schema.");
+    if (strcmp(c->address.kind, "mariadb") == 0) {
+        buf_str(&sql, "INNODB_SYS_TABLES WHERE CAST(NAME AS BINARY)=CONCAT(");
+        put_file_name(&sql, db);
+        buf_str(&sql, ",'/',");
+        put_file_name(&sql, name);
+        buf_u8(&sql, ')');
+    } else {
+        buf_str(&sql, "INNODB_TABLES WHERE REGEXP_LIKE(NAME,'^");
+        put_file_pattern(&sql, db);
+        buf_u8(&sql, '/');
+        put_file_pattern(&sql, name);
+        buf_str(&sql, "$','c')");
+    }
+    if (!claim_read(c, &sql, &res, e)) {
+        if (err_class_of(e->code) == ERR_CLASS_RETRY)
+            return false;
+        err_clear(e);
+        return true;
+    }
+    MYSQL_ROW row = mysql_num_rows(res) == 1 ? mysql_fetch_row(res) : NULL;
+    if (row && row[0])
+        buf_printf(out, "#%s\n", row[0]);
+    return true;
 }
 
 bool target_ddl_look(struct claim *c, const char *db, const char *name, bool identity,
@@ -218,12 +256,8 @@ bool target_ddl_look(struct claim *c, const char *db, const char *name, bool ide
     MYSQL_ROW row = mysql_fetch_row(res);
     if (!row || !row[1])
         return err_set(e, ERR_SERVER_REFUSED, "the server shows nothing of '%s.%s'", db, name);
-    if (identity) {
-        pthread_mutex_lock(&c->lock);
-        if (c->control)
-            put_identity(c->control, db, name, out);
-        pthread_mutex_unlock(&c->lock);
-    }
+    if (identity && !put_identity(c, db, name, out, e))
+        return err_wrap(e, "look at '%s.%s'", db, name);
     put_definition(out, row[1], name);
     return buf_ok(out) || err_set(e, ERR_LIMIT, "the definition of '%s.%s' is too long", db, name);
 }

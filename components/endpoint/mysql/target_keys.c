@@ -42,6 +42,8 @@ static bool source_has(const struct target_table *t, const struct key_def *k)
 
 bool target_keys_agree(const struct target_table *t)
 {
+    if (t->other_row_key) /* changes of several rows might be taken for one's */
+        return false;
     for (uint16_t i = 0; i < t->def->n_keys; i++) {
         const struct key_def *k = &t->def->keys[i];
 

@@ -63,6 +63,7 @@ struct claim {
     struct txn_set low, done;
     char uuid[64];
     bool sealing;
+    bool follows_ddl;
     struct mono taken_at;
     uint64_t uptime_s;    /* of the server at takeover: a restart shows */
     pthread_mutex_t lock; /* what follows */
@@ -138,16 +139,31 @@ struct target_table {
     bool upserts;     /* updates that leave the key alone may be STMT_UPSERT */
     bool is_mariadb;
     bool has_enum;
-    bool cascades; /* of a family: the target's foreign keys do what the source's did (A8) */
+    bool
+        other_row_key; /* the source's definition names one that the target shows to be none here */
+    bool cascades;     /* of a family: the target's foreign keys do what the source's did (A8) */
 };
 #define NO_COLUMN 0xffff
 
-bool shape_check(const struct table_def *source, const struct table_def *def,
+/* follows: see takeover_params. */
+bool shape_check(const struct table_def *source, const struct table_def *def, bool follows,
                  struct err *e) MUST_CHECK;
 bool target_table_open(struct claim *c, const struct table_def *source, const char *db,
                        const char *name, struct target_table **t, struct err *e) MUST_CHECK;
 void target_table_close(struct target_table *t);
 bool target_row_is_whole(const struct target_table *t);
+/* --- target_follow.c --- */
+/* The source's definition where the target's table is what the source's was; one reference. */
+bool follow_target(const struct table_def *source, const struct table_def *def,
+                   const struct table_def **out, struct err *e) MUST_CHECK;
+/* Has def a unique key of the same columns as `want` of source? */
+bool follow_has_unique(const struct table_def *def, const struct table_def *source,
+                       const struct key_def *want);
+/* Are both of as many fixed bytes, which mean the same? BINARY, UUID, INET4 and INET6 are one in
+ * the log. */
+bool follow_same_bytes(const struct column_def *s, const struct column_def *d);
+/* Are rows found by the same key? */
+bool follow_same_rows(const struct table_def *a, const struct table_def *b);
 /* --- target_keys.c --- */
 bool target_keys_agree(const struct target_table *t);
 

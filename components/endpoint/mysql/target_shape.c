@@ -140,7 +140,8 @@ static const struct column_def *column_named(const struct table_def *t, const ch
     return NULL;
 }
 
-static bool check_column(const struct table_def *def, const struct column_def *s, struct err *e)
+static bool check_column(const struct table_def *def, const struct column_def *s, bool follows,
+                         struct err *e)
 {
     const struct column_def *d = column_named(def, s->name);
 
@@ -150,22 +151,13 @@ static bool check_column(const struct table_def *def, const struct column_def *s
         return err_set(e, ERR_TARGET_SHAPE, "column '%s' is missing", s->name);
     if (d->generated != GENERATED_NO)
         return err_set(e, ERR_TARGET_SHAPE, "column '%s' is generated on the target", s->name);
-    if (!column_fits(s, d))
+    if (!column_fits(s, d) && !(follows && follow_same_bytes(s, d)))
         return err_set(e, ERR_TARGET_SHAPE,
                        "column '%s' is '%s' %s on the target, '%s' %s on the source", s->name,
                        d->native, d->charset, s->native, s->charset);
     if (s->nullable && !d->nullable)
         return err_set(e, ERR_TARGET_SHAPE, "column '%s' is NOT NULL on the target only", s->name);
     return true;
-}
-
-static bool is_part(const struct table_def *t, const struct key_def *k, const char *name)
-{
-    for (uint16_t i = 0; i < k->n_parts; i++)
-        if (k->parts[i].column != KEY_EXPRESSION &&
-            strcasecmp(t->columns[k->parts[i].column].name, name) == 0)
-            return true;
-    return false;
 }
 
 /* Rows are found by the source's row key: the target must have a unique key of the same columns,
@@ -176,26 +168,17 @@ static bool check_row_key(const struct table_def *source, const struct table_def
     if (source->row_key < 0)
         return true;
     const struct key_def *want = &source->keys[source->row_key];
-    for (uint16_t i = 0; i < def->n_keys; i++) {
-        const struct key_def *k = &def->keys[i];
-        uint16_t same = 0;
-
-        if (!k->unique || k->n_parts != want->n_parts)
-            continue;
-        for (uint16_t p = 0; p < want->n_parts; p++)
-            if (is_part(def, k, source->columns[want->parts[p].column].name))
-                same++;
-        if (same == want->n_parts)
-            return true;
-    }
+    if (follow_has_unique(def, source, want))
+        return true;
     return err_set(e, ERR_TARGET_SHAPE, "the target has no unique key of the columns of '%s'",
                    want->name);
 }
 
-bool shape_check(const struct table_def *source, const struct table_def *def, struct err *e)
+bool shape_check(const struct table_def *source, const struct table_def *def, bool follows,
+                 struct err *e)
 {
     for (uint16_t i = 0; i < source->n_columns; i++)
-        if (!check_column(def, &source->columns[i], e))
+        if (!check_column(def, &source->columns[i], follows, e))
             return false;
     for (uint16_t i = 0; i < def->n_columns; i++) {
         const struct column_def *d = &def->columns[i];
@@ -317,16 +300,23 @@ static bool load_def(struct claim *c, const char *db, const char *name,
 bool target_table_open(struct claim *c, const struct table_def *source, const char *db,
                        const char *name, struct target_table **out, struct err *e)
 {
-    const struct table_def *def;
+    const struct table_def *def = NULL, *told = NULL;
 
     pthread_mutex_lock(&c->lock);
     bool ok = load_def(c, db, name, &def, e);
-    if (ok && !shape_check(source, def, e)) {
-        table_def_unref(def);
+    if (ok && c->follows_ddl)
+        ok = follow_target(source, def, &told, e);
+    else if (ok)
+        told = table_def_ref(source);
+    if (ok && !shape_check(told, def, c->follows_ddl, e))
         ok = err_wrap(e, "table '%s.%s' on the target", db, name);
+    if (ok) {
+        *out = plan_new(c, told, def, db, name);
+        (*out)->other_row_key = !follow_same_rows(told, source);
+    } else {
+        table_def_unref(def);
     }
-    if (ok)
-        *out = plan_new(c, source, def, db, name);
+    table_def_unref(told);
     pthread_mutex_unlock(&c->lock);
     return ok;
 }

@@ -324,6 +324,7 @@ static struct claim *claim_new(const struct takeover_params *p)
     c->address.tls_ca = keep(&c->arena, a->tls_ca);
     c->address.tls_mode = keep(&c->arena, a->tls_mode);
     c->task = arena_strdup(&c->arena, p->task);
+    c->follows_ddl = p->follows_ddl;
     c->epoch = p->epoch;
     c->slots = p->seal ? 0 : p->slots;
     c->sealing = p->seal;

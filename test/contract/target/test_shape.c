@@ -125,12 +125,100 @@ static void keys_of_the_target_that_find_more_in_common_are_noticed(void **state
     to->claim_close(c);
 }
 
+/* Where the target follows the source's DDL, a definition that is too late or too early for the
+ * rows is put right by the target's own. */
+static void what_the_log_does_not_tell_is_told_by_a_target_that_follows(void **state)
+{
+    static const struct {
+        const char *source, *target;
+        bool agree;
+    } cases[] = {
+        {"(id INT PRIMARY KEY, u BINARY(16), i BINARY(4), g INT)",
+         "(id INT PRIMARY KEY, u UUID, i INET4, g INT AS (id + 1) STORED)", true},
+        {"(id INT PRIMARY KEY, u UUID, i INET4, g INT AS (id + 1) STORED)",
+         "(id INT PRIMARY KEY, u INET6, i BINARY(4), g INT)", true},
+        {"(id INT NOT NULL UNIQUE, v INT)", "(id INT NOT NULL, v INT)", false},
+        {"(id INT NOT NULL UNIQUE, v INT NOT NULL UNIQUE)",
+         "(id INT NOT NULL, v INT NOT NULL UNIQUE)", false},
+        {"(id INT NOT NULL UNIQUE, v INT UNIQUE)", "(id INT NOT NULL UNIQUE, v INT)", true},
+    };
+    struct target_world *w = *state;
+    const struct target_ops *to = w->endpoint->target;
+    struct endpoint_address a = mariadb_address(&w->server);
+    struct takeover_params p = {
+        .address = &a, .task = "follows", .epoch = 1, .slots = 1, .follows_ddl = true};
+    struct err e = ERR_INIT;
+    struct claim *c = NULL;
+
+    assert_true(to->takeover(&p, &c, &e));
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct table_def *def;
+        struct target_table *t = NULL;
+
+        world_sql(w, "CREATE OR REPLACE TABLE d.t %s", cases[i].source);
+        world_sql(w, "CREATE OR REPLACE TABLE d.other %s", cases[i].target);
+        to->table_close(world_table(w, c, "d", "t", &def));
+        if (!to->table_open(c, def, "d", "other", &t, &e))
+            fail_msg("'%s' refused: %s", cases[i].target, e.message);
+        if (to->keys_agree(t) != cases[i].agree)
+            fail_msg("'%s' is judged otherwise", cases[i].target);
+        if (to->keys_agree(t))
+            assert_true(to->row_is_whole(t));
+        to->table_close(t);
+        table_def_unref(def);
+    }
+    to->claim_close(c);
+}
+
+/* A row whose 16 bytes the source's definition calls BINARY, without a key on either side: written,
+ * found and removed by them. */
+static void bytes_arrive_in_a_column_that_names_them_otherwise(void **state)
+{
+    struct target_world *w = *state;
+    const struct target_ops *to = w->endpoint->target;
+    struct endpoint_address a = mariadb_address(&w->server);
+    struct takeover_params p = {
+        .address = &a, .task = "bytes", .epoch = 1, .slots = 1, .follows_ddl = true};
+    const struct table_def *def;
+    struct target_table *t = NULL;
+    struct err e = ERR_INIT;
+    struct claim *c = NULL;
+    struct buf row;
+
+    assert_true(to->takeover(&p, &c, &e));
+    world_sql(w, "CREATE OR REPLACE TABLE d.t (u BINARY(16) NOT NULL UNIQUE, i BINARY(4))");
+    world_sql(w, "CREATE OR REPLACE TABLE d.other (u UUID NOT NULL, i INET4)");
+    to->table_close(world_table(w, c, "d", "t", &def));
+    assert_true(to->table_open(c, def, "d", "other", &t, &e));
+    struct slot *s = world_slot(w, c, 0);
+    struct row_writer rw;
+    buf_init(&row, 1024);
+    row_begin(&rw, &row, def, ROWS_CANONICAL, false);
+    row_put_bytes(&rw, "\1\2\3\4\5\6\7\10\11\12\13\14\15\16\17\20", 16);
+    row_put_bytes(&rw, "\1\2\3\4", 4);
+    row_end(&rw);
+    struct write put = world_insert(t, (struct view){row.p, row.len});
+    assert_int_equal(world_apply(w, s, world_set(w, 1), &put, 1).outcome, APPLY_COMMITTED);
+    assert_string_equal(world_value(w, "SELECT CONCAT(u, ' ', i) FROM d.other"),
+                        "01020304-0506-0708-090a-0b0c0d0e0f10 1.2.3.4");
+    struct write gone = world_delete(t, (struct view){row.p, row.len});
+    assert_int_equal(world_apply(w, s, world_set(w, 2), &gone, 1).outcome, APPLY_COMMITTED);
+    assert_int_equal(world_number(w, "SELECT COUNT(*) FROM d.other"), 0);
+    buf_fini(&row);
+    to->slot_close(s);
+    to->table_close(t);
+    table_def_unref(def);
+    to->claim_close(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_target_of_another_shape_is_refused_with_the_difference),
         cmocka_unit_test(a_wider_target_is_taken),
         cmocka_unit_test(keys_of_the_target_that_find_more_in_common_are_noticed),
+        cmocka_unit_test(what_the_log_does_not_tell_is_told_by_a_target_that_follows),
+        cmocka_unit_test(bytes_arrive_in_a_column_that_names_them_otherwise),
     };
 
     return cmocka_run_group_tests(tests, target_world_open, target_world_close);
