@@ -1,5 +1,7 @@
 /* A source with a list of servers: the first that answers and has all that was pulled is followed
  * (A13), MariaDB and MySQL alike. */
+#include "components/store/log_walk.h"
+#include "components/store/store.h"
 #include "test/contract/store/source_pair.h"
 
 static struct endpoint_place others[1];
@@ -186,6 +188,111 @@ static void the_place_on_a_promoted_replica_is_found(void **state)
     stops_with(ERR_SOURCE_DIVERGED, "the way back");
 }
 
+#define LOADED 2000 /* ids */
+
+struct load {
+    const struct mariadb *server;
+    int first, n; /* written */
+    atomic_bool over;
+    pthread_t thread;
+};
+
+static void *write_rows(void *arg)
+{
+    struct load *l = arg;
+    struct endpoint_address a = mariadb_address(l->server);
+    struct session *s = NULL;
+
+    check(session_open(&a, SESSION_DDL, &s, e));
+    while (!l->over && l->n < LOADED / 2 - 20) {
+        insert(s, l->first + l->n++);
+        if (l->n % 50 == 0)
+            on(s, "FLUSH BINARY LOGS");
+    }
+    session_close(s);
+    return NULL;
+}
+
+static void begin_load(struct load *l, const struct mariadb *on, int first)
+{
+    *l = (struct load){.server = on, .first = first};
+    assert_int_equal(pthread_create(&l->thread, NULL, write_rows, l), 0);
+}
+
+static void end_load(struct load *l)
+{
+    (void)poll(NULL, 0, 1500);
+    l->over = true;
+    pthread_join(l->thread, NULL);
+}
+
+/* How often each row was inserted, by what the Store holds. */
+static enum walk_answer count_inserts(void *arg, const struct walk_record *r, struct err *e)
+{
+    struct change_iter it;
+    struct change one;
+    struct value values[8];
+    int32_t id;
+    int *inserted = arg;
+
+    (void)e;
+    if (r->type != RECORD_TXN && r->type != RECORD_TXN_PART)
+        return WALK_ON;
+    change_iter_init(&it, r->changes, log_walk_table, r->walk);
+    while (change_next(&it, &one)) {
+        if (one.op != CHANGE_INSERT || strcmp(one.table->db, "shop") != 0)
+            continue;
+        assert_true(row_read(one.table, ROWS_CANONICAL, false, one.after, values));
+        memcpy(&id, values[0].p, sizeof id);
+        assert_true(id > 0 && id < LOADED);
+        inserted[id]++;
+    }
+    return WALK_ON;
+}
+
+static enum walk_answer no_pause(void *arg, struct err *e)
+{
+    (void)arg, (void)e;
+    return WALK_ON;
+}
+
+static void a_promotion_under_load_loses_and_doubles_nothing(void **state)
+{
+    static int inserted[LOADED];
+    struct load before, after;
+    struct store *store;
+
+    (void)state;
+    need_server();
+    with_one_beat();
+    beats.interval_ms = 100;
+    start_at_both();
+    begin_load(&before, &server, 10);
+    end_load(&before);
+    replica_has_all();
+    mariadb_kill(&server);
+    promote();
+    begin_load(&after, &second, LOADED / 2 + 10); /* while its log is searched */
+    end_load(&after);
+    holds_all_of(other);
+    stop_store();
+    struct store_options o = {.dir = dir.path, .epoch = 4};
+    check(store_open(&o, &store, e));
+    struct log_walk_params walk = {
+        .store = store, .each = count_inserts, .pause = no_pause, .arg = inserted};
+    check(log_walk(&walk, e));
+    store_close(store);
+    assert_true(before.n > 20 && after.n > 20);
+    for (int i = 0; i < LOADED; i++) {
+        bool is = i == 1 || i == 2 || (i >= 10 && i < 10 + before.n) ||
+                  (i >= after.first && i < after.first + after.n);
+        if (inserted[i] != is)
+            fail_msg("row %d of %d and %d stands %d times in the store", i, before.n, after.n,
+                     inserted[i]);
+    }
+    first_again_without_gtids();
+}
+
 static void a_place_that_was_found_is_proven_before_anything_follows(void **state)
 {
     (void)state;
@@ -275,6 +382,7 @@ static void without_a_heartbeat_another_server_is_not_followed(void **state)
 
 static const struct CMUnitTest place_tests[] = {
     TEST(the_place_on_a_promoted_replica_is_found),
+    TEST(a_promotion_under_load_loses_and_doubles_nothing),
     TEST(a_place_that_was_found_is_proven_before_anything_follows),
     TEST(a_replica_that_lacks_what_was_pulled_is_not_followed),
     TEST(a_replica_with_other_content_is_not_followed),
