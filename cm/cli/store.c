@@ -111,6 +111,8 @@ static const char *readers_text(struct cli *c, const Oms__StoreView *s)
             : r->behind_txns > 0
                 ? arena_printf(&c->arena, "%s behind, %s", cli_count(&c->arena, r->behind_txns),
                                cli_duration(&c->arena, r->behind_ms))
+            : r->behind_bytes > 0 /* its source does not count transactions */
+                ? arena_printf(&c->arena, "%s behind", cli_duration(&c->arena, r->behind_ms))
                 : "has all";
 
         text = arena_printf(&c->arena, "%s%s%s (%s)", text, i ? ", " : "", r->name, behind);

@@ -133,7 +133,8 @@ static void put_lag(struct sync *s, const struct lag *lag, const struct reader_h
     else if (s->unknown_since.us == 0)
         s->unknown_since = h && h->heard.source_heard.us ? h->heard.source_heard : clock_wall();
     l.unknown_since_us = s->unknown_since.us;
-    if (h && lag->ms != LAG_UNKNOWN) {
+    /* Places do not count transactions. */
+    if (h && lag->ms != LAG_UNKNOWN && !txn_set_has_places(window_low(s->window))) {
         l.backlog_txns = (int64_t)txns;
         l.drain_ms = lag_drain_ms(txns, s->counters.passed_rate, s->counters.published_rate);
     }

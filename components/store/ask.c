@@ -107,7 +107,7 @@ static void view_readers(const struct store_readers_view *v, struct arena *a, st
         o->behind_ms = r->next_commit.us ? (now.us - r->next_commit.us) / 1000 : 0;
         o->lost = r->lost;
         o->has_holds = true;
-        o->holds = r->behind_txns > 0 && !r->lost;
+        o->holds = (r->behind_txns > 0 || r->behind_bytes > 0) && !r->lost;
         out->readers[out->n_readers++] = o;
     }
 }
