@@ -333,8 +333,10 @@ bool apply_check(const struct write *w, size_t n, struct err *e)
                 w[i].table->quoted);
         if (w[i].has_absent)
             return err_set(e, ERR_UNSUPPORTED,
-                           "a change of table %s before its copy's end lacks columns: the source"
-                           " must log full row images",
+                           "a change of table %s before its copy's end lacks columns (a session "
+                           "with binlog_row_image MINIMAL or NOBLOB): let every session log FULL "
+                           "images, release this project, drop the table on the target and begin "
+                           "anew",
                            w[i].table->quoted);
     }
     return true;
