@@ -127,7 +127,7 @@ def ours(work, name, source, begin, last_us):
         began = time.monotonic()
         store = hand.start("store", "store", {"begin": begin})
         tail = Tail(os.path.join(hand.dir, "store"))
-        poll.until(lambda: tail.holds(last_us), 600, "the last transaction in the store", every_s=0.002)
+        poll.until(lambda: tail.holds(last_us), 600, "the last transaction in the store", every_s=0.005)
         took = time.monotonic() - began
         store.look()
         stored = sum(os.path.getsize(os.path.join(tail.log, n)) for n in os.listdir(tail.log))
