@@ -297,6 +297,19 @@ static bool load_def(struct claim *c, const char *db, const char *name,
     return false;
 }
 
+/* Always false. A table that is not as it should be may be so because a newer generation has run a
+ * later DDL: then that is the error. */
+static bool shape_is_ours(struct claim *c, struct err *e)
+{
+    struct buf nothing CLEANUP(buf_fini);
+    struct err fenced = ERR_INIT;
+
+    buf_init(&nothing, 1);
+    if (e->code == ERR_TARGET_SHAPE && !claim_fenced(c, &nothing, &fenced))
+        *e = fenced;
+    return false;
+}
+
 bool target_table_open(struct claim *c, const struct table_def *source, const char *db,
                        const char *name, struct target_table **out, struct err *e)
 {
@@ -318,7 +331,7 @@ bool target_table_open(struct claim *c, const struct table_def *source, const ch
     }
     table_def_unref(told);
     pthread_mutex_unlock(&c->lock);
-    return ok;
+    return ok || shape_is_ours(c, e);
 }
 
 void target_table_close(struct target_table *t)

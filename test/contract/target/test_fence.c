@@ -278,6 +278,30 @@ static void a_live_session_of_an_older_generation_misses_the_fence(void **state)
     to->claim_close(b);
 }
 
+static void who_is_fenced_does_not_blame_a_table_that_was_changed_since(void **state)
+{
+    struct target_world *w = *state;
+    const struct target_ops *to = w->endpoint->target;
+    const struct table_def *def;
+    struct target_table *t;
+    struct err e = ERR_INIT;
+
+    new_table(w);
+    struct claim *a = world_claim(w, "shape", 3, 1);
+    t = world_table(w, a, "d", "t", &def);
+    to->table_close(t);
+    world_sql(w, "ALTER TABLE d.t ADD COLUMN w INT NOT NULL FIRST, DROP COLUMN v");
+    assert_false(to->table_open(a, def, "d", "t", &t, &e));
+    assert_int_equal(e.code, ERR_TARGET_SHAPE);
+    struct claim *b = world_claim(w, "shape", 3, 1);
+    err_clear(&e);
+    assert_false(to->table_open(a, def, "d", "t", &t, &e));
+    assert_int_equal(e.code, ERR_FENCED);
+    table_def_unref(def);
+    to->claim_close(a);
+    to->claim_close(b);
+}
+
 static void takeover_unites_the_sets_of_all_slots(void **state)
 {
     struct target_world *w = *state;
@@ -437,6 +461,7 @@ int main(void)
         cmocka_unit_test(a_stranger_with_a_registered_number_is_not_killed),
         cmocka_unit_test(an_old_slot_cannot_commit),
         cmocka_unit_test(a_live_session_of_an_older_generation_misses_the_fence),
+        cmocka_unit_test(who_is_fenced_does_not_blame_a_table_that_was_changed_since),
         cmocka_unit_test(takeover_unites_the_sets_of_all_slots),
         cmocka_unit_test(another_server_behind_the_address_stops_the_task),
         cmocka_unit_test(a_store_of_an_older_epoch_is_refused),
