@@ -102,6 +102,8 @@ const char *cli_rate_bytes(struct arena *a, unsigned long long n); /* "8.1 MB/s"
 const char *cli_duration(struct arena *a, long long ms);
 const char *cli_when(struct arena *a, long long us); /* "2026-11-21 04:52:01" UTC; "-" for 0 */
 const char *cli_or(const char *s, const char *otherwise);
+/* verify.c: a verdict's numbers, without the rows that are told of one table alone. */
+const char *cli_verify_counts(struct arena *a, const char *detail);
 unsigned cli_terminal_width(void); /* 0 = standard output is no terminal */
 unsigned cli_terminal_height(void);
 /* Reads a whole file, "-" for standard input. */

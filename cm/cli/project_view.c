@@ -250,8 +250,9 @@ void project_view_tables(const Oms__ProjectView *v, unsigned width, struct arena
                                 cli_count(arena, x->rows_total));
         else if (x->has_rows_done)
             rows = cli_count(arena, x->rows_done);
-        pbtext_table_row(t, (const char *const[]){x->name, x->schema, x->copy, rows,
-                                                  x->verification, x->detail});
+        pbtext_table_row(t,
+                         (const char *const[]){x->name, x->schema, x->copy, rows, x->verification,
+                                               cli_verify_counts(arena, x->detail)});
     }
     pbtext_table_write(t, width, out);
     pbtext_table_free(t);

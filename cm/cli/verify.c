@@ -23,7 +23,7 @@ static const Oms__TableView *find_table(const Oms__ProjectView *v, const char *n
     return NULL;
 }
 
-/* One table: its line, and the rows that differ, which the component keeps. */
+/* One table: its line, and the first rows that differ. */
 static enum cli_exit show_table(struct cli *c, const Oms__ProjectView *v, const char *table)
 {
     const Oms__TableView *t = find_table(v, table);
@@ -38,10 +38,14 @@ static enum cli_exit show_table(struct cli *c, const Oms__ProjectView *v, const 
     }
     buf_printf(&c->out, "%s: %s%s%s\n", table, cli_or(t->verification, "not compared yet"),
                t->detail ? ": " : "", cli_or(t->detail, ""));
-    if (strcmp(cli_or(t->verification, ""), "different") != 0)
-        return CLI_FINE;
-    return cli_ask(c, arena_printf(&c->arena, "%s.verification", c->args[0]), "verification-rows",
-                   &table, 1);
+    return CLI_FINE;
+}
+
+const char *cli_verify_counts(struct arena *a, const char *detail)
+{
+    const char *rows = strstr(cli_or(detail, ""), ". The first: ");
+
+    return rows ? arena_strndup(a, detail, (size_t)(rows - detail)) : detail;
 }
 
 enum cli_exit cli_verify_show(struct cli *c)
@@ -65,9 +69,9 @@ enum cli_exit cli_verify_show(struct cli *c)
     }
     t = pbtext_table_new(head, ARRAY_LEN(head));
     for (size_t i = 0; i < v->n_tables; i++)
-        pbtext_table_row(t, (const char *const[]){v->tables[i]->name,
-                                                  cli_or(v->tables[i]->verification, "-"),
-                                                  v->tables[i]->detail});
+        pbtext_table_row(
+            t, (const char *const[]){v->tables[i]->name, cli_or(v->tables[i]->verification, "-"),
+                                     cli_verify_counts(&c->arena, v->tables[i]->detail)});
     pbtext_table_write(t, cli_terminal_width(), &c->out);
     pbtext_table_free(t);
     return CLI_FINE;

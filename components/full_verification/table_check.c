@@ -9,12 +9,14 @@
 #include "common/log/log.h"
 #include "components/convert/translate.h"
 #include "components/full_verification/verification_priv.h"
+#include "components/record/value_text.h"
 
 #define CHUNK_ROWS 20000
 #define CLOSE_ROWS 4000 /* rows compared at once where digests disagree: bounds memory */
 #define ROUNDS 5
 #define KEYS_MAX (256u << 20)
 #define BATCH_BYTES (1u << 20)
+#define KEY_SHOWN 40 /* bytes of a key's part */
 
 struct collect {
     struct check_table *t;
@@ -72,6 +74,52 @@ static bool read_both(struct checker *k, struct check_table *t, struct key_range
     return ok;
 }
 
+/* column='value' of each part, as people read it; what is not text as its bytes. */
+static void put_key(struct buf *out, const struct table_def *t, struct view key)
+{
+    const struct key_def *k = &t->keys[t->row_key];
+    struct cursor c = cursor_of(key.p, key.len);
+
+    for (uint16_t i = 0; i < k->n_parts; i++) {
+        struct view v = cursor_bytes(&c);
+        size_t n = v.len < KEY_SHOWN ? v.len : KEY_SHOWN;
+
+        buf_printf(out, "%s%s=", i ? "," : "", t->columns[k->parts[i].column].name);
+        if (bytes_are_utf8(v.p, v.len) && !memchr(v.p, '\n', v.len)) {
+            while (n < v.len && n > 0 && (v.p[n] & 0xc0) == 0x80)
+                n--; /* whole letters */
+            buf_printf(out, "'%.*s'", (int)n, (const char *)v.p);
+        } else {
+            buf_str(out, "0x");
+            for (size_t b = 0; b < n; b++)
+                buf_printf(out, "%02x", v.p[b]);
+        }
+        buf_str(out, n < v.len ? "..." : "");
+    }
+}
+
+static void note_examples(struct check_table *t, const struct suspects *s)
+{
+    static const char *const words[] = {[SUSPECT_DIFFERENT] = "different",
+                                        [SUSPECT_MISSING] = "missing",
+                                        [SUSPECT_EXTRA] = "extra"};
+    struct buf one CLEANUP(buf_fini);
+
+    buf_init(&one, 1u << 16);
+    for (size_t n = 0; n < s->list.n && t->n_examples < EXAMPLES_MAX; n++) {
+        const struct suspect *x = &s->list.at[n];
+        size_t at = strlen(t->examples);
+
+        buf_clear(&one);
+        buf_printf(&one, "%s%s ", at ? "; " : "", x->moved ? "moving" : words[x->kind]);
+        put_key(&one, t->def, x->key);
+        if (!buf_ok(&one) || one.len >= sizeof t->examples - at)
+            return;
+        memcpy(t->examples + at, buf_cstr(&one), one.len + 1);
+        t->n_examples++;
+    }
+}
+
 static bool compare_rows(struct checker *k, struct check_table *t, struct key_range range,
                          struct err *e)
 {
@@ -90,8 +138,10 @@ static bool compare_rows(struct checker *k, struct check_table *t, struct key_ra
         if (ok)
             suspects_again(&suspects, &source, &target);
     }
-    if (ok)
+    if (ok) {
         suspects_tally(&suspects, &t->tally);
+        note_examples(t, &suspects);
+    }
     side_fini(&source);
     side_fini(&target);
     suspects_fini(&suspects);
@@ -241,6 +291,8 @@ static bool check_keyless(struct checker *k, struct check_table *t, struct err *
 bool table_check(struct checker *k, struct check_table *t, struct err *e)
 {
     t->tally = (struct tally){0};
+    t->examples[0] = '\0';
+    t->n_examples = 0;
     atomic_store(&t->rows_done, 0);
     if (t->def->row_key >= 0 ? check_keyed(k, t, e) : check_keyless(k, t, e))
         return true;

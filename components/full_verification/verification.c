@@ -27,7 +27,7 @@ static void say_verdict(struct verification *v, const struct check_table *t)
 {
     const struct tally *y = &t->tally;
     const char *verdict = "equal";
-    char detail[160];
+    char detail[160 + EXAMPLES_LEN];
 
     if (y->different + y->missing + y->extra > 0)
         verdict = "different";
@@ -35,8 +35,9 @@ static void say_verdict(struct verification *v, const struct check_table *t)
         verdict = "moving";
     snprintf(detail, sizeof detail,
              "%" PRIu64 " rows compared, %" PRIu64 " different, %" PRIu64 " missing, %" PRIu64
-             " extra, %" PRIu64 " moving",
-             y->rows, y->different, y->missing, y->extra, y->moving);
+             " extra, %" PRIu64 " moving%s%s",
+             y->rows, y->different, y->missing, y->extra, y->moving,
+             t->examples[0] ? ". The first: " : "", t->examples);
     component_table(v->c, "verification", t->key, verdict, y->rows, y->rows, detail);
     log_event(LOG_INFO, "verification.table", "table=%s verdict=%s %s", t->key, verdict, detail);
 }

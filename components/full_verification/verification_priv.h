@@ -16,6 +16,9 @@
 #include "components/full_verification/core/compare.h"
 #include "components/runtime/component.h"
 
+#define EXAMPLES_MAX 10
+#define EXAMPLES_LEN 1200
+
 enum check_state { CHECK_WAITING, CHECK_RUNNING, CHECK_DONE };
 
 struct check_table {
@@ -25,8 +28,10 @@ struct check_table {
     enum check_state state;        /* lock */
     uint64_t rows_total;           /* estimate */
     atomic_uint_fast64_t rows_done;
-    struct tally tally; /* the worker that has the table */
-    uint32_t absent;    /* so often the target lacked what the source has; the worker's */
+    struct tally tally;          /* the worker that has the table */
+    char examples[EXAMPLES_LEN]; /* the first rows that differ, by their keys; the worker's */
+    unsigned n_examples;
+    uint32_t absent; /* so often the target lacked what the source has; the worker's */
 };
 
 struct verification {

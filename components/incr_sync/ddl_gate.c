@@ -128,8 +128,7 @@ static void put_evidence(const struct source_txn *t, const struct ddl_answer *wh
                (const char *)d->default_db.p,
                (int)(d->sql.len < EVIDENCE_MAX / 2 ? d->sql.len : EVIDENCE_MAX / 2),
                (const char *)d->sql.p);
-    buf_printf(out, ". It is not run: %s. Everything before it is committed on the target; ",
-               why->text);
+    buf_printf(out, ". It waits: %s. Everything before it is committed on the target; ", why->text);
     if (tables[0])
         buf_printf(out,
                    "after it, what touches %s waits, and the rest goes on until %d transactions or "

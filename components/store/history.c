@@ -297,3 +297,44 @@ bool history_same_last(const struct endpoint *source, const struct log_params *p
     bool same = content_same(&mine, &theirs);
     return same || differs(&mine, &theirs, e);
 }
+
+/* --- while it is read ---------------------------------------------------------------------------
+ */
+
+#define QUIET_MS 5000
+
+/* A set of GTIDs may show a transaction later than the log does; where a log ends is no such thing
+ * and may be asked for at any time. */
+static bool is_due(const struct history_watch *w, bool place)
+{
+    struct mono now = clock_mono();
+
+    return mono_ms_between(w->asked, now) >= QUIET_MS &&
+           (place || mono_ms_between(w->heard, now) >= QUIET_MS);
+}
+
+bool history_watch(struct history_watch *w, bool got, const struct endpoint *source,
+                   const struct endpoint_address *at, struct store *s, struct err *e)
+{
+    struct session *session = NULL;
+    struct txn_id last;
+    bool place = store_last_id(s, &last) && origin_is_place(last.origin);
+
+    if (got) {
+        w->heard = clock_mono();
+        w->lacking = 0;
+    }
+    if (!is_due(w, place))
+        return true;
+    bool ok = source->catalog->connect(at, &session, e) && history_contained(source, session, s, e);
+    source->catalog->close(session);
+    w->asked = clock_mono();
+    if (!ok && (e->code == ERR_SOURCE_DIVERGED || e->code == ERR_SOURCE_BEHIND))
+        w->lacking++;
+    else
+        w->lacking = 0;
+    if (w->lacking > (place ? 0 : 1))
+        return false;
+    err_clear(e);
+    return true;
+}

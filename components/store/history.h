@@ -6,6 +6,7 @@
 #ifndef OMS_COMPONENTS_STORE_HISTORY_H
 #define OMS_COMPONENTS_STORE_HISTORY_H
 
+#include "common/os/clock.h"
 #include "components/endpoint/endpoint.h"
 #include "components/store/store.h"
 
@@ -18,5 +19,18 @@ bool history_contained(const struct endpoint *source, struct session *session, s
  * source that does not keep it any more proves nothing, which is told in our log and no error. */
 bool history_same_last(const struct endpoint *source, const struct log_params *params,
                        struct store *s, struct err *e) MUST_CHECK;
+
+/* A log that was reset while it is read may fall silent for ever without a word: a server goes on
+ * waiting in the file of the same name. So the containment is asked for also between connects: with
+ * GTIDs while nothing but heartbeats comes, and without every few seconds. */
+struct history_watch {
+    struct mono heard, asked;
+    unsigned lacking; /* so often in a row */
+};
+/* After each read of the log; `got`: it brought something. False with what history_contained says,
+ * with GTIDs when it said it twice (a server may show its log before its set). A server that cannot
+ * be asked proves nothing. */
+bool history_watch(struct history_watch *w, bool got, const struct endpoint *source,
+                   const struct endpoint_address *at, struct store *s, struct err *e) MUST_CHECK;
 
 #endif

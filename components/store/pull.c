@@ -26,7 +26,6 @@
 #define REPORT_MS 500
 #define PURGE_MS 5000
 #define HEARTBEAT_MS 1000
-#define CONTAINED_MS 3000
 #define PART_BYTES (1u << 20)
 #define ZSTD_LEVEL 1
 
@@ -36,6 +35,7 @@ struct pull {
     const struct scope *scope;
     struct places places;
     struct reader_ids ids;
+    struct history_watch watch;
     const struct endpoint *source;
     struct store *store;
     struct writer *writer;
@@ -48,7 +48,7 @@ struct pull {
     bool heard;     /* since the log was opened: connected, and one thing received */
     uint64_t source_bytes, source_bytes_shown;
     int64_t source_heard_us, source_time_us;
-    struct mono reported, purged, contained;
+    struct mono reported, purged;
     int64_t disk_ns, decode_ns, source_ns; /* since the last report: where this thread was */
     double disk_part, decode_part, source_part;
 };
@@ -326,6 +326,7 @@ static bool pull_once(struct pull *p, struct err *e)
         component_error(p->c, NULL);
     }
     ok = read_log(p, b, &g, e);
+    bool got = b->records.len > 0;
     if (ok && !buf_ok(&b->records))
         ok = err_set(e, ERR_LIMIT, "one record does not fit a block of %u bytes", BLOCK_RAW_MAX);
     if (!ok || b->records.len == 0) {
@@ -334,30 +335,12 @@ static bool pull_once(struct pull *p, struct err *e)
         b->inside_txn = g.inside_txn;
         writer_submit(p->writer, b);
     }
-    if (ok)
-        note_progress(p, &g);
-    return ok;
-}
-
-/* The dump of a log without GTIDs that was reset behind its reader's back waits for ever: the
- * server is asked now and then whether its log is still as long as it was. */
-static bool still_contained(struct pull *p, struct err *e)
-{
-    struct session *s = NULL;
-    struct err asked = ERR_INIT;
-    struct txn_id last;
-
-    if (!store_last_id(p->store, &last) || !origin_is_place(last.origin) ||
-        mono_ms_between(p->contained, clock_mono()) < CONTAINED_MS)
+    if (!ok)
+        return false;
+    note_progress(p, &g);
+    if (!got && !g.heard) /* a source that is silent is not asked either */
         return true;
-    p->contained = clock_mono();
-    bool ok = p->source->catalog->connect(&p->places.now, &s, &asked) &&
-              history_contained(p->source, s, p->store, &asked);
-    p->source->catalog->close(s);
-    if (ok || err_class_of(asked.code) == ERR_CLASS_RETRY) /* who reads the log will notice too */
-        return true;
-    *e = asked;
-    return false;
+    return history_watch(&p->watch, got, p->source, &p->places.now, p->store, e);
 }
 
 /* A connection's life. It may break inside a transaction of several parts: what was written of that
@@ -367,6 +350,7 @@ static bool pull_session(struct pull *p, struct backoff *backoff, struct err *e)
     struct err cut = ERR_INIT;
     bool ok = open_log(p, e) && writer_start(p->store, ZSTD_LEVEL, &p->writer, e);
 
+    p->watch = (struct history_watch){.heard = clock_mono()};
     if (ok) {
         backoff->tries = 0;
         places_good(&p->places);
@@ -374,7 +358,7 @@ static bool pull_session(struct pull *p, struct backoff *backoff, struct err *e)
         component_error(p->c, NULL);
     }
     while (ok && !component_stopping(p->c)) {
-        ok = pull_once(p, e) && still_contained(p, e);
+        ok = pull_once(p, e);
         report(p);
         purge(p);
     }

@@ -127,6 +127,10 @@ def test_a_planted_difference_is_found_to_the_row(lab, case):
     assert verdicts == {"t": "different", "ok": "equal", "n": "different"}
     detail = next(t for t in case.show()["tables"] if t["name"].endswith(".t"))["detail"]
     assert "2 different" in detail and "1 missing" in detail and "1 extra" in detail
+    told = case.oms.run("verify", "show", case.project, f"{case.db}.t").stdout
+    for row in ("different id='7'", "different id='8'", "missing id='9'", "extra id='5000'"):
+        assert row in told
+    assert "id=" not in case.oms.run("verify", "show", case.project).stdout
 
 
 def test_a_transaction_of_many_parts_arrives_whole(lab, case):

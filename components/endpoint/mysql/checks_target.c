@@ -60,20 +60,28 @@ static bool check_rights(const struct checker *c, const char *db, struct err *e)
     return true;
 }
 
-/* A table of our own in oms_meta can be made, written and dropped. */
+/* A table of our own in oms_meta can be made, written and dropped. Its name is this session's:
+ * other projects may try the same at the same time. */
 static bool check_meta(const struct checker *c, struct err *e)
 {
-    static const char *const statements[] = {
-        "CREATE DATABASE IF NOT EXISTS oms_meta",
-        "CREATE TABLE IF NOT EXISTS oms_meta.probe (id INT PRIMARY KEY, ver INT) ENGINE=InnoDB",
-        "REPLACE INTO oms_meta.probe VALUES (1, 1)",
-        "UPDATE oms_meta.probe SET ver = ver + 1 WHERE id = 1",
-        "DROP TABLE oms_meta.probe",
+    static const struct {
+        const char *head, *tail; /* around the table's name, unless there is no tail */
+    } statements[] = {
+        {"CREATE DATABASE IF NOT EXISTS oms_meta", NULL},
+        {"CREATE TABLE IF NOT EXISTS ", " (id INT PRIMARY KEY, ver INT) ENGINE=InnoDB"},
+        {"REPLACE INTO ", " VALUES (1, 1)"},
+        {"UPDATE ", " SET ver = ver + 1 WHERE id = 1"},
+        {"DROP TABLE ", ""},
     };
     struct err refused = ERR_INIT;
 
     for (size_t i = 0; i < ARRAY_LEN(statements); i++) {
-        if (session_exec(c->s, statements[i], &refused))
+        char name[96] = "", sql[160];
+        if (statements[i].tail)
+            (void)snprintf(name, sizeof name, "oms_meta.probe_%lu%s", mysql_thread_id(c->s->my),
+                           statements[i].tail);
+        (void)snprintf(sql, sizeof sql, "%s%s", statements[i].head, name);
+        if (session_exec(c->s, sql, &refused))
             continue;
         if (err_class_of(refused.code) == ERR_CLASS_RETRY) {
             *e = refused;

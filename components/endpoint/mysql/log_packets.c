@@ -165,6 +165,8 @@ static const struct refusal refusals[] = {
     {"Could not find GTID state", ERR_LOG_LOST},
     {"purged", ERR_LOG_LOST},
     {"Could not find first log file", ERR_LOG_LOST},
+    /* RESET MASTER while we read: who connects again finds out what is missing. */
+    {"could not find next log", ERR_SERVER_UNREACHABLE},
     {"event read from binlog did not pass", ERR_LOG_DAMAGED},
     {"bogus data", ERR_LOG_DAMAGED},
 };

@@ -127,16 +127,33 @@ static void a_ddl_while_nobody_looked_needs_no_full_metadata(void **state)
 /* --- it stops -----------------------------------------------------------------------------------
  */
 
+static void reset_log(void)
+{
+    on(root, server.is_mysql ? "RESET BINARY LOGS AND GTIDS" : "RESET MASTER");
+}
+
 static void a_log_that_was_reset_stops_with_what_is_missing(void **state)
 {
     (void)state;
     need_server();
     promote();
-    on(root, server.is_mysql ? "RESET BINARY LOGS AND GTIDS" : "RESET MASTER");
+    reset_log();
     start_at(&server);
     stops_with(ERR_SOURCE_DIVERGED, places            ? "mysql-file:"
                                     : server.is_mysql ? "mysql:"
                                                       : "mariadb:0");
+}
+
+/* The new file has the name of the one that is read: the server says nothing. */
+static void a_log_that_is_reset_while_it_is_read_stops_with_what_is_missing(void **state)
+{
+    (void)state;
+    need_server();
+    start_at(&server);
+    insert(root, 3);
+    holds_all_of(root);
+    reset_log(); /* after the test before, in the first file */
+    stops_with(ERR_SOURCE_DIVERGED, server.is_mysql ? "mysql:" : "mariadb:0");
 }
 
 static void what_is_purged_before_it_was_pulled_stops(void **state)
@@ -289,6 +306,7 @@ static const struct CMUnitTest tests[] = {
     TEST(what_the_store_has_may_be_purged),
     TEST(a_ddl_while_nobody_looked_needs_no_full_metadata),
     TEST(a_log_that_was_reset_stops_with_what_is_missing),
+    TEST(a_log_that_is_reset_while_it_is_read_stops_with_what_is_missing),
     TEST(what_is_purged_before_it_was_pulled_stops),
     TEST(a_new_source_that_lost_transactions_stops_with_them),
     TEST(a_new_source_with_other_transactions_under_the_same_numbers_stops),

@@ -148,7 +148,10 @@ static void a_good_target_has_no_failed_item(void **state)
     struct seen s = {0};
 
     (void)state;
+    run("CREATE DATABASE IF NOT EXISTS oms_meta"); /* another project's precheck is here, too */
+    run("CREATE TABLE oms_meta.probe (x INT)");
     check(checks_target(&a, root, dbs, 2, note, &s, e));
+    run("DROP TABLE oms_meta.probe");
     for (size_t i = 0; i < s.items.n; i++)
         if (s.items.at[i].verdict == CHECK_FAILED)
             fail_msg("%s: %s", s.items.at[i].id, s.items.at[i].reason);
