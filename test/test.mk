@@ -38,7 +38,9 @@ FAULTS ?= 20
 chaos:
 	deploy/need build run demo test
 	$(MAKE) --no-print-directory VARIANT=asan bins
-	OMS_BIN=$(BUILD)/asan/bin ASAN_OPTIONS=detect_leaks=0 /usr/bin/python3 test/proof/run.py --rounds $(ROUNDS) --faults $(FAULTS)
+	OMS_BIN=$(BUILD)/asan/bin ASAN_OPTIONS=detect_leaks=0 /usr/bin/python3 test/proof/run.py --rounds $(ROUNDS) --faults $(FAULTS) --switches cascade,xa,ddl
+	OMS_BIN=$(BUILD)/asan/bin ASAN_OPTIONS=detect_leaks=0 /usr/bin/python3 test/proof/run.py --rounds $(ROUNDS) --faults $(FAULTS) --source mysql
+	OMS_BIN=$(BUILD)/asan/bin ASAN_OPTIONS=detect_leaks=0 /usr/bin/python3 test/proof/run.py --rounds $(ROUNDS) --faults $(FAULTS) --source mysql --target mysql --switches ddl
 	OMS_BIN=$(BUILD)/asan/bin ASAN_OPTIONS=detect_leaks=0 /usr/bin/python3 -m pytest -q -s -p no:cacheprovider test/system -k "survives_kills"
 # The demo at ten times the rows, then hours of chaos.
 soak:

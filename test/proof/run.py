@@ -11,7 +11,7 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(os.path.dirname(HERE)), "deploy", "sample")]
 from chaos import Chaos, Servers  # noqa: E402
-from omslab.servers import MariaDB, MySQL  # noqa: E402
+from omslab.servers import MariaDB, MySQL, mysql_absent  # noqa: E402
 
 
 def main():
@@ -26,6 +26,9 @@ def main():
     ap.add_argument("--target", choices=["mariadb", "mysql"], default="mariadb")
     ap.add_argument("--keep", action="store_true", help="go on after a failure")
     a = ap.parse_args()
+    if "mysql" in (a.source, a.target) and mysql_absent():
+        print(f"skipped, no MySQL server here: {mysql_absent()}")
+        return 0
     directory = tempfile.mkdtemp(prefix="oms-chaos-")
     os.chmod(directory, 0o755)
     print(f"in {directory}", flush=True)

@@ -1,10 +1,12 @@
 """Random tables: each shape of key there is, several unique keys beside it, generated columns, strange names."""
 import copy
 
-from values import keys, plain
+from values import keys, number_keys, plain, text_keys
 
-SHAPES = {"mariadb": ["int", "composite", "random", "random", "unique_only", "nullable_unique", "none", "composite_random"],
-          "mysql": ["int", "composite", "random", "random", "random", "unique_only", "composite_random"]}  # it copies no table without a key
+SHAPES = {"mariadb": ["int", "composite", "random", "random", "unique_only", "nullable_unique", "none", "composite_random", "text",
+                      "number"],
+          # a table without a key is copied from MySQL, but not among others here
+          "mysql": ["int", "composite", "random", "random", "random", "unique_only", "composite_random", "text", "number"]}
 ACCOUNTS = 60
 SUM = ACCOUNTS * 1000
 
@@ -80,15 +82,17 @@ class Table:
         exact = ("INT", lambda r: str(r.randint(1, 40)))
         kinds = {"int": [exact], "composite": [exact, ("VARCHAR(8) CHARACTER SET latin1", lambda r: f"'k{r.randint(1, 4)}'")],
                  "random": [rnd.choice(pool)], "unique_only": [rnd.choice(pool)], "nullable_unique": [exact],
-                 "none": [exact], "composite_random": [rnd.choice(pool), rnd.choice(pool), exact]}[self.shape]
+                 "none": [exact], "text": [rnd.choice(text_keys(flavour))],
+                 "number": [rnd.choice(number_keys(flavour))], "composite_random": [rnd.choice(pool), rnd.choice(pool), exact]}[self.shape]
         for i, (definition, value) in enumerate(kinds):
             self.columns.append(Column(f"k{i}", definition, value, nullable=self.shape in ("nullable_unique", "none")))
         self.key = list(self.columns)
         self.primary = self.shape not in ("unique_only", "nullable_unique", "none")
 
     def _uniques(self, rnd, flavour):
-        for i in range(rnd.choice([0, 1, 1, 2, 3])):
-            definition, value = rnd.choice(keys(flavour))
+        pool = {"text": text_keys, "number": number_keys}.get(self.shape, keys)(flavour)
+        for i in range(rnd.choice([0, 1, 1, 2, 3]) if pool == keys(flavour) else 2):
+            definition, value = rnd.choice(pool)
             column = Column(f"u{i}", definition, value, nullable=rnd.random() < 0.7 and "NOT NULL" not in definition)
             self.columns.append(column)
             parts = [(column, "(2)" if definition.startswith("VARCHAR") and rnd.random() < 0.3 else "")]

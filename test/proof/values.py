@@ -124,6 +124,7 @@ KEYS = [
     ("ENUM('a','b','c','d','e','f','g','h')", lambda r: str(r.randint(1, 8))),
     ("TIME(2)", lambda r: f"'-0:00:0{r.randint(0, 9)}.{r.choice(['0', '25'])}'"),
     ("DOUBLE", lambda r: r.choice(["0", "-0e0", "1e0", "0.1e0", "0.3e0", "2e0", "3e0", "1e-300"])),
+    ("FLOAT", lambda r: r.choice(["0", "-0e0", "1e0", "0.1e0", "16777217e0", "2.5e0", "3e-30", "-0.1e0"])),
     ("SMALLINT", lambda r: str(r.randint(-20, 20))),
     ("TIMESTAMP(3) NOT NULL DEFAULT '2000-01-01'", lambda r: f"FROM_UNIXTIME({1000000 + r.randint(0, 30)}.5)"),
     ("BIT(7)", lambda r: f"b'{r.randint(0, 40):b}'"),
@@ -135,6 +136,14 @@ MARIADB_KEYS = [("VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_nopa
                 ("INET6", lambda r: f"'2001:db8::{r.randint(1, 40)}'")]
 MYSQL_KEYS = [("VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci", _more_words),
               ("VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin", _more_words)]
+
+
+def text_keys(flavour):
+    return [k for k in keys(flavour) if "CHAR" in k[0]]
+
+
+def number_keys(flavour):
+    return [k for k in keys(flavour) if k[0].startswith(("DECIMAL", "FLOAT", "DOUBLE"))]
 
 
 def plain(flavour):
