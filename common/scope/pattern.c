@@ -29,6 +29,9 @@ bool entry_refuse(const struct entry *en, const char *at, const char *expected)
 
     for (const char *p = en->text; p < at; column++)
         char_next(&p);
+    if (en->number == 0)
+        return err_set(en->e, ERR_INVALID, "%s, column %u: %s (in '%.200s')", en->list, column,
+                       expected, en->text);
     return err_set(en->e, ERR_INVALID, "%s[%zu]%s, column %u: %s (in '%.200s')", en->list,
                    en->number, en->part, column, expected, en->text);
 }
@@ -227,4 +230,14 @@ bool name_parse(struct entry *en, const char **db, const char **table)
             return false;
     }
     return !*en->p || entry_refuse(en, en->p, "the end, or '.' and a table, is expected");
+}
+
+bool scope_parse_table(const char *what, const char *text, struct arena *arena, const char **db,
+                       const char **table, struct err *e)
+{
+    struct entry en = {.list = what, .part = "", .text = text, .arena = arena, .e = e};
+
+    if (!name_parse(&en, db, table))
+        return false;
+    return *table || entry_refuse(&en, en.p, "'.' and a table are expected");
 }

@@ -36,6 +36,10 @@ bool scope_may_have_db(const struct scope *s, const char *db);
 /* Names on the target; the returned strings live in the scope or are the arguments. */
 void scope_map(const struct scope *s, const char *db, const char *table, const char **to_db,
                const char **to_table);
+/* One exact table as people write it, db.table; backticks quote, as in patterns. what: the name of
+ * the argument, for errors. The names live in the arena. */
+bool scope_parse_table(const char *what, const char *text, struct arena *arena, const char **db,
+                       const char **table, struct err *e) MUST_CHECK;
 /* Two source tables that map to one target table: false and both named. Call with all tables known.
  */
 bool scope_check_collisions(const struct scope *s, const char *const (*tables)[2], size_t n,

@@ -30,7 +30,7 @@ struct pattern {
 /* One entry of a list while it is parsed; errors name it. */
 struct entry {
     const char *list; /* "objects.include" */
-    size_t number;    /* from 1 */
+    size_t number;    /* from 1; 0: it is not one of a list */
     const char *part; /* ".from"; "" */
     const char *text;
     const char *p;

@@ -1,8 +1,8 @@
 /*
- * "store-trace": table=db.t key=col=value[,col=value] from= to=: every version of one row, in the
- * log's order. The key that was asked for is watched all the time; when an update gives the row
- * another key, that one is watched too, until the row leaves it. Values are compared as text, as
- * dump shows them; a comma or backslash in a value is written behind a backslash.
+ * "store-trace": table=db.t (backticks quote) key=col=value[,col=value] from= to=: every version of
+ * one row, in the log's order. The key that was asked for is watched all the time; when an update
+ * gives the row another key, that one is watched too, until the row leaves it. Values are compared
+ * as text, as dump shows them; a comma or backslash in a value is written behind a backslash.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 
 #include "common/base/must.h"
 #include "common/base/vec.h"
+#include "common/scope/scope.h"
 #include "components/record/value_text.h"
 #include "components/store/ask_priv.h"
 
@@ -19,7 +20,8 @@
 
 struct trace {
     struct ask_job *j;
-    char *db, *name;
+    struct arena arena;
+    const char *db, *name; /* in the arena */
     struct {
         char *column, *value;
     } asked[KEY_COLUMNS_MAX];
@@ -66,16 +68,28 @@ static bool parse_key(struct trace *t, const char *text, struct err *e)
     return t->n_asked > 0 || err_set(e, ERR_INVALID, "--key needs column=value");
 }
 
+struct sought {
+    const struct trace *t;
+    bool found;
+};
+
+static void seek(void *arg, const struct table_def *def)
+{
+    struct sought *s = arg;
+
+    s->found |= strcmp(def->db, s->t->db) == 0 && strcmp(def->name, s->t->name) == 0;
+}
+
 static bool parse_table(struct trace *t, const char *text, struct err *e)
 {
-    const char *dot = text ? strchr(text, '.') : NULL;
+    struct sought s = {.t = t};
 
-    if (!dot || dot == text || !dot[1])
-        return err_set(e, ERR_INVALID, "--table '%s' is not database.table", text ? text : "");
-    t->db = must_strdup(text);
-    t->db[dot - text] = '\0';
-    t->name = must_strdup(dot + 1);
-    return true;
+    if (!scope_parse_table("--table", text ? text : "", &t->arena, &t->db, &t->name, e) ||
+        !store_each_table(t->j->store, seek, &s, e))
+        return false;
+    return s.found ||
+           err_set(e, ERR_NOT_FOUND,
+                   "the log that the Store keeps has no change of a table '%s.%s'", t->db, t->name);
 }
 
 /* --- keys ---------------------------------------------------------------------------------------
@@ -290,8 +304,7 @@ static void trace_fini(struct trace *t)
     for (size_t i = 0; i < t->watched.n; i++)
         free(t->watched.at[i]);
     vec_fini(&t->watched);
-    free(t->db);
-    free(t->name);
+    arena_fini(&t->arena);
     buf_fini(&t->before);
     buf_fini(&t->after);
 }
@@ -303,6 +316,7 @@ bool ask_trace(struct ask_job *j, struct err *e)
     const char *key = ask_arg(j, "key");
     bool ok;
 
+    arena_init(&t.arena, 64u << 10);
     buf_init(&t.before, KEY_TEXT_MAX);
     buf_init(&t.after, KEY_TEXT_MAX);
     ok = parse_table(&t, ask_arg(j, "table"), e) && parse_key(&t, key ? key : "", e) &&

@@ -101,6 +101,10 @@ def test_a_trace_follows_one_row_through_a_change_of_its_key(lab, followed):
     with pytest.raises(Failed) as e:
         lab.oms.run("store", "trace", case.project, "--table", f"{case.db}.t", "--key", "nope=1")
     assert "no column 'nope'" in str(e.value)
+    assert len(lines(lab, "trace", case.project, "--table", f"`{case.db}`.`t`", "--key", "a=2,b=x")) == 2
+    with pytest.raises(Failed) as e:
+        lab.oms.run("store", "trace", case.project, "--table", f"{case.db}.nobody", "--key", "a=1,b=x")
+    assert "NOT_FOUND" in str(e.value) and "nobody" in str(e.value)
 
 
 def test_stores_are_listed_with_their_readers_and_shown_with_tables_and_retention(lab, followed):

@@ -242,6 +242,22 @@ static void any_bytes_compile_or_are_refused(void **state)
     }
 }
 
+static void one_table_is_named_as_in_patterns(void **state)
+{
+    struct fixture *f = *state;
+    const char *db, *table;
+
+    assert_true(scope_parse_table("--table", "`a.b`.`c``d e`", &f->arena, &db, &table, &f->e));
+    assert_string_equal(db, "a.b");
+    assert_string_equal(table, "c`d e");
+    assert_false(scope_parse_table("--table", "shop", &f->arena, &db, &table, &f->e));
+    assert_string_equal(f->e.message,
+                        "--table, column 5: '.' and a table are expected (in 'shop')");
+    err_clear(&f->e);
+    assert_false(scope_parse_table("--table", "shop.t.u", &f->arena, &db, &table, &f->e));
+    assert_false(scope_parse_table("--table", "", &f->arena, &db, &table, &f->e));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -257,6 +273,7 @@ int main(void)
         T(bad_renames_are_refused_with_their_place),
         T(two_tables_with_one_target_are_refused),
         T(any_bytes_compile_or_are_refused),
+        T(one_table_is_named_as_in_patterns),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
