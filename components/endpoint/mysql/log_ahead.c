@@ -142,7 +142,10 @@ static bool look_on(struct log *look, struct err *e)
 /* From where it stood to the log's end. What was found stays found if it breaks off. */
 static bool read_ahead(struct log *l, struct err *e)
 {
-    struct log look = {.address = l->address, .collations = l->collations, .ahead = l->ahead};
+    struct log look = {.address = l->address,
+                       .collations = l->collations,
+                       .small_names = l->small_names,
+                       .ahead = l->ahead};
     bool ok;
 
     arena_init(&look.arena, 0);

@@ -157,6 +157,7 @@ struct log {
     struct ahead *ahead;   /* NULL: never asked for */
     uint32_t look_id;      /* ... reads under that number */
     bool trust_known;      /* log_params */
+    bool small_names;      /* the server has all names in small letters, whatever a text says */
     const char *spill_dir; /* borrowed; or NULL */
     struct group group;
 

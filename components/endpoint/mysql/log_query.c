@@ -355,6 +355,26 @@ static bool statement_in(struct log *l, struct asked *a, const struct binlog_hea
     }
 }
 
+static const char *small_letters(struct log *l, const char *name)
+{
+    char *out = name ? arena_strdup(&l->arena, name) : NULL;
+
+    for (char *p = out; p && *p; p++)
+        if (*p >= 'A' && *p <= 'Z')
+            *p += 'a' - 'A';
+    return out;
+}
+
+/* As the server has the names, and its rows. The text stays: names are spliced by their place. */
+static void fold_names(struct log *l, struct statement *s)
+{
+    for (size_t i = 0; i < s->n_names; i++) {
+        s->names[i].db = small_letters(l, s->names[i].db);
+        s->names[i].name = small_letters(l, s->names[i].name);
+    }
+    s->database = small_letters(l, s->database);
+}
+
 static bool read_statement(struct log *l, const struct binlog_header *h, struct view body,
                            struct asked *a, struct err *e)
 {
@@ -364,6 +384,8 @@ static bool read_statement(struct log *l, const struct binlog_header *h, struct 
     a->db = arena_strndup(&l->arena, (const char *)a->q.db.p, a->q.db.len);
     a->sql = statement_text(a->sql, a->q.sql_mode, l->s->is_mariadb, l->s->version, &l->arena);
     statement_read(a->sql, a->db, a->q.sql_mode, &l->arena, &a->s);
+    if (l->small_names)
+        fold_names(l, &a->s);
     return true;
 }
 

@@ -226,6 +226,18 @@ static bool learn_clock(struct log *l, struct err *e)
     return true;
 }
 
+/* What is typed may be otherwise; the rows' names are the server's. */
+static bool learn_names(struct log *l, struct err *e)
+{
+    char text[8];
+    bool found;
+
+    if (!session_value(l->s, "SELECT @@lower_case_table_names", text, sizeof text, &found, e))
+        return false;
+    l->small_names = found && strcmp(text, "1") == 0;
+    return true;
+}
+
 static bool send_dump(struct log *l, uint32_t server_id, struct err *e)
 {
     struct buf b CLEANUP(buf_fini);
@@ -268,7 +280,7 @@ bool log_start(struct log *l, const struct log_params *p, struct err *e)
         heartbeat_ms = HEARTBEAT_MIN_MS;
     ok = mariadb ? mariadb_settings(l, p->after, heartbeat_ms * 1000000, e)
                  : log_mysql_settings(l->s, heartbeat_ms * 1000000, e);
-    ok = ok && learn_clock(l, e) && log_register(l->s, p->server_id, e) &&
+    ok = ok && learn_clock(l, e) && learn_names(l, e) && log_register(l->s, p->server_id, e) &&
          (mariadb                        ? send_dump(l, p->server_id, e)
           : txn_set_has_places(p->after) ? log_place_start(l, p, e)
                                          : log_mysql_dump(l, p->server_id, p->after, e));
