@@ -214,6 +214,7 @@ static void resolve(struct cycle *y, const struct cluster_event *ev)
     if (!i)
         err_set(&e, ERR_NOT_FOUND, "there is no incident %" PRIu64, r->id);
     if (!i || !incident_may_choose(i, r->choice, r->text, &e) ||
+        !incident_may_change(y, i, r->choice, r->text, &e) ||
         (p && text_is(r->choice, CHOICE_COPY_AGAIN) && !again_ask(y, p, incident_row(i), &e))) {
         cycle_refuse(y, ev->call, &e);
         return;

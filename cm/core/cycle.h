@@ -117,6 +117,9 @@ const Oms__Incident *incident_row(const struct incident *i);
 /* Is it open, or answered in another way, and does it offer this choice? */
 bool incident_may_choose(const struct incident *i, const char *choice, const char *with,
                          struct err *e) MUST_CHECK;
+/* An answer may be at work: what is recorded must be what was done. */
+bool incident_may_change(struct cycle *y, const struct incident *i, const char *choice,
+                         const char *with, struct err *e) MUST_CHECK;
 void incident_answer(struct cycle *y, struct incident *i, const char *choice, const char *with);
 
 #endif

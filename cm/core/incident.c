@@ -168,6 +168,21 @@ bool incident_may_choose(const struct incident *i, const char *choice, const cha
                    text_or_empty(choice), buf_cstr(&choices));
 }
 
+bool incident_may_change(struct cycle *y, const struct incident *i, const char *choice,
+                         const char *with, struct err *e)
+{
+    const Oms__Incident *in = incident_row(i);
+    const struct component *x = cluster_component(y->c, in->component_id);
+
+    if (!text_is(in->state, "answered") || !x || !x->goal_run ||
+        (text_is(in->choice, choice) && text_is(in->text, text_or_empty(with))))
+        return true;
+    return err_set(e, ERR_WRONG_STATE,
+                   "incident %" PRIu64 " is answered already: %s; it may have been acted upon, so "
+                   "another answer is taken only while the project is paused",
+                   i->id, in->choice);
+}
+
 void incident_answer(struct cycle *y, struct incident *i, const char *choice, const char *with)
 {
     struct component *x = cluster_component(y->c, incident_row(i)->component_id);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/base/must.h"
 #include "common/os/clock.h"
@@ -157,6 +158,30 @@ static bool read_all(struct session *s, struct cascades **out, struct err *e)
     c->good_until = (struct mono){now.ns + KEEP_TIMES * (now.ns - from.ns)};
     *out = c;
     return true;
+}
+
+static bool begins(const char *sql, size_t len, const char *word)
+{
+    return len >= strlen(word) && strncasecmp(sql, word, strlen(word)) == 0;
+}
+
+static bool mentions(const char *sql, size_t len, const char *word)
+{
+    for (size_t i = 0; i + strlen(word) <= len; i++)
+        if (begins(sql + i, len - i, word))
+            return true;
+    return false;
+}
+
+bool cascades_may_change(const char *sql, size_t len)
+{
+    static const char *const rows_only[] = {"SELECT ", "INSERT ", "UPDATE ", "DELETE ", "SET "};
+
+    for (size_t i = 0; i < sizeof rows_only / sizeof *rows_only; i++)
+        if (begins(sql, len, rows_only[i]))
+            return false;
+    return !begins(sql, len, "CREATE TABLE ") || mentions(sql, len, "REFERENCES") ||
+           mentions(sql, len, "LIKE");
 }
 
 static bool refresh(struct session *s, struct err *e)

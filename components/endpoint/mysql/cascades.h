@@ -8,6 +8,7 @@
 #define OMS_COMPONENTS_ENDPOINT_MYSQL_CASCADES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "common/base/arena.h"
 #include "common/base/err.h"
@@ -23,5 +24,8 @@ bool cascades_family(struct session *s, const char *db, const char *table, const
 bool cascades_list(struct session *s, struct arena *arena, struct family_member **out, size_t *n,
                    struct err *e) MUST_CHECK;
 void cascades_free(struct cascades *c); /* NULL is fine */
+/* May a statement of this session's own change the answer? Reading it anew for each table that is
+ * only looked at, or made without foreign keys, would open all tables once for each of them. */
+bool cascades_may_change(const char *sql, size_t len);
 
 #endif

@@ -342,9 +342,10 @@ bool session_run(struct session *s, const char *sql, size_t len, struct err *e)
 {
     bool ok;
 
-    /* What is no query may be a DDL. */
-    cascades_free(s->cascades);
-    s->cascades = NULL;
+    if (s->cascades && cascades_may_change(sql, len)) {
+        cascades_free(s->cascades);
+        s->cascades = NULL;
+    }
     if (send_and_hear(s, sql, len) != 0)
         return session_fail(s, e, "cannot run '%.*s'", shown(len), sql);
     session_waits(s);

@@ -375,6 +375,10 @@ static void an_incident_holds_its_step_until_it_is_answered(void **state)
     e = (struct err)ERR_INIT;
     assert_true(lab_command(&w->l, COMMAND_INCIDENT_RESOLVE, &r.base, &e));
     assert_false(step_is_held(w->l.c, cluster_project(w->l.c, "p"), STEP_INCREMENTAL));
+    assert_true(lab_command(&w->l, COMMAND_INCIDENT_RESOLVE, &r.base, &e)); /* the same again */
+    r.choice = (char *)"done-by-hand"; /* the first may have been acted upon */
+    assert_false(lab_command(&w->l, COMMAND_INCIDENT_RESOLVE, &r.base, &e));
+    assert_int_equal(e.code, ERR_WRONG_STATE);
     lab_run(&w->l, &w->h, 3);
     assert_string_equal(lab_unit(&w->h, "p.incremental")->choice, "");
     assert_int_equal(lab_count(&w->l, "incident.closed", NULL), 1);

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "components/endpoint/mysql/cascades.h"
 #include "components/endpoint/mysql/endpoint.h"
 #include "components/endpoint/mysql/native.h"
 #include "components/endpoint/mysql/session.h"
@@ -227,6 +228,24 @@ static void errors_have_the_class_that_reacts_rightly(void **state)
     assert_false(session_is_lost(1205));
 }
 
+static bool may_change(const char *sql)
+{
+    return cascades_may_change(sql, strlen(sql));
+}
+
+static void families_are_read_anew_only_after_what_may_change_them(void **state)
+{
+    (void)state;
+    assert_false(may_change("SELECT 1 FROM `d`.`references` LIMIT 0"));
+    assert_false(may_change("CREATE TABLE `d`.`t` (\n  id INT PRIMARY KEY)"));
+    assert_true(may_change("CREATE TABLE `d`.`t` (id INT, FOREIGN KEY (id) references p (id))"));
+    assert_true(may_change("CREATE TABLE t LIKE p"));
+    assert_true(may_change("CREATE OR REPLACE TABLE t (id INT)"));
+    assert_true(may_change("ALTER TABLE t DROP FOREIGN KEY f"));
+    assert_true(may_change("/* a word before */ DROP TABLE t"));
+    assert_true(may_change(""));
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
 int main(void)
 {
@@ -243,6 +262,7 @@ int main(void)
         T(quoting_doubles_and_escapes),
         T(only_exact_kinds_fold_exactly),
         T(errors_have_the_class_that_reacts_rightly),
+        T(families_are_read_anew_only_after_what_may_change_them),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
