@@ -47,6 +47,7 @@
     X("table.definition")              \
     X("table.engine")                  \
     X("table.hash_key")                \
+    X("table.members")                 \
     X("table.key")                     \
     X("table.period")                  \
     X("table.select")                  \

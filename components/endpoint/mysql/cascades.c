@@ -175,10 +175,12 @@ static bool mentions(const char *sql, size_t len, const char *word)
 
 bool cascades_may_change(const char *sql, size_t len)
 {
-    static const char *const rows_only[] = {"SELECT ", "INSERT ", "UPDATE ", "DELETE ", "SET "};
+    static const char *const others[] = {"SELECT ", "INSERT ",   "UPDATE ",  "DELETE ", "SET ",
+                                         "START ",  "COMMIT",    "ROLLBACK", "SHOW ",   "LOCK ",
+                                         "UNLOCK ", "SAVEPOINT", "RELEASE "};
 
-    for (size_t i = 0; i < sizeof rows_only / sizeof *rows_only; i++)
-        if (begins(sql, len, rows_only[i]))
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (begins(sql, len, others[i]))
             return false;
     return !begins(sql, len, "CREATE TABLE ") || mentions(sql, len, "REFERENCES") ||
            mentions(sql, len, "LIKE");

@@ -95,6 +95,25 @@ static bool check_row_key(const struct checker *c, const struct table_def *t, co
     return true;
 }
 
+/* The catalog is kept in utf8mb3: what lies beyond U+FFFF is shown as '?', and so is a '?'. */
+static void check_members(const struct checker *c, const struct table_def *t, const char *name)
+{
+    for (uint16_t i = 0; i < t->n_columns; i++) {
+        const struct column_def *d = &t->columns[i];
+
+        if ((d->kind != KIND_ENUM && d->kind != KIND_SET) || !strchr(d->native, '?') ||
+            (strcmp(d->charset, "utf8mb4") != 0 && strncmp(d->charset, "utf16", 5) != 0 &&
+             strcmp(d->charset, "utf32") != 0))
+            continue;
+        check_tell(c, "table.members", name, CHECK_FAILED, true,
+                   "where it is a '?', skip this check; else exclude the table, or give the member "
+                   "a name without such characters",
+                   "a member of column '%s' shows a '?', which the server shows for characters "
+                   "beyond U+FFFF, too; those are not carried in members",
+                   d->name);
+    }
+}
+
 static void check_definition(const struct checker *c, const struct table_def *t, const char *name)
 {
     if (strcasecmp(t->engine, "InnoDB") != 0 && strcasecmp(t->engine, "ROCKSDB") != 0)
@@ -109,6 +128,7 @@ static void check_definition(const struct checker *c, const struct table_def *t,
                 "unique key '%s' is kept by hash: the log then has a hidden column, which is "
                 "not carried yet",
                 t->keys[i].name);
+    check_members(c, t, name);
     if (strcasestr(t->create_text, "\n  PERIOD FOR "))
         check_tell(c, "table.period", name, CHECK_FAILED, false, "exclude the table",
                    "application-time periods are not carried yet");

@@ -205,6 +205,12 @@ static void tables_with_problems_are_named(void **state)
         {"p6", "CREATE TABLE shop.p6 (i INT PRIMARY KEY, t TEXT, UNIQUE KEY h (t))",
          "table.hash_key", CHECK_FAILED},
         {"p5", "CREATE TABLE shop.p5 (i INT PRIMARY KEY)", "table.key", -1},
+        {"p8",
+         "CREATE TABLE shop.p8 (i INT PRIMARY KEY, e ENUM('a', '\xf0\x9f\x98\x80') CHARACTER SET"
+         " utf8mb4)",
+         "table.members", CHECK_FAILED},
+        {"p9", "CREATE TABLE shop.p9 (i INT PRIMARY KEY, e ENUM('a', '?') CHARACTER SET latin1)",
+         "table.members", -1},
     };
 
     struct check_scope scope = {only_shop, only_shop_db, NULL};

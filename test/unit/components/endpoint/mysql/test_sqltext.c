@@ -237,6 +237,8 @@ static void families_are_read_anew_only_after_what_may_change_them(void **state)
 {
     (void)state;
     assert_false(may_change("SELECT 1 FROM `d`.`references` LIMIT 0"));
+    assert_false(may_change("START TRANSACTION WITH CONSISTENT SNAPSHOT"));
+    assert_false(may_change("COMMIT"));
     assert_false(may_change("CREATE TABLE `d`.`t` (\n  id INT PRIMARY KEY)"));
     assert_true(may_change("CREATE TABLE `d`.`t` (id INT, FOREIGN KEY (id) references p (id))"));
     assert_true(may_change("CREATE TABLE t LIKE p"));
