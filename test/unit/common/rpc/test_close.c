@@ -14,7 +14,7 @@
 #include "common/rpc/rpc.h"
 #include "proto/host.pb-c.h"
 
-#define ROUNDS 60
+#define ROUNDS 20 /* one for each moment */
 #define CALLS 8
 #define BYTES (4u << 20)
 #define PROMPT_MS 5000
