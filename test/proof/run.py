@@ -17,7 +17,7 @@ from omslab.servers import MariaDB, MySQL, mysql_absent  # noqa: E402
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument("--rounds", type=int, default=10)
-    ap.add_argument("--seed", type=int, default=int(os.environ.get("OMS_SEED", 0)) or None)
+    ap.add_argument("--seed", type=int, default=int(os.environ.get("OMS_SEED", "").replace("random", "") or 0))
     ap.add_argument("--faults", type=int, default=20)
     ap.add_argument("--only", default="")
     ap.add_argument("--rate", type=int, default=60)

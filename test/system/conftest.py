@@ -9,9 +9,10 @@ import tempfile
 import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(ROOT, "deploy", "sample"))
+sys.path[:0] = [os.path.join(ROOT, "deploy", "sample"), os.path.join(ROOT, "test", "proof")]
 from omslab.client import Oms  # noqa: E402
 from omslab.servers import MariaDB  # noqa: E402
+from seeds import seed_of  # noqa: E402
 
 SMALL = ["--innodb-buffer-pool-size=128M", "--innodb-log-file-size=64M"]
 _numbers = itertools.count(1)
@@ -157,6 +158,14 @@ def lab():
     os.chmod(directory, 0o755)
     with two_servers(directory, Oms(directory)) as made:
         yield made
+
+
+@pytest.fixture
+def seed(request):
+    """Of the random workload of a test; printed, so that a failure shows it."""
+    number = seed_of(request.node.name)
+    print(f"OMS_SEED={number}")
+    return number
 
 
 @pytest.fixture

@@ -1,21 +1,14 @@
 """The bank: every transaction keeps sums and numbers; a snapshot of the target is never torn, whatever dies."""
-import os
 import random
-import sys
 
-from conftest import ROOT
-
-sys.path.insert(0, os.path.join(ROOT, "test", "proof"))
-from chaos import Watch  # noqa: E402
-from sides import check_model, differences  # noqa: E402
-from test_main_job import kill, pids_of, supervisor_pid  # noqa: E402
-from work import Work  # noqa: E402
+from chaos import Watch
+from sides import check_model, differences
+from test_main_job import kill, pids_of, supervisor_pid
+from work import Work
 
 
-def test_every_snapshot_of_the_target_is_whole_while_processes_are_killed(lab, case):
+def test_every_snapshot_of_the_target_is_whole_while_processes_are_killed(lab, case, seed):
     """A9, A10, A16, F1-F5 through the whole installation: kill -9 of Store, Incr-Sync and Supervisor."""
-    seed = int(os.environ.get("OMS_SEED", 0)) or random.randrange(1, 1 << 30)
-    print(f"OMS_SEED={seed}")
     rnd = random.Random(seed)
     lab.target.restarting = False
     work = Work(lab.source, case.db, seed, per_second=40).create().start()

@@ -1,23 +1,20 @@
 """A random workload under random faults: at the end both sides are equal to the byte, and the target is never torn.
 
-`make chaos` runs the same for as long as one likes; OMS_SEED=n repeats a run.
+The seed follows from the commit (test/proof/seeds.py); `make chaos` draws seeds and runs the same for as long as one likes; OMS_SEED=n repeats a
+run.
 """
 import os
-import random
 import shutil
-import sys
 import tempfile
 
 import pytest
 
-from conftest import ROOT
+from chaos import Chaos, Servers
+from hand import Hand
 from omslab.servers import MySQL, mysql_absent
-
-sys.path.insert(0, os.path.join(ROOT, "test", "proof"))
-from chaos import Chaos, Servers  # noqa: E402
-from hand import Hand  # noqa: E402
-from sides import differences  # noqa: E402
-from wire import Wires  # noqa: E402
+from seeds import seed_of
+from sides import differences
+from wire import Wires
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +31,6 @@ def servers():
             shutil.copytree(directory, os.path.join(keep, "chaos"), dirs_exist_ok=True,
                             ignore=lambda d, names: [n for n in names if n in ("source", "target", "source.tmp", "target.tmp")])
         shutil.rmtree(directory, ignore_errors=True)
-
-
-def seed():
-    return int(os.environ.get("OMS_SEED", 0)) or random.randrange(1, 1 << 30)
 
 
 @pytest.fixture
@@ -70,31 +63,44 @@ def by_hand(servers):
     wires.close()
 
 
-def test_a_random_workload_survives_everything_that_can_die(servers):
-    Chaos(servers, seed()).run(copy_faults=3, faults=10)
+def test_a_random_workload_survives_everything_that_can_die(servers, seed):
+    Chaos(servers, seed).run(copy_faults=3, faults=10)
 
 
-def test_a_random_workload_survives_cut_ways_and_lost_commits(servers):
-    Chaos(servers, seed(), faults=["cut", "freeze", "lose_commits", "kill_incremental"]).run(copy_faults=3, faults=12, pause=0.5)
+def test_a_random_workload_survives_cut_ways_and_lost_commits(servers, seed):
+    Chaos(servers, seed, faults=["cut", "freeze", "lose_commits", "kill_incremental"]).run(copy_faults=3, faults=12, pause=0.5)
 
 
-def test_a_random_workload_of_mysql_survives_everything_that_can_die(from_mysql):
-    Chaos(from_mysql, seed()).run(copy_faults=3, faults=8)
+def test_a_random_workload_of_mysql_survives_everything_that_can_die(from_mysql, seed):
+    Chaos(from_mysql, seed).run(copy_faults=3, faults=8)
 
 
-def test_ddl_between_and_during_transactions_is_followed_while_processes_die(servers):
-    chaos = Chaos(servers, seed(), {"switches": ["cascade", "xa", "ddl"]},
+def test_ddl_between_and_during_transactions_is_followed_while_processes_die(servers, seed):
+    chaos = Chaos(servers, seed, {"switches": ["cascade", "xa", "ddl"]},
                   ["kill_incremental", "kill_store", "at_point", "cut", "lose_commits"])
     chaos.run(copy_faults=0, faults=6, pause=1.5)
     assert sum(chaos.work.changes.done.values()) >= 5, chaos.work.changes.refused
 
 
-def test_two_incremental_writers_and_sleepers_leave_one_writer(servers):
-    Chaos(servers, seed(), faults=["second", "zombie"]).run(copy_faults=1, faults=6, pause=0.5)
+def test_two_incremental_writers_and_sleepers_leave_one_writer(servers, seed):
+    Chaos(servers, seed, faults=["second", "zombie"]).run(copy_faults=1, faults=6, pause=0.5)
 
 
-def test_in_strict_order_what_a_transaction_saw_is_there_before_it(servers):
-    Chaos(servers, seed(), {"per_second": 100}, ["kill_incremental", "lose_commits", "cut"], consistency="strict").run(copy_faults=1, faults=6)
+def test_in_strict_order_what_a_transaction_saw_is_there_before_it(servers, seed):
+    Chaos(servers, seed, {"per_second": 100}, ["kill_incremental", "lose_commits", "cut"], consistency="strict").run(copy_faults=1, faults=6)
+
+
+def test_a_commit_is_given_the_same_workload_again(monkeypatch):
+    monkeypatch.setattr("seeds.head", lambda: "c1")
+    monkeypatch.delenv("OMS_SEED", raising=False)
+    first = seed_of("a")
+    assert first == seed_of("a") and first != seed_of("b")
+    monkeypatch.setattr("seeds.head", lambda: "c2")
+    assert seed_of("a") != first
+    monkeypatch.setenv("OMS_SEED", "7")
+    assert seed_of("a") == 7
+    monkeypatch.setenv("OMS_SEED", "random")
+    assert seed_of("a") != seed_of("a")
 
 
 def test_a_table_whose_name_needs_quotes_is_followed_from_its_own_begin(servers, by_hand):

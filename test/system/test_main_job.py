@@ -26,10 +26,8 @@ def kill(pid):
         pass
 
 
-def test_a_live_database_moves_and_survives_kills_of_every_process(lab, make_case):
+def test_a_live_database_moves_and_survives_kills_of_every_process(lab, make_case, seed):
     """Bank sum constant on the target whenever it is read after the consistent point; equal at the end."""
-    seed = int(os.environ.get("OMS_SEED", random.randrange(1 << 30)))
-    print(f"seed {seed}")
     rnd = random.Random(seed)
     case = make_case()
     lab.source.sql(f"DROP DATABASE `{case.db}`")

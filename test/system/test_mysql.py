@@ -53,9 +53,7 @@ def assert_same(case, tables):
         assert a == b, f"{t}: source {a}, target {b}"
 
 
-def test_a_live_mysql_moves_to_mariadb_under_kills(lab, make_case, mysql):
-    seed = int(os.environ.get("OMS_SEED", random.randrange(1 << 30)))
-    print(f"seed {seed}")
+def test_a_live_mysql_moves_to_mariadb_under_kills(lab, make_case, mysql, seed):
     case = make_case(source=mysql)
     mysql.sql(f"DROP DATABASE `{case.db}`")
     shop.fill(mysql, case.db, rows=30_000)
@@ -78,11 +76,9 @@ def test_a_live_mysql_moves_to_mariadb_under_kills(lab, make_case, mysql):
     assert case.verify() == {t: "equal" for t in shop.TABLES}
 
 
-def test_a_live_mysql_without_gtids_moves_to_mariadb_under_kills(lab, make_case):
+def test_a_live_mysql_without_gtids_moves_to_mariadb_under_kills(lab, make_case, seed):
     if mysql_absent():
         pytest.skip("no MySQL server here: " + mysql_absent())
-    seed = int(os.environ.get("OMS_SEED", random.randrange(1 << 30)))
-    print(f"seed {seed}")
     source = MySQL(lab.dir, "mysql-plain", 33, ["--innodb-buffer-pool-size=128M", "--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"])
     source.create().start()
     try:
