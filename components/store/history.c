@@ -2,6 +2,7 @@
 #include "components/store/history.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <string.h>
 
 #include "common/base/vec.h"
@@ -14,6 +15,7 @@
 #define READ_BYTES (1u << 20)
 #define READ_MS 500
 #define GIVE_UP_MS 60000
+#define AGAIN_MS 500
 
 static bool is_it(const struct content *c, const struct txn_head *h)
 {
@@ -203,8 +205,8 @@ static bool lacks(const struct endpoint *source, struct session *session,
             which);
     if (replicates)
         return err_set(e, ERR_SOURCE_BEHIND,
-                       "this server, a replica, lacks %" PRIu64
-                       " transactions that the store has: %s",
+                       "this server, a replica or one whose commits wait for a replica, lacks "
+                       "%" PRIu64 " transactions that the store has: %s",
                        txn_set_count(missing), which);
     return err_set(e, ERR_SOURCE_DIVERGED,
                    "the source lacks %" PRIu64 " transactions that were pulled from it: %s",
@@ -226,8 +228,8 @@ static void forget_other_servers(struct store *s, struct txn_set *ours,
             txn_set_remove(ours, ours->origins.at[i].origin, 1, UINT64_MAX);
 }
 
-bool history_contained(const struct endpoint *source, struct session *session, struct store *s,
-                       struct err *e)
+static bool contained_now(const struct endpoint *source, struct session *session, struct store *s,
+                          struct err *e)
 {
     struct txn_set executed, ours;
     bool ok;
@@ -247,6 +249,27 @@ bool history_contained(const struct endpoint *source, struct session *session, s
     txn_set_fini(&ours);
     txn_set_fini(&executed);
     return ok;
+}
+
+static bool follows_places(struct store *s)
+{
+    struct txn_id last;
+
+    return store_last_id(s, &last) && origin_is_place(last.origin);
+}
+
+/* A server may show its log a moment before its set of GTIDs, so that is asked for twice. Where a
+ * log ends is no such thing. */
+bool history_contained(const struct endpoint *source, struct session *session, struct store *s,
+                       struct err *e)
+{
+    if (contained_now(source, session, s, e))
+        return true;
+    if (e->code != ERR_SOURCE_DIVERGED || follows_places(s))
+        return false;
+    (void)poll(NULL, 0, AGAIN_MS);
+    err_clear(e);
+    return contained_now(source, session, s, e);
 }
 
 static bool differs(const struct content *mine, const struct content *theirs, struct err *e)
@@ -303,8 +326,6 @@ bool history_same_last(const struct endpoint *source, const struct log_params *p
 
 #define QUIET_MS 5000
 
-/* A set of GTIDs may show a transaction later than the log does; where a log ends is no such thing
- * and may be asked for at any time. */
 static bool is_due(const struct history_watch *w, bool place)
 {
     struct mono now = clock_mono();
@@ -317,24 +338,18 @@ bool history_watch(struct history_watch *w, bool got, const struct endpoint *sou
                    const struct endpoint_address *at, struct store *s, struct err *e)
 {
     struct session *session = NULL;
-    struct txn_id last;
-    bool place = store_last_id(s, &last) && origin_is_place(last.origin);
 
-    if (got) {
+    if (got)
         w->heard = clock_mono();
-        w->lacking = 0;
-    }
-    if (!is_due(w, place))
+    if (!is_due(w, follows_places(s)))
         return true;
-    bool ok = source->catalog->connect(at, &session, e) && history_contained(source, session, s, e);
+    bool ok = source->catalog->connect(at, &session, e) && contained_now(source, session, s, e);
     source->catalog->close(session);
     w->asked = clock_mono();
-    if (!ok && (e->code == ERR_SOURCE_DIVERGED || e->code == ERR_SOURCE_BEHIND))
-        w->lacking++;
-    else
-        w->lacking = 0;
-    if (w->lacking > (place ? 0 : 1))
-        return false;
+    if (!ok && (e->code == ERR_SOURCE_DIVERGED || e->code == ERR_SOURCE_BEHIND)) {
+        e->code = ERR_SERVER_UNREACHABLE;
+        return err_wrap(e, "connect anew: the log that is read is not the one that the server has");
+    }
     err_clear(e);
     return true;
 }

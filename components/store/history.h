@@ -25,11 +25,11 @@ bool history_same_last(const struct endpoint *source, const struct log_params *p
  * GTIDs while nothing but heartbeats comes, and without every few seconds. */
 struct history_watch {
     struct mono heard, asked;
-    unsigned lacking; /* so often in a row */
 };
-/* After each read of the log; `got`: it brought something. False with what history_contained says,
- * with GTIDs when it said it twice (a server may show its log before its set). A server that cannot
- * be asked proves nothing. */
+/* After each read of the log; `got`: it brought something. False, ERR_SERVER_UNREACHABLE with what
+ * is missing: connect anew, where it is decided what that means. Behind the address there may be
+ * another server by now, and another one of a list may have it all. A server that cannot be asked
+ * proves nothing. */
 bool history_watch(struct history_watch *w, bool got, const struct endpoint *source,
                    const struct endpoint_address *at, struct store *s, struct err *e) MUST_CHECK;
 

@@ -262,6 +262,22 @@ static bool is_on(MYSQL_RES *res, MYSQL_ROW row, const char *name)
     return false;
 }
 
+/* MySQL counts a transaction as executed when its commit is over. Until a replica has answered, a
+ * semi-synchronous one is not, and stands in the log already. */
+static bool commits_wait(struct session *s, bool *do_wait, struct err *e)
+{
+    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
+
+    if (s->is_mariadb)
+        return true;
+    if (!session_query(s, "SHOW GLOBAL STATUS LIKE 'Rpl\\_semi\\_sync\\_%\\_wait\\_sessions'", &res,
+                       e))
+        return err_wrap(e, "ask whether commits wait for replicas");
+    for (MYSQL_ROW row; (row = mysql_fetch_row(res));)
+        *do_wait = *do_wait || (row[1] && strcmp(row[1], "0") != 0);
+    return true;
+}
+
 /* Who may not see it gets "no": then what is missing counts as lost. */
 static bool log_replicates(struct session *s, bool *does, struct err *e)
 {
@@ -270,6 +286,8 @@ static bool log_replicates(struct session *s, bool *does, struct err *e)
     const char *applies = s->is_mariadb ? "Slave_SQL_Running" : "Replica_SQL_Running";
 
     *does = false;
+    if (!commits_wait(s, does, e))
+        return false;
     if (!session_query(s, sql, &res, e)) {
         if (err_class_of(e->code) == ERR_CLASS_RETRY)
             return err_wrap(e, "ask whether the source is a replica");

@@ -8,6 +8,7 @@
 
 #define FILE_MAX ((uint64_t)1 << 23) /* the sign bit of 64 stays free */
 #define OFFSET_MAX (((uint64_t)1 << PLACE_OFFSET_BITS) - 1)
+#define ENCRYPTION_HEADER 512 /* stands before the file's first offset, and is in its size */
 
 static bool file_number(const char *name, uint64_t *number)
 {
@@ -81,6 +82,18 @@ void place_files_fini(struct log_files *f)
     vec_fini(&f->list);
 }
 
+enum { FILE_NAME, FILE_SIZE, FILE_ENCRYPTED }; /* columns; servers before 8.0.14 lack the last */
+
+/* The offset where it ends. */
+static uint64_t end_of(MYSQL_RES *res, MYSQL_ROW row)
+{
+    uint64_t size = row[FILE_SIZE] ? strtoull(row[FILE_SIZE], NULL, 10) : 0;
+    bool encrypted = mysql_num_fields(res) > FILE_ENCRYPTED && row[FILE_ENCRYPTED] &&
+                     strcmp(row[FILE_ENCRYPTED], "Yes") == 0;
+
+    return encrypted && size >= ENCRYPTION_HEADER ? size - ENCRYPTION_HEADER : size;
+}
+
 bool place_files(struct session *s, struct log_files *out, struct err *e)
 {
     MYSQL_RES *res CLEANUP(session_free_result) = NULL;
@@ -89,12 +102,12 @@ bool place_files(struct session *s, struct log_files *out, struct err *e)
     if (!session_query(s, "SHOW BINARY LOGS", &res, e))
         return err_wrap(e, "ask for the source's log files");
     for (MYSQL_ROW row; (row = mysql_fetch_row(res));) {
-        struct log_file f = {.size = row[1] ? strtoull(row[1], NULL, 10) : 0};
-        (void)snprintf(f.name, sizeof f.name, "%s", row[0]);
+        struct log_file f = {.size = end_of(res, row)};
+        (void)snprintf(f.name, sizeof f.name, "%s", row[FILE_NAME]);
         if (!file_number(f.name, &f.number)) {
             place_files_fini(out);
             return err_set(e, ERR_UNSUPPORTED, "log file '%s' of %s has no number that can be used",
-                           row[0], s->where);
+                           row[FILE_NAME], s->where);
         }
         vec_push(&out->list, f);
     }

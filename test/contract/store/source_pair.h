@@ -175,19 +175,37 @@ static inline bool holds(const struct txn_set *wanted)
     return ok;
 }
 
-/* Until the Store holds what the server has committed by now, and is connected. */
-static inline void holds_all_of(struct session *s)
+/* Until the Store holds it, and is connected. */
+static inline void holds_set(const struct txn_set *wanted)
 {
     struct mono until = mono_add_ms(clock_mono(), DEADLINE_MS);
-    struct txn_set wanted;
 
-    executed(s, &wanted);
-    while (!component_is_done(&c) || !holds(&wanted)) {
+    while (!component_is_done(&c) || !holds(wanted)) {
         if (mono_cmp(clock_mono(), until) > 0)
             fail_msg("the store does not follow: %s", c.error.message);
         (void)poll(NULL, 0, 20);
     }
+}
+
+/* ... what the server has committed by now. */
+static inline void holds_all_of(struct session *s)
+{
+    struct txn_set wanted;
+
+    executed(s, &wanted);
+    holds_set(&wanted);
     txn_set_fini(&wanted);
+}
+
+static inline void waits_for(enum err_code code)
+{
+    struct mono until = mono_add_ms(clock_mono(), DEADLINE_MS);
+
+    while (component_has_error(&c) != code) {
+        if (mono_cmp(clock_mono(), until) > 0)
+            fail_msg("the store waits for something else: %s", c.error.message);
+        (void)poll(NULL, 0, 20);
+    }
 }
 
 static inline void stop_store(void)

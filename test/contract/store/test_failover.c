@@ -110,17 +110,6 @@ static void replica_receives_all(void)
     }
 }
 
-static void waits_for(enum err_code code)
-{
-    struct mono until = mono_add_ms(clock_mono(), DEADLINE_MS);
-
-    while (component_has_error(&c) != code) {
-        if (mono_cmp(clock_mono(), until) > 0)
-            fail_msg("the store waits for something else: %s", c.error.message);
-        (void)poll(NULL, 0, 20);
-    }
-}
-
 static void a_replica_that_is_behind_is_waited_for(void **state)
 {
     (void)state;

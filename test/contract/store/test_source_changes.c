@@ -51,6 +51,29 @@ static void a_log_that_goes_on_in_another_file_is_followed(void **state)
     stop_store();
 }
 
+/* While it is read, and while nobody reads it. */
+static void a_log_whose_checksums_change_is_followed(void **state)
+{
+    (void)state;
+    need_server();
+    start_at(&server);
+    on(root, "SET GLOBAL binlog_checksum=NONE");
+    insert(root, 3);
+    holds_all_of(root);
+    stop_store();
+    insert(root, 4);
+    on(root, "SET GLOBAL binlog_checksum=CRC32");
+    insert(root, 5);
+    on(root, "SET GLOBAL binlog_checksum=NONE");
+    insert(root, 6);
+    start_at(&server);
+    holds_all_of(root);
+    on(root, "SET GLOBAL binlog_checksum=CRC32");
+    insert(root, 7);
+    holds_all_of(root);
+    stop_store();
+}
+
 static void another_server_with_the_same_history_is_followed(void **state)
 {
     (void)state;
@@ -210,6 +233,52 @@ static void a_history_that_was_made_anew_stops(void **state)
     stops_with(ERR_SOURCE_DIVERGED, "has another content");
 }
 
+/* --- half way -----------------------------------------------------------------------------------
+ */
+
+static void *insert_row_3(void *arg)
+{
+    struct session *s = arg;
+
+    insert(s, 3);
+    return NULL;
+}
+
+/* A transaction stands in the log, and its commit waits for a replica's word: until that comes the
+ * server does not count it as executed. It is not lost. */
+static void a_commit_that_waits_for_a_replica_is_waited_for(void **state)
+{
+    struct session *waiting = NULL;
+    struct txn_set wanted;
+    pthread_t thread;
+
+    (void)state;
+    need_server();
+    if (!server.is_mysql)
+        return; /* its log tells what it has */
+    on(root, "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'");
+    on(root, "SET GLOBAL rpl_semi_sync_source_timeout=600000");
+    start_at(&server);
+    holds_all_of(root);
+    executed(root, &wanted);
+    txn_set_add(&wanted, wanted.origins.at[0].origin, 1,
+                txn_set_last(&wanted, wanted.origins.at[0].origin) + 1);
+    on(root, "SET GLOBAL rpl_semi_sync_source_enabled=1");
+    connect_to(&server, &waiting);
+    assert_int_equal(pthread_create(&thread, NULL, insert_row_3, waiting), 0);
+    holds_set(&wanted);
+    stop_store();
+    start_at(&server);
+    waits_for(ERR_SOURCE_BEHIND);
+    on(root, "SET GLOBAL rpl_semi_sync_source_enabled=0");
+    pthread_join(thread, NULL);
+    session_close(waiting);
+    holds_all_of(root);
+    stop_store();
+    on(root, "UNINSTALL PLUGIN rpl_semi_sync_source");
+    txn_set_fini(&wanted);
+}
+
 /* --- without GTIDs ------------------------------------------------------------------------------
  */
 
@@ -300,6 +369,7 @@ static const struct CMUnitTest tests[] = {
     TEST(a_source_that_is_started_again_is_followed),
     TEST(a_source_that_crashed_is_followed),
     TEST(a_log_that_goes_on_in_another_file_is_followed),
+    TEST(a_log_whose_checksums_change_is_followed),
     TEST(another_server_with_the_same_history_is_followed),
     TEST(a_read_only_replica_is_a_source),
     TEST(an_errant_transaction_of_the_new_source_is_pulled),
@@ -311,12 +381,14 @@ static const struct CMUnitTest tests[] = {
     TEST(a_new_source_that_lost_transactions_stops_with_them),
     TEST(a_new_source_with_other_transactions_under_the_same_numbers_stops),
     TEST(a_history_that_was_made_anew_stops),
+    TEST(a_commit_that_waits_for_a_replica_is_waited_for),
 };
 
 static const struct CMUnitTest place_tests[] = {
     TEST(a_source_that_is_started_again_is_followed),
     TEST(a_source_that_crashed_is_followed),
     TEST(a_log_that_goes_on_in_another_file_is_followed),
+    TEST(a_log_whose_checksums_change_is_followed),
     TEST(a_ddl_while_nobody_looked_needs_no_full_metadata),
     TEST(a_log_that_was_reset_stops_with_what_is_missing),
     TEST(what_is_purged_before_it_was_pulled_stops),
