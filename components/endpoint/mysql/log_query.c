@@ -77,13 +77,17 @@ static bool convert(struct view from, const char *charset, struct buf *out)
 }
 
 /* A table made by SELECT, or like a temporary one, is told as SHOW CREATE has it, which is utf8
- * whatever the client's charset is. */
+ * whatever the client's charset is, with the quotes of its sql_mode. */
 static bool is_servers_text(struct asked *a)
 {
-    static const char create[] = "CREATE ", body[] = "` (\n  `";
-    bool looks = a->sql.len > sizeof create && memcmp(a->sql.p, create, sizeof create - 1) == 0 &&
-                 memmem(a->sql.p, a->sql.len, body, sizeof body - 1);
+    static const char create[] = "CREATE ";
+    static const char *const body[] = {"` (\n  `", "\" (\n  \""};
+    bool looks = false;
 
+    if (a->sql.len <= sizeof create || memcmp(a->sql.p, create, sizeof create - 1) != 0)
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(body) && !looks; i++)
+        looks = memmem(a->sql.p, a->sql.len, body[i], strlen(body[i])) != NULL;
     return looks && convert(a->sql, "utf8mb4", &a->utf8);
 }
 

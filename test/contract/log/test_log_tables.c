@@ -233,12 +233,16 @@ static void a_table_made_by_select_keeps_its_names_in_any_charset(void **state)
     run("CREATE TEMPORARY TABLE w.`x\xfc` (`\xf6` INT)");
     run("CREATE TABLE w.`y\xfc` LIKE w.`x\xfc`");
     run("DROP TABLE w.`x\xfc`, w.`y\xfc`");
+    run("SET sql_mode=CONCAT(@@sql_mode, ',ANSI_QUOTES')");
+    run("CREATE TABLE w.\"z\xfc\" AS SELECT * FROM w.\"\xe4\"");
+    run("SET sql_mode=REPLACE(@@sql_mode, 'ANSI_QUOTES', '')");
     run("SET character_set_client=utf8mb4");
     read_to_end(&r, &whole);
-    assert_int_equal(r.ddl.n, 3);
+    assert_int_equal(r.ddl.n, 4);
     assert_non_null(strstr(r.ddl.at[0].sql, "CREATE TABLE `\u00fc` (\n  `\u00f6`"));
     assert_non_null(strstr(r.ddl.at[1].sql, "`y\u00fc` (\n  `\u00f6`"));
     assert_non_null(strstr(r.ddl.at[2].sql, "`y\u00fc`"));
+    assert_non_null(strstr(r.ddl.at[3].sql, "\"\u00f6\" int"));
     assert_same(&r, "w", "\u00fc");
     reading_fini(&r);
 }
