@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "common/base/must.h"
+#include "common/os/cond.h"
 
 struct queue {
     pthread_mutex_t lock;
@@ -22,16 +23,12 @@ struct queue {
 struct queue *queue_new(size_t capacity)
 {
     struct queue *q = must_calloc(1, sizeof *q + capacity * sizeof q->items[0]);
-    pthread_condattr_t attr;
 
     must(capacity > 0);
     q->cap = capacity;
     must(pthread_mutex_init(&q->lock, NULL) == 0);
-    must(pthread_condattr_init(&attr) == 0);
-    must(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-    must(pthread_cond_init(&q->not_full, &attr) == 0);
-    must(pthread_cond_init(&q->not_empty, &attr) == 0);
-    pthread_condattr_destroy(&attr);
+    cond_init(&q->not_full);
+    cond_init(&q->not_empty);
     return q;
 }
 
@@ -54,29 +51,13 @@ void queue_close(struct queue *q)
     pthread_mutex_unlock(&q->lock);
 }
 
-static struct timespec deadline_after(int64_t timeout_ms)
-{
-    struct timespec ts;
-
-    must(clock_gettime(CLOCK_MONOTONIC, &ts) == 0);
-    if (timeout_ms < 0)
-        timeout_ms = 0;
-    ts.tv_sec += (time_t)(timeout_ms / 1000);
-    ts.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-    if (ts.tv_nsec >= 1000000000) {
-        ts.tv_nsec -= 1000000000;
-        ts.tv_sec++;
-    }
-    return ts;
-}
-
 enum queue_result queue_push(struct queue *q, void *item, int64_t timeout_ms)
 {
     enum queue_result r = QUEUE_OK;
 
     pthread_mutex_lock(&q->lock);
     if (q->n == q->cap && !q->closed && timeout_ms > 0) {
-        struct timespec until = deadline_after(timeout_ms);
+        struct timespec until = cond_deadline(timeout_ms);
 
         while (q->n == q->cap && !q->closed)
             if (pthread_cond_timedwait(&q->not_full, &q->lock, &until) == ETIMEDOUT)
@@ -100,7 +81,7 @@ enum queue_result queue_pop(struct queue *q, int64_t timeout_ms, void **item)
 
     pthread_mutex_lock(&q->lock);
     if (q->n == 0 && !q->closed && timeout_ms > 0) {
-        struct timespec until = deadline_after(timeout_ms);
+        struct timespec until = cond_deadline(timeout_ms);
 
         while (q->n == 0 && !q->closed)
             if (pthread_cond_timedwait(&q->not_empty, &q->lock, &until) == ETIMEDOUT)

@@ -17,6 +17,7 @@
 
 #include "common/base/must.h"
 #include "common/base/vec.h"
+#include "common/os/cond.h"
 #include "common/rpc/close.h"
 #include "common/rpc/frame.h"
 #include "common/rpc/rpc.h"
@@ -91,16 +92,9 @@ static bool is_connected(struct rpc_client *c)
 
 static bool wait_connected(struct rpc_client *c, uint32_t timeout_ms, struct err *e)
 {
-    struct timespec until;
+    struct timespec until = cond_deadline(timeout_ms);
     bool yes;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
     pthread_mutex_lock(&c->wires->lock);
     while (c->wires->pipes <= 0)
         if (pthread_cond_timedwait(&c->wires->changed, &c->wires->lock, &until) == ETIMEDOUT)
@@ -384,7 +378,6 @@ static int open_socket(struct rpc_client *c)
 bool rpc_client_open(const struct rpc_client_options *o, struct rpc_client **out, struct err *e)
 {
     struct rpc_client *c = must_calloc(1, sizeof *c);
-    pthread_condattr_t attr;
     int rc;
 
     c->url = must_strdup(o->url);
@@ -392,10 +385,7 @@ bool rpc_client_open(const struct rpc_client_options *o, struct rpc_client **out
     c->max_message_bytes = o->max_message_bytes;
     c->wires = must_calloc(1, sizeof *c->wires);
     pthread_mutex_init(&c->wires->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&c->wires->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&c->wires->changed);
     if (o->loop) {
         c->wake = must_calloc(1, sizeof *c->wake);
         must(uv_async_init(o->loop, c->wake, on_wake) == 0);

@@ -7,6 +7,7 @@
 
 #include "common/base/must.h"
 #include "common/log/log.h"
+#include "common/os/cond.h"
 
 #define WAIT_S 1
 
@@ -44,12 +45,10 @@ static void *close_it(void *arg)
 
 static bool wait_done(struct ending *end)
 {
-    struct timespec until;
+    struct timespec until = cond_deadline(WAIT_S * 1000);
     bool done;
     int rc = 0;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += WAIT_S;
     pthread_mutex_lock(&end->lock);
     while (!end->done && rc == 0)
         rc = pthread_cond_timedwait(&end->changed, &end->lock, &until);
@@ -62,16 +61,12 @@ static bool wait_done(struct ending *end)
 void socket_end(nng_socket s, void *to_free)
 {
     struct ending *end = must_calloc(1, sizeof *end);
-    pthread_condattr_t attr;
     pthread_t thread;
 
     end->s = s;
     end->to_free = to_free;
     pthread_mutex_init(&end->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&end->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&end->changed);
     must(pthread_create(&thread, NULL, close_it, end) == 0);
     if (wait_done(end)) {
         must(pthread_join(thread, NULL) == 0);

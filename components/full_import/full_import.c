@@ -6,6 +6,7 @@
 
 #include "common/log/log.h"
 #include "common/os/clock.h"
+#include "common/os/cond.h"
 #include "components/full_import/import_priv.h"
 
 #define SHOW_MS 500
@@ -125,16 +126,12 @@ static bool run(struct import *im, struct err *e)
 bool full_import_run(struct component *c, struct err *e)
 {
     struct import im = {.c = c};
-    pthread_condattr_t attr;
     bool ok;
 
     arena_init(&im.arena, 0);
     pthread_mutex_init(&im.lock, NULL);
     pthread_mutex_init(&im.claim_lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&im.changed, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&im.changed);
     ok = run(&im, e);
     import_fini(&im);
     return ok;

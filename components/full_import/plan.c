@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/os/cond.h"
 #include "common/os/fault.h"
 #include "components/full_import/import_priv.h"
 
@@ -12,14 +13,8 @@
 
 static void wait_for_change(struct import *im)
 {
-    struct timespec until;
+    struct timespec until = cond_deadline(WAIT_MS);
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += WAIT_MS * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_nsec -= 1000000000L;
-        until.tv_sec++;
-    }
     pthread_cond_timedwait(&im->changed, &im->lock, &until);
 }
 

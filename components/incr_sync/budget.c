@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "common/base/must.h"
+#include "common/os/cond.h"
 
 struct budget {
     pthread_mutex_t lock;
@@ -17,15 +18,11 @@ struct budget {
 struct budget *budget_new(size_t bytes, uint32_t items)
 {
     struct budget *b = must_calloc(1, sizeof *b);
-    pthread_condattr_t attr;
 
     b->limit = bytes;
     b->item_limit = items;
     must(pthread_mutex_init(&b->lock, NULL) == 0);
-    must(pthread_condattr_init(&attr) == 0);
-    must(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-    must(pthread_cond_init(&b->given, &attr) == 0);
-    pthread_condattr_destroy(&attr);
+    cond_init(&b->given);
     return b;
 }
 
@@ -45,16 +42,9 @@ static bool fits(const struct budget *b, size_t n)
 
 bool budget_take(struct budget *b, size_t n, int64_t timeout_ms)
 {
-    struct timespec until;
+    struct timespec until = cond_deadline(timeout_ms);
     bool ok;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += timeout_ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
     pthread_mutex_lock(&b->lock);
     while (!fits(b, n) && pthread_cond_timedwait(&b->given, &b->lock, &until) == 0)
         ;

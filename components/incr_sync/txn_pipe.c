@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "common/base/must.h"
+#include "common/os/cond.h"
 
 struct txn_pipe {
     pthread_mutex_t lock; /* all below */
@@ -17,15 +18,11 @@ struct txn_pipe {
 struct txn_pipe *txn_pipe_new(void *arg)
 {
     struct txn_pipe *p = must_calloc(1, sizeof *p);
-    pthread_condattr_t attr;
 
     (void)arg;
     p->end = &p->first;
     must(pthread_mutex_init(&p->lock, NULL) == 0);
-    must(pthread_condattr_init(&attr) == 0);
-    must(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-    must(pthread_cond_init(&p->came, &attr) == 0);
-    pthread_condattr_destroy(&attr);
+    cond_init(&p->came);
     return p;
 }
 
@@ -40,16 +37,9 @@ void txn_pipe_put(struct txn_pipe *p, struct source_piece *piece)
 
 enum queue_result txn_pipe_take(struct txn_pipe *p, int64_t timeout_ms, struct source_piece **piece)
 {
-    struct timespec until;
+    struct timespec until = cond_deadline(timeout_ms);
     enum queue_result r = QUEUE_OK;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += timeout_ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
     pthread_mutex_lock(&p->lock);
     while (!p->first && !p->closed && pthread_cond_timedwait(&p->came, &p->lock, &until) == 0)
         ;

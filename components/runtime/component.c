@@ -11,6 +11,7 @@
 
 #include "common/log/log.h"
 #include "common/os/clock.h"
+#include "common/os/cond.h"
 #include "common/os/durable.h"
 #include "common/pbtext/pbtext.h"
 #include "components/runtime/runtime_priv.h"
@@ -60,17 +61,10 @@ void component_stop(struct component *c)
 
 bool component_wait(struct component *c, int64_t ms)
 {
-    struct timespec until;
+    struct timespec until = cond_deadline(ms);
     uint64_t seen;
     bool stopping;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
     pthread_mutex_lock(&c->lock);
     seen = c->live_seen;
     while (!c->stopping && c->live_seen == seen && ms > 0)
@@ -349,7 +343,6 @@ static int run(struct component *c)
 int component_main(const struct component_ops *ops, int argc, char **argv)
 {
     struct component c = {.ops = ops, .state = "starting", .lag_ms = -1, .backlog_bytes = -1};
-    pthread_condattr_t attr;
     sigset_t set;
     int code;
 
@@ -357,10 +350,7 @@ int component_main(const struct component_ops *ops, int argc, char **argv)
         return usage(ops, stdout, 0);
     arena_init(&c.arena, 0);
     pthread_mutex_init(&c.lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&c.changed, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&c.changed);
     signal(SIGPIPE, SIG_IGN);
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);

@@ -13,6 +13,7 @@
 #include "common/base/buf.h"
 #include "common/log/log.h"
 #include "common/os/clock.h"
+#include "common/os/cond.h"
 #include "components/runtime/runtime_priv.h"
 
 #define MESSAGE_MAX (64u << 20)
@@ -150,15 +151,8 @@ static bool is_ended(struct component *c)
 /* Until the time has passed or the end has come; live parts wake it for nothing. */
 static void pause_ms(struct component *c, int64_t ms)
 {
-    struct timespec until;
+    struct timespec until = cond_deadline(ms);
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
     pthread_mutex_lock(&c->lock);
     while (!c->ended)
         if (pthread_cond_timedwait(&c->changed, &c->lock, &until) == ETIMEDOUT)

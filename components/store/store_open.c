@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/log/log.h"
+#include "common/os/cond.h"
 #include "common/os/durable.h"
 #include "components/record/txn.h"
 #include "components/store/store_priv.h"
@@ -322,7 +323,6 @@ static bool recover(struct store *s, struct err *e)
 bool store_open(const struct store_options *o, struct store **out, struct err *e)
 {
     struct store *s = must_calloc(1, sizeof *s);
-    pthread_condattr_t attr;
 
     s->o = *o;
     if (s->o.segment_bytes == 0)
@@ -333,10 +333,7 @@ bool store_open(const struct store_options *o, struct store **out, struct err *e
     buf_init(&s->scratch, BLOCK_MAX);
     pthread_mutex_init(&s->lock, NULL);
     pthread_mutex_init(&s->readers_file, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->published, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&s->published);
     if (!recover(s, e)) {
         store_close(s);
         return false;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/os/clock.h"
+#include "common/os/cond.h"
 #include "components/record/txn.h"
 #include "components/store/store_priv.h"
 
@@ -64,16 +65,9 @@ static bool find_segment(struct store *s, uint64_t number, uint64_t *blocks_at, 
 
 bool store_wait_published(struct store *s, uint64_t number, int64_t timeout_ms)
 {
-    struct timespec until;
+    struct timespec until = cond_deadline(timeout_ms);
     bool there;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += timeout_ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
     pthread_mutex_lock(&s->lock);
     while (s->last_number < number && timeout_ms > 0)
         if (pthread_cond_timedwait(&s->published, &s->lock, &until) == ETIMEDOUT)

@@ -11,6 +11,7 @@
 #include "common/base/must.h"
 #include "common/log/log.h"
 #include "common/os/clock.h"
+#include "common/os/cond.h"
 #include "common/os/queue.h"
 #include "common/os/thread.h"
 #include "components/record/block.h"
@@ -286,15 +287,11 @@ static bool start_threads(struct writer *w, struct err *e)
 bool writer_start(struct store *s, int level, struct writer **out, struct err *e)
 {
     struct writer *w = must_calloc(1, sizeof *w);
-    pthread_condattr_t attr;
 
     w->s = s;
     w->level = level;
     pthread_mutex_init(&w->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&w->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&w->changed);
     w->full = queue_new(BATCHES);
     w->todo = queue_new(BATCHES);
     w->stop = queue_new(1);
@@ -314,16 +311,9 @@ bool writer_start(struct store *s, int level, struct writer **out, struct err *e
 
 struct batch *writer_empty(struct writer *w, int64_t timeout_ms)
 {
-    struct timespec until;
+    struct timespec until = cond_deadline(timeout_ms);
     struct job *j = NULL;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += timeout_ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
     pthread_mutex_lock(&w->lock);
     while (w->in_flight >= IN_FLIGHT_MAX || w->n_empty == 0)
         if (pthread_cond_timedwait(&w->changed, &w->lock, &until) == ETIMEDOUT)

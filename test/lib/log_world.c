@@ -12,6 +12,21 @@
 #define OUT_MAX (256u << 20)
 #define END_MS 30000
 
+int reading_start(void **state)
+{
+    (void)state;
+    one_server_start(7);
+    run("SET sql_mode='ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO'");
+    return 0;
+}
+
+int reading_stop(void **state)
+{
+    (void)state;
+    one_server_stop();
+    return 0;
+}
+
 void reading_init(struct reading *r)
 {
     *r = (struct reading){.next_table_id = 1};

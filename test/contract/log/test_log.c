@@ -267,21 +267,6 @@ static void savepoints_and_rollbacks_leave_what_is_committed(void **state)
     reading_fini(&r);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    one_server_start(7);
-    run("SET sql_mode='ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO'");
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    one_server_stop();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,5 +281,5 @@ int main(void)
         cmocka_unit_test(savepoints_and_rollbacks_leave_what_is_committed),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, reading_start, reading_stop);
 }

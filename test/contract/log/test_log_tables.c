@@ -247,21 +247,6 @@ static void a_table_made_by_select_keeps_its_names_in_any_charset(void **state)
     reading_fini(&r);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    one_server_start(7);
-    run("SET sql_mode='ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO'");
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    one_server_stop();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,5 +260,5 @@ int main(void)
         cmocka_unit_test(a_table_made_by_select_keeps_its_names_in_any_charset),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, reading_start, reading_stop);
 }

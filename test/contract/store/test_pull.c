@@ -231,86 +231,91 @@ static void wait_done(struct component *c)
     }
 }
 
+struct lab {
+    struct component c; /* first: it is a test's state */
+    struct scratch_dir dir;
+};
+
+static int setup(void **state)
+{
+    struct lab *lab = must_calloc(1, sizeof *lab);
+
+    scratch_dir_make(&lab->dir);
+    component_init(&lab->c, lab->dir.path, &fake);
+    *state = lab;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct lab *lab = *state;
+
+    scratch_dir_remove(&lab->dir);
+    free(lab);
+    return 0;
+}
+
 static void a_fresh_store_begins_at_the_sources_present_end(void **state)
 {
-    struct scratch_dir dir;
-    struct component c;
+    struct component *c = *state;
 
-    (void)state;
-    scratch_dir_make(&dir);
-    component_init(&c, dir.path, &fake);
     reset(50);
-    component_start(&c);
-    wait_done(&c);
+    component_start(c);
+    wait_done(c);
     commit_to(400);
-    read_range(&c, 50, 400);
-    assert_true(component_stop(&c));
+    read_range(c, 50, 400);
+    assert_true(component_stop(c));
     commit_to(500); /* while nobody pulls */
-    component_start(&c);
-    read_range(&c, 50, 500);
+    component_start(c);
+    read_range(c, 50, 500);
     assert_int_equal(source.last_known, 1);
     assert_int_equal(source.first_asked, 401);
-    assert_true(component_stop(&c));
-    scratch_dir_remove(&dir);
+    assert_true(component_stop(c));
 }
 
 static void a_begin_that_is_given_is_used(void **state)
 {
-    struct scratch_dir dir;
-    struct component c;
+    struct component *c = *state;
 
-    (void)state;
-    scratch_dir_make(&dir);
-    component_init(&c, dir.path, &fake);
-    c.fixed.begin = (char *)ORIGIN "=1-10";
+    c->fixed.begin = (char *)ORIGIN "=1-10";
     reset(50);
-    component_start(&c);
-    read_range(&c, 10, 50);
-    assert_true(component_stop(&c));
-    scratch_dir_remove(&dir);
+    component_start(c);
+    read_range(c, 10, 50);
+    assert_true(component_stop(c));
 }
 
 static void a_connection_that_breaks_within_transactions_loses_and_doubles_nothing(void **state)
 {
-    struct scratch_dir dir;
-    struct component c;
+    struct component *c = *state;
 
-    (void)state;
-    scratch_dir_make(&dir);
-    component_init(&c, dir.path, &fake);
     reset(20);
     source.break_every = 7; /* of three parts, this cuts all over */
     source.refuse_connects = 2;
-    component_start(&c);
-    wait_done(&c);
+    component_start(c);
+    wait_done(c);
     for (uint64_t n = 100; n <= 600; n += 100) {
         commit_to(n);
-        read_range(&c, 20, n);
+        read_range(c, 20, n);
     }
-    assert_true(component_stop(&c));
+    assert_true(component_stop(c));
     assert_true(source.opens > 10);
-    assert_true(c.retries > 10);
-    scratch_dir_remove(&dir);
+    assert_true(c->retries > 10);
 }
 
 static void a_duplicate_reader_gets_another_id_each_time(void **state)
 {
-    struct scratch_dir dir;
-    struct component c;
+    struct component *c = *state;
 
-    (void)state;
-    scratch_dir_make(&dir);
-    component_init(&c, dir.path, &fake);
-    c.fixed.has_server_id = true;
-    c.fixed.server_id = 3000004711u;
+    c->fixed.has_server_id = true;
+    c->fixed.server_id = 3000004711u;
     reset(20);
     source.break_every = 5;
     source.break_code = ERR_LOG_DUPLICATE_READER;
-    component_start(&c);
-    wait_done(&c);
+    component_start(c);
+    wait_done(c);
     commit_to(60);
-    read_range(&c, 20, 60);
-    assert_true(component_stop(&c));
+    read_range(c, 20, 60);
+    assert_true(component_stop(c));
     assert_int_equal(source.ids[0], 3000004711u);
     assert_true(source.opens > 4);
     unsigned others = 0;
@@ -319,47 +324,36 @@ static void a_duplicate_reader_gets_another_id_each_time(void **state)
         others += source.ids[i] != source.ids[i - 1];
     }
     assert_true(others >= 2);
-    scratch_dir_remove(&dir);
 }
 
 static void a_source_that_lost_what_was_pulled_stops_the_store(void **state)
 {
-    struct scratch_dir dir;
-    struct component c;
+    struct component *c = *state;
 
-    (void)state;
-    scratch_dir_make(&dir);
-    component_init(&c, dir.path, &fake);
     reset(20);
-    component_start(&c);
-    wait_done(&c);
+    component_start(c);
+    wait_done(c);
     commit_to(60);
-    read_range(&c, 20, 60);
-    assert_true(component_stop(&c));
+    read_range(c, 20, 60);
+    assert_true(component_stop(c));
     source.lost_above = 58;
-    component_start(&c);
-    assert_false((pthread_join(c.thread, NULL), c.result));
-    assert_int_equal(c.ended.code, ERR_SOURCE_DIVERGED);
-    assert_non_null(strstr(c.ended.message, ORIGIN "=59-60"));
-    scratch_dir_remove(&dir);
+    component_start(c);
+    assert_false((pthread_join(c->thread, NULL), c->result));
+    assert_int_equal(c->ended.code, ERR_SOURCE_DIVERGED);
+    assert_non_null(strstr(c->ended.message, ORIGIN "=59-60"));
 }
 
 static void an_error_that_is_not_retried_ends_the_store(void **state)
 {
-    struct scratch_dir dir;
-    struct component c;
+    struct component *c = *state;
 
-    (void)state;
-    scratch_dir_make(&dir);
-    component_init(&c, dir.path, &fake);
     reset(20);
     source.break_every = 3;
     source.break_code = ERR_LOG_UNKNOWN_EVENT;
-    component_start(&c);
-    pthread_join(c.thread, NULL);
-    assert_false(c.result);
-    assert_int_equal(c.ended.code, ERR_LOG_UNKNOWN_EVENT);
-    scratch_dir_remove(&dir);
+    component_start(c);
+    pthread_join(c->thread, NULL);
+    assert_false(c->result);
+    assert_int_equal(c->ended.code, ERR_LOG_UNKNOWN_EVENT);
 }
 
 /* A file system of 4 MB, of which a file takes what it is given. */
@@ -378,51 +372,47 @@ static void block_space(const char *dir, off_t bytes)
 static void a_full_disk_stops_the_writing_until_there_is_room(void **state)
 {
     struct mono until = mono_add_ms(clock_mono(), DEADLINE_MS);
-    struct scratch_dir dir;
-    struct component c;
+    struct component *c = *state;
 
-    (void)state;
-    scratch_dir_make(&dir);
-    if (mount("oms-test", dir.path, "tmpfs", 0, "size=6m") != 0) {
+    if (mount("oms-test", c->dir, "tmpfs", 0, "size=6m") != 0) {
         print_message("cannot mount a file system here\n");
-        scratch_dir_remove(&dir);
         skip();
     }
-    component_init(&c, dir.path, &fake);
     reset(20);
     source.text_len = 2000; /* about 1 KB each when stored */
-    block_space(dir.path, 3 << 20);
-    component_start(&c);
-    wait_done(&c);
+    block_space(c->dir, 3 << 20);
+    component_start(c);
+    wait_done(c);
     commit_to(4000);
-    while (component_has_error(&c) != ERR_NO_SPACE) {
-        assert_true(c.running && mono_cmp(clock_mono(), until) < 0);
+    while (component_has_error(c) != ERR_NO_SPACE) {
+        assert_true(c->running && mono_cmp(clock_mono(), until) < 0);
         sched_yield();
     }
-    read_range(&c, 20, 60); /* what is there is served all the same */
+    read_range(c, 20, 60); /* what is there is served all the same */
     commit_to(1500);
-    block_space(dir.path, 0);
-    read_range(&c, 20, 1500);
-    while (component_has_error(&c) != ERR_NONE) {
+    block_space(c->dir, 0);
+    read_range(c, 20, 1500);
+    while (component_has_error(c) != ERR_NONE) {
         assert_true(mono_cmp(clock_mono(), until) < 0);
         sched_yield();
     }
-    assert_true(component_stop(&c));
+    assert_true(component_stop(c));
     assert_int_equal(source.opens, 1); /* it waited where it was */
-    assert_int_equal(umount(dir.path), 0);
-    scratch_dir_remove(&dir);
+    assert_int_equal(umount(c->dir), 0);
 }
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_fresh_store_begins_at_the_sources_present_end),
-        cmocka_unit_test(a_begin_that_is_given_is_used),
-        cmocka_unit_test(a_connection_that_breaks_within_transactions_loses_and_doubles_nothing),
-        cmocka_unit_test(a_duplicate_reader_gets_another_id_each_time),
-        cmocka_unit_test(a_source_that_lost_what_was_pulled_stops_the_store),
-        cmocka_unit_test(an_error_that_is_not_retried_ends_the_store),
-        cmocka_unit_test(a_full_disk_stops_the_writing_until_there_is_room),
+        TEST(a_fresh_store_begins_at_the_sources_present_end),
+        TEST(a_begin_that_is_given_is_used),
+        TEST(a_connection_that_breaks_within_transactions_loses_and_doubles_nothing),
+        TEST(a_duplicate_reader_gets_another_id_each_time),
+        TEST(a_source_that_lost_what_was_pulled_stops_the_store),
+        TEST(an_error_that_is_not_retried_ends_the_store),
+        TEST(a_full_disk_stops_the_writing_until_there_is_room),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -163,10 +163,16 @@ static void the_first_transaction_of_another_table_version_has_its_tables_for_it
     done_with(f);
 }
 
+static void put_ddl(struct fixture *f, uint64_t seq, const struct ddl_record *d)
+{
+    struct txn_head h = {.id = {origin(), seq}, .covers_from = seq, .flags = TXN_F_LAST};
+
+    record_write_ddl(&f->raw, &h, d);
+}
+
 static void a_ddl_in_scope_is_held_and_another_only_moves_the_position(void **state)
 {
     struct fixture *f = make(0, 1u << 20);
-    struct txn_head h = {.id = {origin(), 1}, .covers_from = 1, .flags = TXN_F_LAST};
     struct ddl_record d = {.sql = {(const uint8_t *)"DROP TABLE t1", 13},
                            .ddl_kind = DDL_DROP_TABLE,
                            .in_scope = true};
@@ -174,14 +180,13 @@ static void a_ddl_in_scope_is_held_and_another_only_moves_the_position(void **st
 
     (void)state;
     f->ddl_held = true;
-    record_write_ddl(&f->raw, &h, &d);
+    put_ddl(f, 1, &d);
     b = block(f, true);
     assert_int_equal(b->txns.at[0]->class_, SOURCE_DDL);
     assert_int_equal(b->txns.at[0]->ddl->sql.len, 13);
     release(f, b);
     f->ddl_held = false;
-    h.id.seq = h.covers_from = 2;
-    record_write_ddl(&f->raw, &h, &d);
+    put_ddl(f, 2, &d);
     b = block(f, true);
     assert_int_equal(b->txns.at[0]->class_, SOURCE_EMPTY);
     release(f, b);
@@ -192,7 +197,6 @@ static void a_ddl_in_scope_is_held_and_another_only_moves_the_position(void **st
 static void a_ddl_has_the_tag_of_the_rows_of_its_table(void **state)
 {
     struct fixture *f = make(0, 1u << 20);
-    struct txn_head h = {.id = {origin(), 1}, .covers_from = 1, .flags = TXN_F_LAST};
     struct ddl_table named = {.role = DDL_ROLE_SUBJECT,
                               .db = {(const uint8_t *)"SHOP", 4},
                               .name = {(const uint8_t *)"T1", 2}};
@@ -209,7 +213,7 @@ static void a_ddl_has_the_tag_of_the_rows_of_its_table(void **state)
     ddl_table_put(&tables, &named);
     d.tables = (struct view){tables.p, tables.len};
     f->ddl_held = true;
-    record_write_ddl(&f->raw, &h, &d);
+    put_ddl(f, 1, &d);
     whole(f, 2, f->t1, 1, 1);
     b = block(f, true);
     assert_int_equal(b->txns.at[0]->n_tags, 1);
@@ -223,7 +227,6 @@ static void a_ddl_has_the_tag_of_the_rows_of_its_table(void **state)
 static void a_ddl_whose_tables_are_not_surely_known_has_no_tags(void **state)
 {
     struct fixture *f = make(0, 1u << 20);
-    struct txn_head h = {.id = {origin(), 1}, .covers_from = 1, .flags = TXN_F_LAST};
     struct ddl_record d = {.sql = {(const uint8_t *)"DROP DATABASE d", 15},
                            .ddl_kind = DDL_DATABASE,
                            .in_scope = true};
@@ -231,7 +234,7 @@ static void a_ddl_whose_tables_are_not_surely_known_has_no_tags(void **state)
 
     (void)state;
     f->ddl_held = true;
-    record_write_ddl(&f->raw, &h, &d);
+    put_ddl(f, 1, &d);
     b = block(f, true);
     assert_int_equal(b->txns.at[0]->class_, SOURCE_DDL);
     assert_int_equal(b->txns.at[0]->n_tags, 0);
