@@ -108,6 +108,10 @@
     X(NO_START, STOP, "the position where following the changes begins is not known",              \
       "the full copy left no record on the target, or the record was removed",                     \
       "run the full copy again; nothing was applied")                                              \
+    X(START, STOP, "the source's log cannot be followed from the start that the project names",    \
+      "it is purged, lies ahead, or is no place between two transactions of this source's log",    \
+      "remove the project and create it with another incremental.start, one that the message "     \
+      "allows; take the target's rows from a moment that lies behind it, where it must be later")  \
     /* a source's log */                                                                           \
     X(LOG_UNKNOWN_EVENT, STOP, "the source's log holds an event that is not known",                \
       "a newer server version, or a feature that is not supported yet",                            \

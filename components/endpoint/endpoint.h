@@ -179,6 +179,15 @@ struct reader_numbers { /* server_ids that a source knows of: its own, its repli
     uint32_t at[READERS_MAX];
     size_t n;
 };
+/* From where a log is followed of which nothing was read yet. */
+enum start_kind { START_NOW, START_TIME, START_IDS, START_PLACE };
+struct start_at {
+    enum start_kind kind;
+    struct wall time; /* TIME: before the first transaction in the log that is not older */
+    const char *ids;  /* IDS: behind these, as the source writes them */
+    const char *file; /* PLACE: there, between two transactions */
+    uint64_t offset;
+};
 struct log_ops {
     bool (*open)(const struct log_params *p, struct log **l, struct err *e);
     void (*close)(struct log *l);
@@ -196,6 +205,10 @@ struct log_ops {
     /* Adds the numbers of replicas that are in use there (B4), those that the account may see; what
      * is beyond READERS_MAX is left out. NULL: there are no numbers. */
     bool (*readers)(struct session *s, struct reader_numbers *out, struct err *e);
+    /* The set of all that lies before the start, and the place for people. look_id: a number for
+     * reading, as in log_params. ERR_START: there is no such place in the log, or not any more. */
+    bool (*find_start)(const struct endpoint_address *a, uint32_t look_id,
+                       const struct start_at *at, struct position *out, struct err *e);
 };
 
 /* ---- heartbeat: the one row that is written to a source, where a person asked for it

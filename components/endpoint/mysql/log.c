@@ -306,4 +306,5 @@ const struct log_ops mysql_log_ops = {
     .executed = log_executed,
     .replicates = log_replicates,
     .readers = log_readers,
+    .find_start = log_find_start,
 };

@@ -2,6 +2,7 @@
  * The log of a MariaDB server, as a replica reads it. Shared by log*.c only:
  *   log.c          the interface: open, close, read; executed
  *   log_start.c    where to begin: the connect state from a set; the dump command
+ *   log_seek.c     where to begin when nothing was read yet; log_look.c reads for it
  *   log_packets.c  packets from the connection, with a deadline
  *   log_event.c    events: what each kind does, positions, what is not known
  *   log_gtid.c     the beginnings of event groups: identities
@@ -172,6 +173,9 @@ struct log {
  * its number first, so that others see that it is taken. */
 bool log_register(struct session *s, uint32_t server_id, struct err *e) MUST_CHECK;
 bool log_readers(struct session *s, struct reader_numbers *out, struct err *e) MUST_CHECK;
+
+bool log_find_start(const struct endpoint_address *a, uint32_t number, const struct start_at *at,
+                    struct position *out, struct err *e) MUST_CHECK;
 
 /* Sets up the session, the connect state and sends the dump command. */
 bool log_start(struct log *l, const struct log_params *p, struct err *e) MUST_CHECK;

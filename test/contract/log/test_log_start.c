@@ -1,0 +1,479 @@
+/* Where following begins when nothing was read yet (log_ops.find_start): by time, by place and by
+ * identities, on MariaDB, on MySQL and on MySQL without GTIDs. What must come is exactly what lies
+ * behind, and what is not sure is refused. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "components/endpoint/mysql/place.h"
+#include "test/lib/log_world.h"
+
+#define KEYS 32
+
+static bool only_w(void *arg, const char *db, const char *table)
+{
+    (void)arg;
+    (void)table;
+    return strcmp(db, "w") == 0;
+}
+
+static const struct asked whole = {.filter = only_w, .part_bytes = 4u << 20};
+
+static int start_mariadb(void **state)
+{
+    (void)state;
+    one_server_start(61);
+    return 0;
+}
+
+static int start_mysql(void **state)
+{
+    (void)state;
+    one_server_start_mysql(62);
+    return 0;
+}
+
+static int start_mysql_no_gtids(void **state)
+{
+    (void)state;
+    one_server_start_mysql_no_gtids(63);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    one_server_stop();
+    root = NULL;
+    return 0;
+}
+
+static bool has_gtids(void)
+{
+    enum gtid_mode mode;
+
+    check(place_gtid_mode(root, &mode, NULL, e));
+    return mode == GTID_ON;
+}
+
+/* The log begins with the table's definition. */
+static int fresh(void **state)
+{
+    (void)state;
+    if (!root)
+        return 0;
+    run("DROP DATABASE IF EXISTS w");
+    run(root->is_mariadb ? "RESET MASTER" : "RESET BINARY LOGS AND GTIDS");
+    run("CREATE DATABASE w");
+    run("CREATE TABLE w.t (id INT PRIMARY KEY)");
+    return 0;
+}
+
+static void insert(int key)
+{
+    char sql[100];
+
+    (void)snprintf(sql, sizeof sql, "INSERT INTO w.t VALUES (%d)", key);
+    run(sql);
+}
+
+static void number_of(const char *sql, int64_t *out)
+{
+    char text[64];
+    bool found;
+
+    check(session_value(root, sql, text, sizeof text, &found, e));
+    *out = strtoll(text, NULL, 10);
+}
+
+/* A whole second that began after all that was done, and before all that comes. */
+static int64_t second_between(void)
+{
+    int64_t was, now;
+
+    number_of("SELECT UNIX_TIMESTAMP()", &was);
+    do {
+        run("DO SLEEP(0.02)");
+        number_of("SELECT UNIX_TIMESTAMP()", &now);
+    } while (now == was);
+    return now;
+}
+
+/* A file is kept while the engine has not said that it needs it no more: tried until it is gone. */
+static void purge_to_newest(char newest[256])
+{
+    char sql[300];
+    size_t n;
+
+    do {
+        struct log_files files;
+        check(place_files(root, &files, e));
+        n = files.list.n;
+        (void)snprintf(newest, 256, "%s", files.list.at[n - 1].name);
+        place_files_fini(&files);
+        (void)snprintf(sql, sizeof sql, "PURGE BINARY LOGS TO '%.200s'", newest);
+        run(sql);
+        run("DO SLEEP(0.02)");
+    } while (n > 1);
+}
+
+/* --- what comes behind a start ------------------------------------------------------------------
+ */
+
+struct keys {
+    int at[KEYS];
+    size_t n;
+};
+
+static void take_key(void *arg, uint64_t seq, int32_t key)
+{
+    struct keys *k = arg;
+
+    (void)seq;
+    assert_true(k->n < KEYS);
+    k->at[k->n++] = key;
+}
+
+static bool find(const struct start_at *at, struct position *out, struct err *e)
+{
+    struct endpoint_address a = mariadb_address(&server);
+
+    return mysql_log_ops.find_start(&a, 7777, at, out, e);
+}
+
+static void assert_keys_behind(const struct position *found, const char *expected)
+{
+    struct keys k = {.n = 0};
+    char text[KEYS * 8] = "";
+    struct reading r;
+
+    reading_init(&r);
+    txn_set_fini(&r.after);
+    txn_set_copy(&r.after, &found->set);
+    r.any = true;
+    r.each = take_key;
+    r.each_arg = &k;
+    read_to_end(&r, &whole);
+    for (size_t i = 0; i < k.n; i++)
+        (void)snprintf(text + strlen(text), sizeof text - strlen(text), "%s%d", i ? " " : "",
+                       k.at[i]);
+    assert_string_equal(text, expected);
+    reading_fini(&r);
+}
+
+static void assert_begins(const struct start_at *at, const char *expected)
+{
+    struct position found;
+
+    check(find(at, &found, e));
+    assert_true(found.native[0] != '\0');
+    assert_keys_behind(&found, expected);
+    txn_set_fini(&found.set);
+}
+
+static struct start_at at_time(int64_t second)
+{
+    return (struct start_at){.kind = START_TIME, .time = {second * 1000000}};
+}
+
+static void assert_time(int64_t second, const char *expected)
+{
+    struct start_at at = at_time(second);
+
+    assert_begins(&at, expected);
+}
+
+static void assert_refused(const struct start_at *at, const char *text)
+{
+    struct err e = ERR_INIT;
+    struct position found;
+
+    assert_false(find(at, &found, &e));
+    assert_int_equal(e.code, ERR_START);
+    if (!strstr(e.message, text))
+        fail_msg("'%s' is not in '%s'", text, e.message);
+}
+
+/* --- by time ------------------------------------------------------------------------------------
+ */
+
+static void a_time_inside_and_between_files_begins_with_what_is_not_older(void **state)
+{
+    int64_t in_file, between, in_last;
+
+    (void)state;
+    need_server();
+    insert(1);
+    insert(2);
+    in_file = second_between();
+    insert(3);
+    run("FLUSH BINARY LOGS");
+    between = second_between();
+    run("FLUSH BINARY LOGS"); /* a file without any transaction */
+    insert(4);
+    run("FLUSH BINARY LOGS");
+    insert(5);
+    in_last = second_between();
+    insert(6);
+    assert_time(in_file, "3 4 5 6");
+    assert_time(between, "4 5 6");
+    assert_time(in_last, "6");
+}
+
+static void a_time_behind_the_last_transaction_begins_with_the_next(void **state)
+{
+    struct position found;
+    struct start_at at;
+
+    (void)state;
+    need_server();
+    insert(1);
+    run("FLUSH BINARY LOGS");
+    insert(2);
+    at = at_time(second_between());
+    check(find(&at, &found, e));
+    assert_keys_behind(&found, "");
+    insert(3);
+    run("FLUSH BINARY LOGS");
+    insert(4);
+    assert_keys_behind(&found, "3 4");
+    txn_set_fini(&found.set);
+}
+
+static void a_time_that_is_purged_is_refused_with_the_oldest(void **state)
+{
+    int64_t purged, kept;
+    struct start_at at;
+    char newest[256];
+
+    (void)state;
+    need_server();
+    insert(1);
+    purged = second_between();
+    insert(2);
+    (void)second_between();
+    run("FLUSH BINARY LOGS");
+    insert(3);
+    kept = second_between();
+    insert(4);
+    purge_to_newest(newest);
+    at = at_time(purged);
+    assert_refused(&at, newest);
+    assert_refused(&at, "begins at 20");
+    at = at_time(purged - 1000);
+    assert_refused(&at, newest);
+    assert_time(kept, "4");
+}
+
+static void a_time_that_lies_ahead_is_refused(void **state)
+{
+    struct start_at at;
+    int64_t now;
+
+    (void)state;
+    need_server();
+    insert(1);
+    number_of("SELECT UNIX_TIMESTAMP()", &now);
+    at = at_time(now + 3600);
+    assert_refused(&at, "lies ahead");
+}
+
+/* MariaDB's times are those of statements' beginnings: SET timestamp stands for a long one. */
+static void what_is_behind_the_first_that_is_not_older_is_never_left_out(void **state)
+{
+    int64_t moment;
+    char old[80];
+
+    (void)state;
+    need_server();
+    insert(1);
+    moment = second_between();
+    (void)snprintf(old, sizeof old, "SET timestamp=%" PRId64, moment - 100);
+    insert(2);
+    run(old);
+    insert(3); /* it took long */
+    run("SET timestamp=DEFAULT");
+    insert(4);
+    assert_time(moment, "2 3 4");
+}
+
+static void a_file_that_a_long_statement_ended_hides_nothing_before_it(void **state)
+{
+    int64_t moment;
+    char old[80];
+
+    (void)state;
+    need_server();
+    insert(1);
+    run("FLUSH BINARY LOGS");
+    insert(2);
+    moment = second_between();
+    (void)snprintf(old, sizeof old, "SET timestamp=%" PRId64, moment - 100);
+    insert(3);
+    for (int i = 0; i < 2; i++) { /* files that say they were begun before T */
+        run(old);
+        run("FLUSH BINARY LOGS");
+        run("SET timestamp=DEFAULT");
+    }
+    insert(4);
+    assert_time(moment, "3 4");
+}
+
+/* --- by place -----------------------------------------------------------------------------------
+ */
+
+static void where_it_writes(struct start_at *at, char file[256])
+{
+    struct log_place end;
+
+    check(log_place_end(root, &end, e));
+    (void)snprintf(file, 256, "%s", end.file);
+    *at = (struct start_at){.kind = START_PLACE, .file = file, .offset = end.offset};
+}
+
+static void each_place_between_transactions_begins_behind_it(void **state)
+{
+    struct start_at at[4];
+    char file[4][256];
+
+    (void)state;
+    need_server();
+    for (int i = 0; i < 3; i++) {
+        where_it_writes(&at[i], file[i]);
+        insert(i + 1);
+    }
+    where_it_writes(&at[3], file[3]);
+    run("FLUSH BINARY LOGS");
+    insert(4);
+    assert_begins(&at[0], "1 2 3 4");
+    assert_begins(&at[1], "2 3 4");
+    assert_begins(&at[2], "3 4");
+    assert_begins(&at[3], "4");
+    where_it_writes(&at[0], file[0]);
+    assert_begins(&at[0], "");
+    at[0].offset = 4; /* before the newest file's head */
+    assert_begins(&at[0], "4");
+}
+
+static void a_place_that_is_none_is_refused(void **state)
+{
+    struct start_at at;
+    char file[256];
+    uint64_t before;
+
+    (void)state;
+    need_server();
+    where_it_writes(&at, file);
+    before = at.offset;
+    insert(1);
+    at.offset = before + 1;
+    assert_refused(&at, "not between two transactions");
+    where_it_writes(&at, file);
+    at.offset -= 31; /* before the event that ends the transaction */
+    assert_refused(&at, "not between two transactions");
+    at.offset += 1031;
+    assert_refused(&at, "has transactions from offset 4 to");
+    at.file = "other.000001";
+    assert_refused(&at, "has no log file 'other.000001'");
+}
+
+/* --- by identities ------------------------------------------------------------------------------
+ */
+
+static void executed_now(char *text, size_t cap)
+{
+    bool found;
+
+    check(session_value(root,
+                        root->is_mariadb ? "SELECT @@global.gtid_binlog_pos"
+                                         : "SELECT @@global.gtid_executed",
+                        text, cap, &found, e));
+}
+
+static void identities_begin_behind_them(void **state)
+{
+    char text[300], later[300];
+    struct start_at at = {.kind = START_IDS, .ids = text};
+
+    (void)state;
+    need_server();
+    insert(1);
+    executed_now(text, sizeof text);
+    if (!has_gtids()) {
+        at.ids = "0-1-5";
+        assert_refused(&at, "have no GTIDs");
+        return;
+    }
+    insert(2);
+    run("FLUSH BINARY LOGS");
+    insert(3);
+    assert_begins(&at, "2 3");
+    executed_now(later, sizeof later);
+    run(root->is_mariadb ? "RESET MASTER" : "RESET BINARY LOGS AND GTIDS");
+    insert(4);
+    at.ids = later;
+    assert_refused(&at, "has not executed");
+    at.ids = "three apples";
+    assert_refused(&at, "not a set of GTIDs");
+}
+
+static void identities_that_lack_what_is_purged_are_refused(void **state)
+{
+    char text[300], later[300], newest[256];
+    struct start_at at = {.kind = START_IDS, .ids = text};
+
+    (void)state;
+    need_server();
+    if (!has_gtids())
+        skip();
+    insert(1);
+    executed_now(text, sizeof text);
+    insert(2);
+    executed_now(later, sizeof later);
+    run("FLUSH BINARY LOGS");
+    insert(3);
+    purge_to_newest(newest);
+    assert_refused(&at, "does not hold any more");
+    at.ids = later;
+    assert_begins(&at, "3");
+}
+
+static void now_begins_behind_everything(void **state)
+{
+    const struct start_at at = {.kind = START_NOW};
+    struct position found;
+
+    (void)state;
+    need_server();
+    insert(1);
+    check(find(&at, &found, e));
+    insert(2);
+    assert_keys_behind(&found, "2");
+    txn_set_fini(&found.set);
+}
+
+#define EACH(t) cmocka_unit_test_setup(t, fresh)
+#define ON_ALL                                                                     \
+    EACH(a_time_inside_and_between_files_begins_with_what_is_not_older),           \
+        EACH(a_time_behind_the_last_transaction_begins_with_the_next),             \
+        EACH(a_time_that_is_purged_is_refused_with_the_oldest),                    \
+        EACH(a_time_that_lies_ahead_is_refused),                                   \
+        EACH(each_place_between_transactions_begins_behind_it),                    \
+        EACH(a_place_that_is_none_is_refused), EACH(identities_begin_behind_them), \
+        EACH(identities_that_lack_what_is_purged_are_refused), EACH(now_begins_behind_everything)
+
+int main(void)
+{
+    const struct CMUnitTest mariadb[] = {
+        ON_ALL,
+        EACH(what_is_behind_the_first_that_is_not_older_is_never_left_out),
+        EACH(a_file_that_a_long_statement_ended_hides_nothing_before_it),
+    };
+    const struct CMUnitTest mysql[] = {ON_ALL};
+
+    return cmocka_run_group_tests_name("start on MariaDB", mariadb, start_mariadb, stop) +
+           cmocka_run_group_tests_name("start on MySQL", mysql, start_mysql, stop) +
+           cmocka_run_group_tests_name("start on MySQL without GTIDs", mysql, start_mysql_no_gtids,
+                                       stop);
+}
