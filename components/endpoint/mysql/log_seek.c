@@ -152,7 +152,7 @@ static bool by_time(struct seek *k, struct position *out, struct err *e)
 {
     const struct look_for want = {.time = true, .us = k->want->time.us};
     struct look_seen seen;
-    size_t file;
+    size_t file = 0;
 
     if (!check_moment(k, e) || !newest_before(k, &file, e))
         return false;
