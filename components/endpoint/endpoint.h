@@ -285,6 +285,7 @@ struct conflict {
     bool third;            /* it was tried: another row holds a unique value of the image */
     const char *row;       /* the target's row under the row key, for people; "" = there is none */
     const char *image_row; /* the same under the after image's key, where that is another one */
+    const char *holder;    /* the same of a third row that holds a unique value of the image */
 };
 struct skipped { /* oms_meta.skipped: a change that was left out */
     const char *txid;

@@ -142,7 +142,9 @@ static void make_record(struct conflict_case *c, const struct conflict *x,
                           .row_key = key(c, t, w),
                           .before = image(&c->text[TEXT_BEFORE], t, w, w->before, RECORD_SHOWN),
                           .after = image(&c->text[TEXT_AFTER], t, w, w->after, RECORD_SHOWN),
-                          .target_row = x->row[0] ? x->row : x->image_row,
+                          .target_row = x->row[0]         ? x->row
+                                        : x->image_row[0] ? x->image_row
+                                                          : x->holder,
                           .reason = reason(c, x)};
     log_event(LOG_WARN, "incr_sync.skipped", "%s, change %" PRIu64 ", %s of %s where %s: %s",
               r->txid, r->n, r->op, r->table, r->row_key, r->reason);
@@ -171,6 +173,8 @@ static void put_evidence(struct conflict_case *c, const struct conflict *x,
     buf_printf(&b, "; the target's row: %s", x->row[0] ? x->row : "none");
     if (x->image_row[0])
         buf_printf(&b, "; the target's row under the new key: %s", x->image_row);
+    if (x->holder[0])
+        buf_printf(&b, "; the target's row that holds a unique value of it: %s", x->holder);
     snprintf(c->evidence, sizeof c->evidence, "%s", buf_cstr(&b));
     buf_fini(&b);
 }

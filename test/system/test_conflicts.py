@@ -60,6 +60,7 @@ def test_with_source_wins_only_a_third_row_waits(make_case):
     case.sql("INSERT INTO t VALUES (10,'third',77)")
     incident = case.wait_incident("TARGET_CONFLICT")
     assert "source-wins" not in incident["choices"] and "never deleted" in incident["evidence"]
+    assert "holds a unique value of it: id='4', v='d', u='77'" in incident["evidence"]
     case.target_sql("UPDATE t SET u=4 WHERE id=4")
     case.oms.run("incident", "resolve", str(incident["id"]), "--choice", "retry")
     case.wait_applied()

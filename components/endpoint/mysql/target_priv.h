@@ -249,6 +249,7 @@ enum stmt_form {
     STMT_DELETE_AFTER, /* by the key in the after image */
     STMT_SHOW,         /* the row of the before image's key into @oms_row, as text for people */
     STMT_SHOW_AFTER,   /* the same of the after image's key */
+    STMT_SHOW_HOLDER,  /* the same of another row that holds a unique value of the after image */
 };
 struct stmt_param {
     uint16_t column; /* of the source */
@@ -275,6 +276,8 @@ struct stmt_text { /* a statement being written */
     struct buf sql;
     VEC(struct stmt_param) params;
 };
+/* Has it unique keys, other than the row key, by whose values rows can be found? */
+bool stmt_finds_holders(const struct target_table *t);
 /* Appends the statement to sql and what its parameters are. */
 void stmt_put_text(struct stmt_text *x, enum stmt_form form, uint16_t rows);
 #define STMT_BUCKETS 256

@@ -121,7 +121,7 @@ struct resolving {
     const struct slot_commit *commit;
     uint32_t i;
     struct slot_failure was; /* what the target said first */
-    char row[ROW_TEXT_MAX], image_row[ROW_TEXT_MAX];
+    char row[ROW_TEXT_MAX], image_row[ROW_TEXT_MAX], holder[ROW_TEXT_MAX];
 };
 
 static void put_text(struct buf *sql, const char *text)
@@ -164,7 +164,8 @@ static enum conflict_fix ask(struct resolving *r, bool third, struct skipped *re
                          .of_row = is_row_error(f->error),
                          .third = third,
                          .row = r->row,
-                         .image_row = r->image_row};
+                         .image_row = r->image_row,
+                         .holder = r->holder};
 
     return r->commit->decide(r->commit->decide_arg, &x, record);
 }
@@ -176,11 +177,17 @@ static void look(struct resolving *r)
 
     if (has_before)
         show_row(r->a, r->i, STMT_SHOW, r->row);
-    if (w->has_absent || w->table->source->row_key < 0 || !has_after)
+    if (w->has_absent || !has_after)
+        return;
+    if (is_duplicate(r->was.error) && stmt_finds_holders(w->table))
+        show_row(r->a, r->i, STMT_SHOW_HOLDER, r->holder);
+    if (w->table->source->row_key < 0)
         return;
     show_row(r->a, r->i, STMT_SHOW_AFTER, has_before ? r->image_row : r->row);
     if (strcmp(r->row, r->image_row) == 0)
         r->image_row[0] = '\0';
+    if (strcmp(r->row, r->holder) == 0) /* an update that moves its row */
+        r->holder[0] = '\0';
 }
 
 static bool undo(struct applying *a)

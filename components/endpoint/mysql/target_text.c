@@ -158,6 +158,69 @@ static void put_where(struct stmt_text *x, bool after)
         put_by_all(x);
 }
 
+/* --- who holds a value --------------------------------------------------------------------------
+ */
+
+static uint16_t source_column(const struct target_table *t, uint16_t to)
+{
+    for (uint16_t i = 0; i < t->source->n_columns; i++)
+        if (t->found[i] == to)
+            return i;
+    return NO_COLUMN;
+}
+
+/* Its values are the image's: whole columns, all of which the image has. */
+static bool finds_holder(const struct target_table *t, const struct key_def *k)
+{
+    bool can = k->unique && !k->primary && k->n_parts > 0;
+
+    for (uint16_t p = 0; can && p < k->n_parts; p++)
+        can = k->parts[p].column != KEY_EXPRESSION && k->parts[p].prefix == 0 &&
+              source_column(t, k->parts[p].column) != NO_COLUMN;
+    return can;
+}
+
+bool stmt_finds_holders(const struct target_table *t)
+{
+    for (uint16_t i = 0; i < t->def->n_keys; i++)
+        if (finds_holder(t, &t->def->keys[i]))
+            return true;
+    return false;
+}
+
+static void put_not_by_key(struct stmt_text *x, bool after)
+{
+    const struct key_def *k = &x->t->source->keys[x->t->source->row_key];
+
+    for (uint16_t i = 0; i < k->n_parts; i++) {
+        buf_str(&x->sql, i ? " AND " : " AND NOT (");
+        put_key_part(x, k->parts[i].column, after);
+    }
+    buf_str(&x->sql, ")");
+}
+
+static void put_holder(struct stmt_text *x)
+{
+    bool first = true;
+
+    for (uint16_t i = 0; i < x->t->def->n_keys; i++) {
+        const struct key_def *k = &x->t->def->keys[i];
+
+        if (!finds_holder(x->t, k))
+            continue;
+        buf_str(&x->sql, first ? " WHERE ((" : ") OR (");
+        first = false;
+        for (uint16_t p = 0; p < k->n_parts; p++) {
+            buf_str(&x->sql, p ? " AND " : "");
+            put_key_part(x, source_column(x->t, k->parts[p].column), true);
+        }
+    }
+    buf_str(&x->sql, "))");
+    if (x->t->source->row_key >= 0)
+        put_not_by_key(x, true);
+    buf_str(&x->sql, " LIMIT 1)");
+}
+
 /* --- forms --------------------------------------------------------------------------------------
  */
 
@@ -283,6 +346,10 @@ void stmt_put_text(struct stmt_text *x, enum stmt_form form, uint16_t rows)
         put_show(x);
         put_where(x, form == STMT_SHOW_AFTER);
         buf_str(&x->sql, x->t->source->row_key >= 0 ? " LIMIT 1)" : ")");
+        break;
+    case STMT_SHOW_HOLDER:
+        put_show(x);
+        put_holder(x);
         break;
     }
 }

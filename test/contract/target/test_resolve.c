@@ -25,7 +25,7 @@ struct bench {
     enum conflict_fix fix;
     uint32_t asked, thirds;
     struct conflict last;
-    char row[300], image_row[300], text[300];
+    char row[300], image_row[300], holder[300], text[300];
 };
 
 static void lay_out(struct bench *b, struct target_world *w, const char *ddl)
@@ -65,6 +65,7 @@ static enum conflict_fix decide(void *arg, const struct conflict *x, struct skip
     b->last = *x;
     (void)snprintf(b->row, sizeof b->row, "%s", x->row);
     (void)snprintf(b->image_row, sizeof b->image_row, "%s", x->image_row);
+    (void)snprintf(b->holder, sizeof b->holder, "%s", x->holder);
     (void)snprintf(b->text, sizeof b->text, "%s", x->text);
     *record = (struct skipped){.txid = "mariadb:0=7",
                                .n = x->at,
@@ -157,10 +158,15 @@ static void a_third_row_is_never_deleted(void **state)
 
     assert_int_equal(apply(&b, FIX_SOURCE_WINS, &insert, 1), APPLY_CONFLICT);
     assert_int_equal(b.thirds, 1);
+    assert_string_equal(b.row, "id='1', v='a'");
+    assert_string_equal(b.holder, "id='2', v='b'");
     assert_int_equal(apply(&b, FIX_SOURCE_WINS, &update, 1), APPLY_CONFLICT);
     assert_int_equal(b.thirds, 1);
+    assert_string_equal(b.holder, "id='3', v='c'");
     assert_int_equal(apply(&b, FIX_SOURCE_WINS, &other, 1), APPLY_CONFLICT);
     assert_int_equal(b.thirds, 1);
+    assert_string_equal(b.row, "");
+    assert_string_equal(b.holder, "id='3', v='c'");
     assert_string_equal(all(&b), "1:a 2:b 3:c");
     put_away(&b);
 }
