@@ -82,8 +82,8 @@ def run_tap(path, timeout_s, env):
 
 
 def lsan(binary):
-    """For those that close busy sockets by the hundred (test/lib/lsan.supp)."""
-    busy = "/test/contract/" in binary or binary.endswith("/common/rpc/test_close")
+    """For those that close busy sockets (test/lib/lsan.supp)."""
+    busy = "/test/contract/" in binary or "/common/rpc/" in binary
     return {"LSAN_OPTIONS": f"print_suppressions=0:suppressions={ROOT}/test/lib/lsan.supp"} if busy else {}
 
 
