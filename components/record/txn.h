@@ -71,8 +71,7 @@ enum ddl_role {                   /* what a statement does with a table that it 
                 DDL_ROLE_FROM,    /* renamed; the next one is its TO */
                 DDL_ROLE_TO,
                 DDL_ROLE_MODEL,     /* CREATE TABLE ... LIKE it */
-                DDL_ROLE_REFERENCE, /* named otherwise: a foreign key's parent, an exchanged
-                                       partition ... */
+                DDL_ROLE_REFERENCE, /* named otherwise: a foreign key's parent ... */
                 DDL_ROLE_DATABASE,  /* db alone */
 };
 struct ddl_table {

@@ -41,6 +41,22 @@ def test_a_table_made_while_the_project_runs_is_copied_if_asked(lab, case):
         case.target_sql("INSERT INTO n VALUES (9, 'c')")
 
 
+def test_rows_that_change_places_with_a_partition_outside_are_copied_again(lab, case):
+    case.objects = f'  include: ["{case.db}.t"]\n  rename:\n    - {{from: {case.db}, to: {case.to}}}\n'
+    case.sql("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1,1)",
+             "CREATE TABLE parts (id INT PRIMARY KEY, v INT) PARTITION BY RANGE (id) (PARTITION p VALUES LESS THAN (100),"
+             " PARTITION q VALUES LESS THAN MAXVALUE)", "INSERT INTO parts VALUES (2,2), (200,3)")
+    case.start()
+    case.wait_caught_up()
+    case.sql("ALTER TABLE parts EXCHANGE PARTITION p WITH TABLE t")
+    incident = case.wait_incident("DDL_HELD")
+    lab.oms.run("incident", "resolve", str(incident["id"]), "--choice", "copy-again")
+    case.sql("INSERT INTO t VALUES (3,3)")
+    case.wait_applied()
+    case.wait_caught_up()
+    assert case.target.sql(f"SELECT id FROM `{case.to}`.t ORDER BY id") == ((2,), (3,))
+
+
 def test_a_table_dropped_before_it_could_be_copied_again_waits_for_its_drop(lab, case):
     case.sql("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "CREATE TABLE u (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1,1)")
     case.start()

@@ -312,6 +312,21 @@ static const char *table_that_enters(struct planning *g)
     return in ? key_of(g, in) : NULL;
 }
 
+/* The one table that it changes: after another copy nothing of the statement is missing. */
+static const char *table_that_is_left(struct planning *g)
+{
+    const struct named *in = NULL;
+
+    for (size_t i = 0; i < g->n; i++) {
+        const struct named *n = &g->named[i];
+
+        if (n->t.role != DDL_ROLE_SUBJECT || (n->place.in_scope && (in || n->place.of_family)))
+            return NULL;
+        in = n->place.in_scope ? n : in;
+    }
+    return in ? key_of(g, in) : NULL;
+}
+
 static bool plan_rename(struct planning *g)
 {
     g->plan->moves = true;
@@ -451,11 +466,10 @@ void ddl_plan_make(struct ddl_plan *p, const struct ddl_record *d,
     struct planning g = {.plan = p, .d = d, .p = params};
 
     load_names(&g);
-    if (d->ddl_kind != DDL_DROP_TABLE && g.n == 1 && g.named[0].t.role == DDL_ROLE_SUBJECT &&
-        g.named[0].place.in_scope && !g.named[0].place.of_family)
-        p->copy_table = key_of(&g, &g.named[0]);
     if (d->ddl_kind == DDL_RENAME_TABLE)
         p->copy_table = table_that_enters(&g);
+    else if (d->ddl_kind != DDL_DROP_TABLE)
+        p->copy_table = table_that_is_left(&g);
     if (!is_to_be_done(&g) || !is_permitted(&g) || !judge_copies(&g) || !plan_kind(&g))
         return;
     if (params->other_product && !ddl_means_the_same(d)) {

@@ -221,10 +221,11 @@ static bool read_rename_action(struct reading *r)
 /* --- partitions, options ------------------------------------------------------------------------
  */
 
+/* The other table gets the partition's rows, or gives its own: it is changed as much. */
 static bool read_exchange(struct reading *r)
 {
     if (!sql_accept(&r->l, "PARTITION") || !read_name(r) || !sql_accept(&r->l, "WITH") ||
-        !sql_accept(&r->l, "TABLE") || !read_table(r, DDL_ROLE_REFERENCE))
+        !sql_accept(&r->l, "TABLE") || !read_table(r, DDL_ROLE_SUBJECT))
         return false;
     invents(r, "a partition and a table change places");
     return skip_element(r) && act(r, ACTION_EXCHANGE, NULL);
@@ -239,7 +240,7 @@ static bool read_convert(struct reading *r)
     if (from_partition && (!read_name(r) || !sql_accept(&r->l, "TO")))
         return false;
     invents(r, "a partition and a table become one another");
-    return sql_accept(&r->l, "TABLE") && read_table(r, DDL_ROLE_REFERENCE) && skip_element(r) &&
+    return sql_accept(&r->l, "TABLE") && read_table(r, DDL_ROLE_SUBJECT) && skip_element(r) &&
            act(r, ACTION_EXCHANGE, NULL);
 }
 

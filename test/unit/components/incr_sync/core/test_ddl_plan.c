@@ -160,12 +160,12 @@ static void only_what_says_nothing_of_a_definition_runs_on_another_product(void 
     }
 }
 
-static void assert_copy(const char *key, const struct words *w, size_t n)
+static void assert_copy(enum ddl_kind kind, const char *key, const struct words *w, size_t n)
 {
     struct ddl_plan p;
 
     for (int sync = 0; sync < 2; sync++) {
-        plan(&p, DDL_RENAME_TABLE, sync, w, n);
+        plan(&p, kind, sync, w, n);
         assert_int_equal(p.verdict, DDL_HOLD);
         if (key)
             assert_string_equal(p.copy_table, key);
@@ -185,9 +185,21 @@ static void a_swap_from_outside_is_mended_by_a_copy_only_where_no_other_name_is_
         {"o_1", DDL_ROLE_FROM}, {"t", DDL_ROLE_TO}, {"o_2", DDL_ROLE_FROM}, {"u", DDL_ROLE_TO}};
 
     (void)state;
-    assert_copy("d.t", swap, 4);
-    assert_copy(NULL, away, 4);
-    assert_copy(NULL, two, 4);
+    assert_copy(DDL_RENAME_TABLE, "d.t", swap, 4);
+    assert_copy(DDL_RENAME_TABLE, NULL, away, 4);
+    assert_copy(DDL_RENAME_TABLE, NULL, two, 4);
+}
+
+static void either_table_of_an_exchange_is_changed_and_one_is_mended_by_a_copy(void **state)
+{
+    struct words parts[] = {{"t", DDL_ROLE_SUBJECT}, {"o_u", DDL_ROLE_SUBJECT}};
+    struct words other[] = {{"o_t", DDL_ROLE_SUBJECT}, {"u", DDL_ROLE_SUBJECT}};
+    struct words both[] = {{"t", DDL_ROLE_SUBJECT}, {"u", DDL_ROLE_SUBJECT}};
+
+    (void)state;
+    assert_copy(DDL_ALTER_TABLE, "d.t", parts, 2);
+    assert_copy(DDL_ALTER_TABLE, "d.u", other, 2);
+    assert_copy(DDL_ALTER_TABLE, NULL, both, 2);
 }
 
 static void nothing_runs_unless_the_project_asks_for_it(void **state)
@@ -212,6 +224,7 @@ int main(void)
         cmocka_unit_test(a_table_is_not_made_like_a_later_one),
         cmocka_unit_test(only_what_says_nothing_of_a_definition_runs_on_another_product),
         cmocka_unit_test(a_swap_from_outside_is_mended_by_a_copy_only_where_no_other_name_is_left),
+        cmocka_unit_test(either_table_of_an_exchange_is_changed_and_one_is_mended_by_a_copy),
         cmocka_unit_test(nothing_runs_unless_the_project_asks_for_it),
     };
 
