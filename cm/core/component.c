@@ -75,14 +75,17 @@ static void forget_reports(struct component *x)
     x->crashes = 0;
 }
 
-/* Readers of a Store refuse an older one (correctness B5): they are told. */
-static void tell_readers(struct cycle *y, struct component *x)
+void component_tell_readers(struct cycle *y, struct component *x)
 {
+    static const enum step_kind readers[] = {STEP_INCREMENTAL, STEP_VERIFICATION};
     const struct project *p = cluster_project(y->c, x->project);
-    struct component *reader = p ? project_component(y->c, p, STEP_INCREMENTAL) : NULL;
 
-    if (x->step == STEP_LOG_PULL && reader)
-        component_live_changed(y, reader);
+    for (size_t i = 0; p && x->step == STEP_LOG_PULL && i < ARRAY_LEN(readers); i++) {
+        struct component *reader = project_component(y->c, p, readers[i]);
+
+        if (reader)
+            component_live_changed(y, reader);
+    }
 }
 
 void component_raise_epoch(struct cycle *y, struct component *x, uint64_t reported)
@@ -90,7 +93,7 @@ void component_raise_epoch(struct cycle *y, struct component *x, uint64_t report
     x->epoch = (reported > x->epoch ? reported : x->epoch) + 1;
     forget_reports(x);
     give_directive(y, x);
-    tell_readers(y, x);
+    component_tell_readers(y, x);
 }
 
 void component_restart(struct cycle *y, struct component *x)

@@ -32,6 +32,8 @@ void component_set_goal(struct cycle *y, struct component *x, bool run);
 void component_raise_epoch(struct cycle *y, struct component *x, uint64_t reported);
 void component_restart(struct cycle *y, struct component *x); /* new fixed revision */
 void component_live_changed(struct cycle *y, struct component *x);
+/* x is a Store: those that read its stream are told where it is, and its epoch (correctness B5). */
+void component_tell_readers(struct cycle *y, struct component *x);
 void component_send_again(struct cycle *y,
                           struct component *x); /* a new revision, else as before */
 void component_put(struct cycle *y, struct component *x, struct host *h);

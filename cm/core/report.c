@@ -28,16 +28,12 @@ static void take_progress(struct project *p, const struct component *x,
 }
 
 /* Where a Store listens is durable: readers must find it after a restart of the CM, too. */
-static void take_address(struct cycle *y, struct project *p, struct component *x, const char *at)
+static void take_address(struct cycle *y, struct component *x, const char *at)
 {
-    struct component *reader;
-
     if (text_is(at, "") || !text_set(&x->address, at))
         return;
     x->named.dirty = true;
-    reader = project_component(y->c, p, STEP_INCREMENTAL);
-    if (x->step == STEP_LOG_PULL && reader)
-        component_live_changed(y, reader);
+    component_tell_readers(y, x);
 }
 
 static void take_report(struct cycle *y, struct component *x, const Oms__ComponentStatus *st)
@@ -56,7 +52,7 @@ static void take_report(struct cycle *y, struct component *x, const Oms__Compone
     take_progress(p, x, r);
     detail_tables(p, r, p->steps[STEP_VERIFICATION].state == STEP_RUNNING,
                   verification_round_is_over(p, r));
-    take_address(y, p, x, r->address);
+    take_address(y, x, r->address);
     incidents_take(y, x, r);
 }
 

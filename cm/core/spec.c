@@ -123,14 +123,18 @@ static char *task_of(struct spec_builder *b, enum step_kind k)
     return arena_printf(b->a, "%s/%s", b->p->named.key, step_rows[k].task);
 }
 
+static char *store_of(struct spec_builder *b)
+{
+    return arena_printf(b->a, "%s.%s", b->p->named.key, step_rows[STEP_LOG_PULL].component);
+}
+
 void spec_incremental(struct spec_builder *b)
 {
     spec_ends(b);
     b->fixed->ddl = project_file(b->p)->ddl;
     b->fixed->incremental = project_file(b->p)->incremental;
     b->fixed->heartbeat = project_file(b->p)->heartbeat;
-    b->fixed->store_id =
-        arena_printf(b->a, "%s.%s", b->p->named.key, step_rows[STEP_LOG_PULL].component);
+    b->fixed->store_id = store_of(b);
     b->fixed->full_task = task_of(b, STEP_FULL);
 }
 
@@ -139,6 +143,7 @@ void spec_verification(struct spec_builder *b)
     spec_ends(b);
     b->fixed->verification = project_file(b->p)->verification;
     b->fixed->incr_task = task_of(b, STEP_INCREMENTAL);
+    b->fixed->store_id = store_of(b);
 }
 
 void spec_seal(struct spec_builder *b)
@@ -205,6 +210,7 @@ static Oms__ComponentLive *live_build(const struct cluster *c, const struct comp
     }
     if (x->step == STEP_VERIFICATION) {
         const Oms__ComponentLive *tables = (const Oms__ComponentLive *)p->verify_tables.m;
+        add_peer(c, p, live, a);
         live->has_verify_round = true;
         live->verify_round = p->verify_round;
         live->n_verify_tables = tables ? tables->n_verify_tables : 0;

@@ -136,6 +136,12 @@ struct reader_ops {
     /* The key of one row (as read() gives it) in bound form. */
     bool (*bound_of)(const struct table_def *t, enum rows_encoding enc, struct view row,
                      struct buf *bound, struct err *e);
+    /* Appends a row that read() gave in the text encoding as the log has it, CANONICAL. Columns
+     * that read() leaves out are NULL. ERR_CORRUPT: no such value exists in the log. */
+    bool (*canonical_of)(const struct table_def *t, struct view row, struct buf *out,
+                         struct err *e);
+    /* Does read() give this column's values? Generated ones are left out, but for the row key's. */
+    bool (*is_read)(const struct table_def *t, uint16_t column);
     /* Server-side digest of a range. `columns` decides order and form on both sides: pass the
      * source's definition for both, so that equal rows give equal digests. */
     bool (*digest)(struct reader *r, const struct table_def *t, const struct table_def *columns,

@@ -33,6 +33,26 @@ static bool has_passed(struct checker *k, const struct position *p1, bool *passe
     return ok;
 }
 
+bool read_passed(struct checker *k, struct txn_set *p2, struct err *e)
+{
+    struct verification *v = k->v;
+    struct position now = {0};
+    struct txn_set done;
+    bool ok;
+
+    txn_set_init(&done);
+    txn_set_init(&now.set);
+    ok = v->target->target->progress_read(&v->target_at, v->incr_task, p2, &done, e) &&
+         v->source->reader->position_now(k->source, &now, e);
+    if (ok) {
+        txn_set_union(p2, &done);
+        txn_set_intersect(p2, &now.set); /* what it has from other servers comes no more */
+    }
+    txn_set_fini(&done);
+    txn_set_fini(&now.set);
+    return ok || err_wrap(e, "read what the target has committed");
+}
+
 bool wait_until_passed(struct checker *k, struct position *p1, struct err *e)
 {
     struct verification *v = k->v;

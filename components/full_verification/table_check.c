@@ -4,6 +4,7 @@
  * count.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/log/log.h"
@@ -13,7 +14,8 @@
 
 #define CHUNK_ROWS 20000
 #define CLOSE_ROWS 4000 /* rows compared at once where digests disagree: bounds memory */
-#define ROUNDS 5
+#define ROUNDS 3        /* the log is asked of what still disagrees */
+#define ROUNDS_KEYLESS 5
 #define KEYS_MAX (256u << 20)
 #define BATCH_BYTES (1u << 20)
 #define KEY_SHOWN 40 /* bytes of a key's part */
@@ -21,6 +23,8 @@
 struct collect {
     struct check_table *t;
     const struct reader_ops *ops;
+    const struct read_rows *also;
+    bool of_source;
     struct side *side;
     struct buf key;
 };
@@ -37,6 +41,8 @@ static bool collect_rows(void *arg, struct rows *batch, struct err *e)
         ok = c->ops->bound_of(c->t->def, batch->encoding, row, &c->key, e);
         if (ok)
             side_add(c->side, (struct view){c->key.p, c->key.len}, row);
+        if (ok && c->also)
+            c->also->each(c->also->arg, c->of_source, (struct view){c->key.p, c->key.len}, row);
     }
     rows_free(batch);
     if (ok && !buf_ok(&c->side->keys))
@@ -45,18 +51,33 @@ static bool collect_rows(void *arg, struct rows *batch, struct err *e)
     return ok;
 }
 
-static bool read_side(struct reader *r, const struct endpoint *ep, struct check_table *t,
-                      const struct table_def *def, struct key_range range, struct side *side,
-                      struct err *e)
+static bool read_side(struct reader *r, const struct table_def *def, struct key_range range,
+                      struct collect *c, struct err *e)
 {
-    struct collect c = {.t = t, .ops = ep->reader, .side = side};
     bool ok;
 
-    side_clear(side);
-    buf_init(&c.key, 1u << 20);
-    ok = ep->reader->read(r, def, range, ROWS_MYSQL_TEXT, BATCH_BYTES, collect_rows, &c, e);
-    buf_fini(&c.key);
+    side_clear(c->side);
+    buf_init(&c->key, 1u << 20);
+    ok = c->ops->read(r, def, range, ROWS_MYSQL_TEXT, BATCH_BYTES, collect_rows, c, e);
+    buf_fini(&c->key);
     return ok;
+}
+
+bool read_source(struct checker *k, struct check_table *t, struct key_range range,
+                 struct side *side, const struct read_rows *also, struct err *e)
+{
+    struct collect c = {
+        .t = t, .ops = k->v->source->reader, .also = also, .of_source = true, .side = side};
+
+    return read_side(k->source, t->def, range, &c, e);
+}
+
+bool read_target(struct checker *k, struct check_table *t, struct key_range range,
+                 struct side *side, const struct read_rows *also, struct err *e)
+{
+    struct collect c = {.t = t, .ops = k->v->target->reader, .also = also, .side = side};
+
+    return read_side(k->target, t->there, range, &c, e);
 }
 
 /* One round on one range: source, its position, the wait, target. */
@@ -67,15 +88,14 @@ static bool read_both(struct checker *k, struct check_table *t, struct key_range
     bool ok;
 
     txn_set_init(&p1.set);
-    ok = read_side(k->source, k->v->source, t, t->def, range, source, e) &&
-         wait_until_passed(k, &p1, e) &&
-         read_side(k->target, k->v->target, t, t->there, range, target, e);
+    ok = read_source(k, t, range, source, NULL, e) && wait_until_passed(k, &p1, e) &&
+         read_target(k, t, range, target, NULL, e);
     txn_set_fini(&p1.set);
     return ok;
 }
 
 /* column='value' of each part, as people read it; what is not text as its bytes. */
-static void put_key(struct buf *out, const struct table_def *t, struct view key)
+void put_key_text(struct buf *out, const struct table_def *t, struct view key)
 {
     const struct key_def *k = &t->keys[t->row_key];
     struct cursor c = cursor_of(key.p, key.len);
@@ -112,7 +132,7 @@ static void note_examples(struct check_table *t, const struct suspects *s)
 
         buf_clear(&one);
         buf_printf(&one, "%s%s ", at ? "; " : "", x->moved ? "moving" : words[x->kind]);
-        put_key(&one, t->def, x->key);
+        put_key_text(&one, t->def, x->key);
         if (!buf_ok(&one) || one.len >= sizeof t->examples - at)
             return;
         memcpy(t->examples + at, buf_cstr(&one), one.len + 1);
@@ -138,6 +158,7 @@ static bool compare_rows(struct checker *k, struct check_table *t, struct key_ra
         if (ok)
             suspects_again(&suspects, &source, &target);
     }
+    ok = ok && (suspects.list.n == 0 || settle_by_log(k, t, range, &suspects, e));
     if (ok) {
         suspects_tally(&suspects, &t->tally);
         note_examples(t, &suspects);
@@ -274,17 +295,19 @@ static bool check_keyless(struct checker *k, struct check_table *t, struct err *
     struct digest source = {0};
     bool agree = false, moved, ever_moved = false;
 
-    for (int round = 0; round < ROUNDS && !agree; round++) {
+    for (int round = 0; round < ROUNDS_KEYLESS && !agree; round++) {
         if (!digests_agree(k, t, all, &agree, &moved, &source, e))
             return false;
         ever_moved |= round > 0 && moved;
     }
     atomic_store(&t->rows_done, source.rows);
     t->tally.rows = source.rows;
-    if (!agree && ever_moved)
+    if (!agree && ever_moved) {
         t->tally.moving = 1;
-    else if (!agree)
+        snprintf(t->log_why, sizeof t->log_why, "a table without a key has no rows to ask for");
+    } else if (!agree) {
         t->tally.different = 1;
+    }
     return true;
 }
 
@@ -293,6 +316,8 @@ bool table_check(struct checker *k, struct check_table *t, struct err *e)
     t->tally = (struct tally){0};
     t->examples[0] = '\0';
     t->n_examples = 0;
+    t->log_at[0] = t->log_why[0] = '\0';
+    t->log_failures = t->log_shown = 0;
     atomic_store(&t->rows_done, 0);
     if (t->def->row_key >= 0 ? check_keyed(k, t, e) : check_keyless(k, t, e))
         return true;

@@ -27,17 +27,21 @@ static void say_verdict(struct verification *v, const struct check_table *t)
 {
     const struct tally *y = &t->tally;
     const char *verdict = "equal";
-    char detail[160 + EXAMPLES_LEN];
+    char detail[320 + sizeof t->log_at + sizeof t->log_why + EXAMPLES_LEN], by_log[260] = "";
 
     if (y->different + y->missing + y->extra > 0)
         verdict = "different";
     else if (y->moving > 0)
         verdict = "moving";
+    if (y->by_log > 0)
+        snprintf(by_log, sizeof by_log, "; %" PRIu64 " equal by the log, the last %s", y->by_log,
+                 t->log_at);
     snprintf(detail, sizeof detail,
              "%" PRIu64 " rows compared, %" PRIu64 " different, %" PRIu64 " missing, %" PRIu64
-             " extra, %" PRIu64 " moving%s%s",
-             y->rows, y->different, y->missing, y->extra, y->moving,
-             t->examples[0] ? ". The first: " : "", t->examples);
+             " extra, %" PRIu64 " moving%s%s%s%s%s",
+             y->rows, y->different, y->missing, y->extra, y->moving, by_log,
+             y->moving > 0 && t->log_why[0] ? "; the log cannot tell: " : "",
+             y->moving > 0 ? t->log_why : "", t->examples[0] ? ". The first: " : "", t->examples);
     component_table(v->c, "verification", t->key, verdict, y->rows, y->rows, detail);
     log_event(LOG_INFO, "verification.table", "table=%s verdict=%s %s", t->key, verdict, detail);
 }
@@ -328,6 +332,7 @@ bool verification_run(struct component *c, struct err *e)
     bool ok;
 
     v.incr_task = fixed->incr_task && *fixed->incr_task ? fixed->incr_task : NULL;
+    v.store_id = fixed->store_id && *fixed->store_id ? fixed->store_id : NULL;
     arena_init(&v.arena, 0);
     pthread_mutex_init(&v.lock, NULL);
     ok = component_address(c, fixed->source->id, &v.source_at, &v.source, e) &&

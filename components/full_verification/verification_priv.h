@@ -31,7 +31,10 @@ struct check_table {
     struct tally tally;          /* the worker that has the table */
     char examples[EXAMPLES_LEN]; /* the first rows that differ, by their keys; the worker's */
     unsigned n_examples;
-    uint32_t absent; /* so often the target lacked what the source has; the worker's */
+    uint32_t absent;   /* so often the target lacked what the source has; the worker's */
+    char log_at[200];  /* where the last row was equal by the log; the worker's */
+    char log_why[300]; /* why the log could not tell; the worker's */
+    uint32_t log_failures, log_shown;
 };
 
 struct verification {
@@ -41,6 +44,7 @@ struct verification {
     struct endpoint_address source_at, target_at;
     const struct endpoint *source, *target;
     const char *incr_task; /* NULL: nothing follows the source, no waiting */
+    const char *store_id;  /* whose log is asked; NULL: none */
     pthread_mutex_t lock;
     VEC(struct check_table *) tables;
     struct err error; /* lock */
@@ -60,6 +64,33 @@ bool verification_is_stopping(struct verification *v);
  */
 /* Compares one table from its beginning; the verdict goes into t->tally. */
 bool table_check(struct checker *k, struct check_table *t, struct err *e) MUST_CHECK;
+/* One range of it: source, the source's position, the wait, target. */
+struct read_rows { /* each row as it is read; `side` has key and hash of it already */
+    void (*each)(void *arg, bool of_source, struct view key, struct view row);
+    void *arg;
+};
+bool read_source(struct checker *k, struct check_table *t, struct key_range range,
+                 struct side *side, const struct read_rows *also, struct err *e) MUST_CHECK;
+bool read_target(struct checker *k, struct check_table *t, struct key_range range,
+                 struct side *side, const struct read_rows *also, struct err *e) MUST_CHECK;
+/* column='value' of each part of a key, as people read it; what is not text as its bytes. */
+void put_key_text(struct buf *out, const struct table_def *t, struct view key);
+/* --- settle.c -----------------------------------------------------------------------------------
+ */
+/* The range once more, and what the log says of the suspects between the positions: those that
+ * were equal at one of them leave the list. What the log cannot tell is no error. */
+bool settle_by_log(struct checker *k, struct check_table *t, struct key_range range,
+                   struct suspects *s, struct err *e) MUST_CHECK;
+/* --- log_images.c -------------------------------------------------------------------------------
+ */
+struct log_span {
+    const struct txn_set *p0; /* all of it is in the source's image */
+    const struct txn_set *p1; /* passed by the target before its image was read */
+    const struct txn_set *p2; /* all that the target's image may have */
+};
+/* Feeds h with the table's changes behind p0 up to p2. False: *e says why the log cannot tell. */
+bool log_images(struct verification *v, struct check_table *t, const struct log_span *span,
+                struct history *h, struct err *e) MUST_CHECK;
 /* --- definition.c -------------------------------------------------------------------------------
  */
 enum definition_is { DEFINITION_SAME, DEFINITION_OTHER, DEFINITION_GONE };
@@ -77,5 +108,7 @@ bool definition_explains(struct verification *v, struct check_table *t, enum def
  */
 /* Reads the source's position now (p1) and returns once the target has committed all of it. */
 bool wait_until_passed(struct checker *k, struct position *p1, struct err *e) MUST_CHECK;
+/* All of the source's log that the target has committed by now. */
+bool read_passed(struct checker *k, struct txn_set *p2, struct err *e) MUST_CHECK;
 
 #endif

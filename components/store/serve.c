@@ -88,7 +88,7 @@ static bool check_hello(struct client *c, const struct frame_hello *h, struct er
     if (h->least_epoch > s->o.epoch)
         return err_set(e, ERR_UNAVAILABLE, "epoch %" PRIu64 " is needed, this store is of %" PRIu64,
                        h->least_epoch, s->o.epoch);
-    if (h->reader.len == 0 || h->reader.len >= sizeof c->name)
+    if (h->reader.len >= sizeof c->name)
         return err_set(e, ERR_INVALID, "a reader's name of %zu bytes", h->reader.len);
     memcpy(c->name, h->reader.p, h->reader.len);
     c->name[h->reader.len] = '\0';
@@ -119,6 +119,12 @@ static bool send_greeting(struct client *c, const struct buf *tables, struct err
     return ok;
 }
 
+/* What a reader has committed keeps the log behind it; a passing one has no name and keeps none. */
+static bool keep_position(struct client *c, const struct txn_set *low, struct err *e)
+{
+    return !c->name[0] || store_register(c->s->o.store, c->name, low, e);
+}
+
 /* A reader that begins by its set: what it has is its position, too. */
 static bool begin_by_set(struct client *c, const struct frame_hello *h, struct buf *tables,
                          struct store_reader **r, struct err *e)
@@ -130,8 +136,7 @@ static bool begin_by_set(struct client *c, const struct frame_hello *h, struct b
     if (!txn_set_decode(&set, &after, e))
         return false;
     ok = store_reader_open(c->s->o.store, &after, tables, r, e);
-    if (ok &&
-        !store_register(c->s->o.store, c->name, &after, e)) { /* a refused one holds nothing */
+    if (ok && !keep_position(c, &after, e)) { /* a refused one holds nothing */
         store_reader_close(*r);
         ok = false;
     }
@@ -156,7 +161,8 @@ static bool hear_hello(struct client *c, struct view body, struct err *e)
     ok = ok && send_greeting(c, h.from ? NULL : &tables, e);
     buf_fini(&tables);
     if (ok)
-        log_event(LOG_INFO, "store.reader", "name=%s connected%s", c->name, h.from ? " again" : "");
+        log_event(LOG_INFO, "store.reader", "name=%s connected%s",
+                  c->name[0] ? c->name : "(passing)", h.from ? " again" : "");
     return ok;
 }
 
@@ -207,7 +213,7 @@ static bool hear_positions(struct client *c, struct err *e)
             return err_set(e, ERR_INVALID, "a reader sent frame type %u", type);
         ok = frame_get_position(body, &low, e);
         if (ok) {
-            ok = store_register(c->s->o.store, c->name, &low, e);
+            ok = keep_position(c, &low, e);
             txn_set_fini(&low);
         }
     }

@@ -20,7 +20,8 @@ struct stream_client; /* Thread: one at a time */
 struct stream_client_params {
     const char *address; /* "127.0.0.1:4321", "10.0.0.7:4321#FINGERPRINT": TLS, this certificate */
     const char *token;
-    const char *reader; /* the reader's task: its name in the retention table */
+    const char *reader; /* the reader's task: its name in the retention table; "": a passing reader,
+                         * that no log is kept for */
     const struct txn_set *after;
     uint64_t least_epoch; /* B5: refuse a Store with less */
     uint32_t timeout_ms;

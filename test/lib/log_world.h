@@ -58,7 +58,7 @@ bool reading_go(struct reading *r, struct log *l, const struct asked *a, struct 
 void read_to_end(struct reading *r, const struct asked *a);
 /* Opens and reads; the error that must come. */
 void assert_stops(struct reading *r, const struct asked *a, enum err_code code, const char *text);
-/* The replayed rows of the table are the server's. */
+/* The replayed rows of the table are the server's, and what a reader selects is the same bytes. */
 void assert_same(struct reading *r, const char *db, const char *name);
 const struct table_def *version(struct reading *r, const char *name); /* the newest; or NULL */
 

@@ -18,6 +18,7 @@
 #include "components/endpoint/mysql/session_watch.h"
 #include "components/endpoint/mysql/snapshot.h"
 #include "components/endpoint/mysql/sqltext.h"
+#include "components/endpoint/mysql/text_value.h"
 
 #define SQL_MAX (8u << 20)
 /* A batch may grow beyond the wanted size by one row, and a row is at most 1 GB in the protocol. */
@@ -388,6 +389,8 @@ const struct reader_ops mysql_reader_ops = {
     .next_bound = reader_next_bound,
     .read = reader_read,
     .bound_of = reader_bound_of,
+    .canonical_of = text_value_row,
+    .is_read = sqltext_is_read,
     .digest = reader_digest,
     .count = reader_count,
 };

@@ -166,6 +166,40 @@ void suspects_again(struct suspects *s, struct side *source, struct side *target
     s->list.n = kept;
 }
 
+size_t suspects_at(const struct suspects *s, struct view key)
+{
+    size_t lo = 0, hi = s->list.n;
+
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+
+        if (compare_keys(s->list.at[mid].key, key) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < s->list.n && compare_keys(s->list.at[lo].key, key) == 0 ? lo : s->list.n;
+}
+
+void suspects_settle(struct suspects *s, struct side *source, struct side *target,
+                     const enum history_answer *answers)
+{
+    size_t kept = 0;
+
+    sort(source);
+    sort(target);
+    for (size_t n = 0; n < s->list.n; n++) {
+        struct suspect x = s->list.at[n];
+
+        if (look_again(&x, find(source, x.key), find(target, x.key)) || answers[n] == HISTORY_EQUAL)
+            continue;
+        if (answers[n] == HISTORY_DIFFERENT)
+            x.moved = false;
+        s->list.at[kept++] = x;
+    }
+    s->list.n = kept;
+}
+
 void suspects_tally(const struct suspects *s, struct tally *t)
 {
     for (size_t n = 0; n < s->list.n; n++) {

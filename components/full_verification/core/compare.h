@@ -2,9 +2,10 @@
  * Comparison of one chunk's rows while both sides move (correctness E3). A side is the chunk's rows
  * as key bytes and a 128-bit hash of the row. The source is read at p1, the target once it has
  * passed p1; a row whose hashes agree in any round was equal at that round's p1 and is proven. What
- * disagrees is a suspect and is read again. A suspect whose images stayed the same on both sides in
- * every round, while the target had passed each p1, is different; one whose image changed meanwhile
- * is moving.
+ * disagrees is a suspect and is read again. What still disagrees after the rounds is asked of the
+ * log (history.h), which says equal or different; where it cannot tell, a suspect whose images
+ * stayed the same on both sides in every round, while the target had passed each p1, is different,
+ * and one whose image changed meanwhile is moving.
  *
  * Keys are only matched, by their bytes; they are never ordered as the servers order them. Pure,
  * single-threaded.
@@ -17,6 +18,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/cursor.h"
+#include "components/full_verification/core/history.h"
 
 struct row_print {
     uint64_t key_at;
@@ -47,7 +49,7 @@ struct suspects {
     struct {
         struct suspect *at;
         size_t n, cap;
-    } list;
+    } list; /* ascending by the key's bytes */
 };
 void suspects_init(struct suspects *s, size_t max_key_bytes);
 void suspects_fini(struct suspects *s);
@@ -55,9 +57,15 @@ void suspects_fini(struct suspects *s);
 void suspects_find(struct suspects *s, struct side *source, struct side *target);
 /* A later round: those that agree now leave the list; the others note whether an image changed. */
 void suspects_again(struct suspects *s, struct side *source, struct side *target);
+/* Where in the list; list.n: nowhere. */
+size_t suspects_at(const struct suspects *s, struct view key);
+/* The last round, with what the log says of each of the list. */
+void suspects_settle(struct suspects *s, struct side *source, struct side *target,
+                     const enum history_answer *answers);
 
 struct tally {
-    uint64_t rows; /* of the source */
+    uint64_t rows;   /* of the source */
+    uint64_t by_log; /* of them equal to what the log shows, not to what was read */
     uint64_t different, missing, extra, moving;
 };
 /* The verdict on what is left after the last round. */

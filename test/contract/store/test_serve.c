@@ -155,7 +155,7 @@ static void strangers_and_wrong_positions_are_refused_with_the_reason(void **sta
     w.p.least_epoch = 6; /* B5: an older Store than the target has seen */
     refused_with(&w, ORIGIN "=1-100", ERR_UNAVAILABLE);
     w.p.least_epoch = 5;
-    w.p.reader = "";
+    w.p.reader = "a\tname";
     refused_with(&w, ORIGIN "=1-100", ERR_INVALID);
     w.p.reader = "r";
     assert_true(dial(&w, ORIGIN "=1-100", &e));
@@ -261,6 +261,28 @@ static void what_a_reader_has_committed_sets_old_segments_free(void **state)
     stop(&w);
 }
 
+static void for_a_passing_reader_no_log_is_kept(void **state)
+{
+    struct txn_set low = log_set(ORIGIN "=1-100");
+    struct world w;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    start_with(&w, 1, 1, 1);
+    for (int i = 0; i < 6; i++)
+        append(w.f, 2, 10);
+    sync_store(w.f);
+    assert_true(dial(&w, ORIGIN "=1-112", &e));
+    w.p.reader = "";
+    assert_true(dial(&w, ORIGIN "=1-100", &e));
+    assert_true(stream_send_position(w.client, &low, &e));
+    hear_until(&w, ORIGIN "=101-112");
+    assert_int_equal(purge(&w), 5);
+    refused_with(&w, ORIGIN "=1-100", ERR_STORE_POSITION);
+    txn_set_fini(&low);
+    stop(&w);
+}
+
 static void a_reader_that_takes_nothing_does_not_hold_up_the_end(void **state)
 {
     struct world w;
@@ -350,6 +372,7 @@ int main(void)
         cmocka_unit_test(garbage_does_not_harm_the_server),
         cmocka_unit_test(a_reader_hears_when_the_source_was_heard),
         cmocka_unit_test(what_a_reader_has_committed_sets_old_segments_free),
+        cmocka_unit_test(for_a_passing_reader_no_log_is_kept),
         cmocka_unit_test(a_reader_that_takes_nothing_does_not_hold_up_the_end),
         cmocka_unit_test(two_readers_go_their_own_ways),
         cmocka_unit_test(many_readers_come_and_go),

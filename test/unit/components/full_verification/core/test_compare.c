@@ -133,6 +133,26 @@ static void rows_that_came_later_are_not_suspected(void **state)
     assert_memory_equal(f->suspects.list.at[0].key.p, "a", 1);
 }
 
+static void what_the_log_says_ends_a_suspicion(void **state)
+{
+    static const enum history_answer answers[] = {HISTORY_EQUAL, HISTORY_DIFFERENT, HISTORY_UNKNOWN,
+                                                  HISTORY_UNKNOWN};
+    struct fixture *f = *state;
+
+    round_of(f, true, "a=1 b=1 c=1 d=1 e=1", "a=2 b=2 c=2 d=2 e=1");
+    round_of(f, false, "a=3 b=3 c=3 d=1 e=1", "a=4 b=4 c=4 d=2 e=1");
+    assert_int_equal(suspects_at(&f->suspects, text("c")), 2);
+    assert_int_equal(suspects_at(&f->suspects, text("e")), 4);
+    fill(&f->source, "a=5 b=5 c=5 d=1 e=1");
+    fill(&f->target, "a=6 c=6 d=2 e=1");
+    suspects_settle(&f->suspects, &f->source, &f->target, answers);
+    suspects_tally(&f->suspects, &f->tally);
+    assert_int_equal(f->suspects.list.n, 3);
+    assert_int_equal(f->tally.missing, 1);
+    assert_int_equal(f->tally.moving, 1);
+    assert_int_equal(f->tally.different, 1); /* d stood still */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,6 +165,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_row_deleted_on_both_sides_meanwhile_is_no_difference,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(rows_that_came_later_are_not_suspected, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_the_log_says_ends_a_suspicion, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
