@@ -105,6 +105,11 @@
       "copy-again")                                                                                \
     X(COPY_RUNS, RETRY, "a table's copy has not ended, and the changes wait for it",               \
       "a table is being copied again", "nothing; the changes go on when the copy has ended")       \
+    X(IMAGE, RETRY,                                                                                \
+      "a change within a table's copy lacks columns, and its row cannot be read again",            \
+      "a session of the source with binlog_row_image MINIMAL or NOBLOB, and a row key that "       \
+      "cannot be asked for by value, or a definition that was changed since",                      \
+      "let every session log FULL images; choose copy-again in the incident")                      \
     X(NO_START, STOP, "the position where following the changes begins is not known",              \
       "the full copy left no record on the target, or the record was removed",                     \
       "run the full copy again; nothing was applied")                                              \

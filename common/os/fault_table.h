@@ -26,6 +26,9 @@
     X(FULL_AFTER_PASS_PART, "a part of a table without key is committed")             \
     X(FULL_AFTER_FAMILY_END, "one table of a family has its end, others have not")    \
     X(FULL_AFTER_PASS, "a table without key is copied, and its end durable")          \
+    X(ROW_END_MOVED, "ends of copies moved, no row is read again yet")                \
+    X(ROW_READ_AGAIN, "rows are read again from the source, not yet written")         \
+    X(ROW_WRITTEN_AGAIN, "rows that were read again are committed")                   \
     X(CM_BEFORE_COMMIT, "a decision is written to MetaDB, COMMIT not yet sent")       \
     X(CM_AFTER_COMMIT, "a decision is committed, its answers not yet sent")
 #endif

@@ -119,8 +119,11 @@ struct reader_ops {
     bool (*begin_table_snapshot)(struct reader *r, const struct table_def *t, struct position *pos,
                                  bool *exact, struct err *e);
     bool (*end_snapshot)(struct reader *r, struct err *e);
-    /* The present end of the log: everything committed before the call is in it. (E of A6) */
+    /* The present end of the log: everything committed before the call is in it. */
     bool (*position_now)(struct reader *r, struct position *pos, struct err *e);
+    /* The same with all that a snapshot opened before the call may see, even while it is being
+     * committed. (E of A6) */
+    bool (*position_past)(struct reader *r, struct position *pos, struct err *e);
     /* The key of the last row of the next `rows` rows after lo (and not beyond hi); *done: fewer
      * were left, bound is hi (or the greatest key when hi is open; an empty table gives an empty
      * bound). */
@@ -133,6 +136,15 @@ struct reader_ops {
                  enum rows_encoding enc, size_t batch_bytes,
                  bool (*take)(void *arg, struct rows *batch, struct err *e), void *arg,
                  struct err *e);
+    /* Inside a snapshot: the rows whose row keys the canonical images hold (has_absent: the rest
+     * may be missing), as read() would give them. found[i]: there is one, in `out`, in the order of
+     * the images. ERR_UNSUPPORTED: a key that cannot be asked for by value, or the table is not
+     * defined as `t` any more. */
+    bool (*read_keys)(struct reader *r, const struct table_def *t, const struct view *images,
+                      size_t n, struct rows *out, bool *found, struct err *e);
+    /* Before the snapshot: does read_keys hold its tables against DDL only while it runs? Else
+     * until the snapshot ends, and who waits for the DDL waits as long. */
+    bool (*lets_go)(struct reader *r, bool *does, struct err *e);
     /* The key of one row (as read() gives it) in bound form. */
     bool (*bound_of)(const struct table_def *t, enum rows_encoding enc, struct view row,
                      struct buf *bound, struct err *e);
@@ -274,7 +286,10 @@ struct write { /* one change for the target */
     enum rows_encoding encoding; /* CANONICAL in incremental */
     bool has_absent;
     bool no_checks; /* foreign key checks were off: nothing cascaded on the source */
-    struct view before, after;
+    /* A9: the image lacked columns, and the source was asked again: `row` (MYSQL_TEXT; p = NULL: it
+     * has none) stands for the new image; of `after` only the key counts. */
+    bool again;
+    struct view before, after, row;
 };
 /* A write that the target does not take, met while everything before it is committed. */
 enum conflict_fix {
@@ -402,6 +417,10 @@ struct target_ops {
     bool (*table_pos_list)(struct claim *c, const char *task, struct arena *a,
                            struct table_pos **pos, size_t *n, struct err *e);
     bool (*table_pos_put)(struct claim *c, const struct table_pos *pos, struct err *e);
+    /* Moves the end of another task's table to `end`, if begin and end are still those of `pos` and
+     * its copy is done; else nothing happens: read them again to know. */
+    bool (*table_end_move)(struct claim *c, const char *task, const struct table_pos *pos,
+                           const struct txn_set *end, struct err *e);
     bool (*chunk_list)(struct claim *c, const char *table, struct arena *a, struct chunk **chunks,
                        size_t *n, struct err *e);
     bool (*chunk_put)(struct claim *c, const struct chunk *chunks, size_t n, struct err *e);

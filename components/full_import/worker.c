@@ -205,7 +205,7 @@ static bool close_table(struct worker *w, struct import_table *t, struct err *e)
     bool ok;
 
     txn_set_init(&end.set);
-    ok = w->im->source->reader->position_now(w->reader, &end, e) && plan_close(w->im, t, &end, e);
+    ok = w->im->source->reader->position_past(w->reader, &end, e) && plan_close(w->im, t, &end, e);
     txn_set_fini(&end.set);
     return ok ? true : err_wrap(e, "take the end position of '%s'", t->key);
 }

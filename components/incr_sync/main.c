@@ -52,7 +52,7 @@ static bool claims(struct component *c, struct carry *carry, struct err *e)
             return true;
         log_err(LOG_WARN, "incr_sync.claim_ended", &why);
         component_error(c, &why);
-        if (mono_ms_between(began, clock_mono()) > LONG_ENOUGH_MS)
+        if (mono_ms_between(began, clock_mono()) > LONG_ENOUGH_MS || reread_is_asked(carry))
             backoff.tries = 0;
         if (!component_backoff(c, &backoff))
             return true;

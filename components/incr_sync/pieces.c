@@ -108,7 +108,7 @@ static bool send(struct pieces *p, const struct source_piece *piece, struct err 
 
     if (w->writes.n == 0)
         return true;
-    if (!begin(p, e))
+    if (!reread_fill(w->sync, &w->again, w->writes.at, e) || !begin(p, e))
         return false;
     conflict_case_begin(&w->conflicts, p->t, piece->tables, piece->n_tables, w->writes.at,
                         p->sent_to);
@@ -117,6 +117,7 @@ static bool send(struct pieces *p, const struct source_piece *piece, struct err 
     conflict_count(&w->conflicts, &w->account);
     p->sent_to = p->at;
     w->writes.n = 0;
+    reread_begin(&w->again);
     return true;
 }
 
@@ -135,6 +136,10 @@ static void add_write(struct pieces *p, const struct txn_table *table, const str
     p->w->bytes += bytes;
     account_met(&p->w->account, table->table);
     account_sent(&p->w->account, table->table);
+    if (reread_is_needed(ch->op, table->use == USE_OVERLAP, ch->flags & CHANGE_F_ABSENT)) {
+        reread_add_txn(&p->w->again, p->t->id);
+        reread_add(&p->w->again, p->w->writes.n, table->table);
+    }
     vec_push(&p->w->writes, ((struct write){.table = table->table->plan,
                                             .op = ch->op,
                                             .overlap = table->use == USE_OVERLAP,
@@ -164,6 +169,7 @@ static bool one_piece(struct pieces *p, const struct source_piece *piece, struct
     if (!plans_for_tables(p->w->sync, piece->tables, piece->n_tables, e))
         return false;
     p->w->writes.n = 0;
+    reread_begin(&p->w->again);
     change_iter_init(&it, piece->part.changes, resolve, &at);
     while (taken(p) && change_next(&it, &ch)) {
         if (at.current->use == USE_SKIP)

@@ -70,6 +70,8 @@ bool start_load(struct sync *s, struct err *e)
 
     if (!task || task[0] == '\0')
         return err_set(e, ERR_NO_START, "the specification names no copy task to begin after");
+    if (!reread_open(s, e))
+        return false;
     if (!s->endpoint->target->table_pos_list(s->claim, task, &s->arena, &f->pos, &f->n_pos, e))
         return err_wrap(e, "read the positions of the copy '%s'", task);
     for (size_t i = 0; i < f->n_pos; i++)

@@ -361,6 +361,7 @@ static bool make_indexes(struct sync *s, struct err *e)
     report_blind(s);
     if (!indexes_create(s, e))
         return err_wrap(e, "create the unique indexes");
+    reread_close(s);
     s->indexes_done = true;
     s->draining = false;
     return true;
@@ -393,6 +394,7 @@ static bool turn(struct sync *s, struct err *e)
     s->next_tick = mono_add_ms(clock_mono(), TICK_MS);
     look_at_copy(s);
     throttle_follow(s);
+    reread_look(s);
     report_tick(s);
     store_reader_position(s->reader, window_saved(s->window));
     return make_indexes(s, e);
@@ -453,4 +455,5 @@ void carry_fini(struct carry *carry)
         free(carry->coarse.at[i].to_name);
     }
     vec_fini(&carry->coarse);
+    reread_free(carry->reread);
 }

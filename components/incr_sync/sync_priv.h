@@ -46,6 +46,7 @@
 #include "components/incr_sync/core/pressure.h"
 #include "components/incr_sync/core/window.h"
 #include "components/incr_sync/gate.h"
+#include "components/incr_sync/reread.h"
 #include "components/incr_sync/txn_pipe.h"
 #include "components/runtime/component.h"
 #include "components/stream/stream.h"
@@ -135,6 +136,7 @@ struct worker {
     struct net *net;
     uint64_t cancelled; /* changes of the last group that others took back or stand for */
     VEC(struct write) writes;
+    struct reread_work again; /* of `writes` */
     /* the result of the last group: main's after the event */
     bool ok;
     struct err err; /* when not ok */
@@ -268,6 +270,7 @@ struct carry {                 /* outlives a claim */
     struct account_book rows;  /* of this process */
     struct wall rows_since;
     VEC(struct coarse_table) coarse;
+    struct reread *reread;
 };
 struct sync {
     struct component *c;

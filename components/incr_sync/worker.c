@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/base/must.h"
+#include "common/os/fault.h"
 #include "components/incr_sync/sync_priv.h"
 
 #define WRITES_KEEP 65536
@@ -57,6 +58,8 @@ static bool add_txn(struct worker *w, const struct source_txn *t, struct err *e)
             if (at.current->use == USE_SKIP)
                 continue;
             account_met(&w->account, at.current->table);
+            if (reread_is_needed(ch.op, at.current->use == USE_OVERLAP, ch.flags & CHANGE_F_ABSENT))
+                reread_add_txn(&w->again, t->id);
             if (!net_add(w->net, at.current, &ch, e))
                 return false;
         }
@@ -78,6 +81,8 @@ static bool make_writes(struct worker *w, struct err *e)
         const struct net_change *c = &changes[i];
 
         account_sent(&w->account, c->table);
+        if (reread_is_needed(c->op, c->overlap, c->has_absent))
+            reread_add(&w->again, i, c->table);
         vec_push(&w->writes, ((struct write){.table = c->table->plan,
                                              .op = c->op,
                                              .overlap = c->overlap,
@@ -90,13 +95,15 @@ static bool make_writes(struct worker *w, struct err *e)
     return account_agrees(&w->account, n, w->cancelled, e);
 }
 
-/* Net operations sent = rows matched; only in the overlap a DELETE may find nothing. */
+/* Net operations sent = rows matched; only in the overlap a DELETE may find nothing, and a row that
+ * is read again may be gone. */
 static bool check_counts(const struct worker *w, struct err *e)
 {
     uint64_t most = w->writes.n, least = most;
 
     for (size_t i = 0; i < w->writes.n; i++)
-        least -= w->writes.at[i].overlap && w->writes.at[i].op == CHANGE_DELETE;
+        least -= (w->writes.at[i].overlap && w->writes.at[i].op == CHANGE_DELETE) ||
+                 (w->writes.at[i].again && !w->writes.at[i].row.p);
     return (w->result.rows_matched >= least && w->result.rows_matched <= most) ||
            err_set(e, ERR_BUG, "%" PRIu64 " rows matched of %" PRIu64 " net changes, committed",
                    w->result.rows_matched, most);
@@ -126,6 +133,7 @@ static bool apply_group(struct worker *w, const struct window_group *g, struct e
     struct net_options options = {.merge = may_merge(g), .may_replace = may_replace, .arg = w};
 
     account_begin(&w->account);
+    reread_begin(&w->again);
     if (g->txns.n == 1 && g->txns.at[0]->pipe)
         return pieces_apply(w, g, e);
     w->changes = g->changes;
@@ -133,7 +141,7 @@ static bool apply_group(struct worker *w, const struct window_group *g, struct e
     for (size_t i = 0; i < g->txns.n; i++)
         if (!add_txn(w, g->txns.at[i], e))
             return false;
-    if (!make_writes(w, e))
+    if (!make_writes(w, e) || !reread_fill(w->sync, &w->again, w->writes.at, e))
         return false;
     memset(&w->result, 0, sizeof w->result);
     if (g->alone && g->txns.n == 1) {
@@ -148,6 +156,8 @@ static bool apply_group(struct worker *w, const struct window_group *g, struct e
     }
     if (!w->target->apply(w->slot, &commit, w->writes.at, w->writes.n, &w->result, e))
         return false;
+    if (w->again.strays.n > 0)
+        FAULT(ROW_WRITTEN_AGAIN);
     if (commit.decide)
         conflict_count(&w->conflicts, &w->account);
     /* A person or a policy may have left changes out. */
@@ -196,6 +206,7 @@ void worker_stop(struct worker *w)
     w->queue = NULL;
     conflict_case_fini(&w->conflicts);
     vec_fini(&w->writes);
+    reread_fini(&w->again);
     account_fini(&w->account);
     net_free(w->net);
     w->net = NULL;

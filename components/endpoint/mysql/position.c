@@ -109,3 +109,64 @@ bool position_add_mysql(const char *text, struct txn_set *out, struct err *e)
     }
     return true;
 }
+
+/* --- what is being committed --- */
+
+#define UUID_LEN 36
+
+static bool is_uuid(const char *p, size_t n)
+{
+    if (n != UUID_LEN)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (i == 8 || i == 13 || i == 18 || i == 23 ? p[i] != '-' : !isxdigit((unsigned char)p[i]))
+            return false;
+    return true;
+}
+
+/* "5#14", perhaps with the next source's uuid behind: *next is it, or NULL. */
+static bool add_owned_number(const char *p, size_t n, const char *origin, struct txn_set *out,
+                             const char **next)
+{
+    const char *at = p, *end = p + n;
+    char one[UUID_LEN + 80];
+    uint64_t seq;
+    struct err ignored = ERR_INIT;
+
+    *next = n > UUID_LEN && is_uuid(end - UUID_LEN, UUID_LEN) ? end - UUID_LEN : NULL;
+    end = *next ? *next : end;
+    if (!read_number(&at, &seq) || at >= end || *at != '#')
+        return false;
+    (void)snprintf(one, sizeof one, "%s:%" PRIu64, origin, seq);
+    return position_add_mysql(one, out, &ignored);
+}
+
+bool position_add_owned(const char *text, struct txn_set *out, struct err *e)
+{
+    char origin[UUID_LEN + 40] = ""; /* "uuid" or "uuid:tag" */
+    const char *next;
+
+    for (const char *p = text; *p;) {
+        size_t n = strcspn(p, ":,\n ");
+        bool good;
+
+        if (n == 0) { /* a separator */
+            p++;
+            continue;
+        }
+        next = NULL;
+        if (is_uuid(p, n))
+            good = snprintf(origin, sizeof origin, "%.36s", p) > 0;
+        else if (memchr(p, '#', n))
+            good = origin[0] && add_owned_number(p, n, origin, out, &next);
+        else
+            good = origin[0] && n <= 32 &&
+                   snprintf(origin + UUID_LEN, sizeof origin - UUID_LEN, ":%.*s", (int)n, p) > 0;
+        if (!good)
+            return err_set(e, ERR_CORRUPT, "not owned GTIDs: '%s'", text);
+        if (next)
+            (void)snprintf(origin, sizeof origin, "%.36s", next);
+        p += n;
+    }
+    return true;
+}

@@ -13,5 +13,8 @@
 bool position_add_mariadb(const char *text, struct txn_set *out, struct err *e) MUST_CHECK;
 /* "uuid:1-5:7,\nuuid:tag:1-3": a MySQL GTID set. */
 bool position_add_mysql(const char *text, struct txn_set *out, struct err *e) MUST_CHECK;
+/* "uuid:1#12:2#13uuid2:tag:5#14": MySQL's @@global.gtid_owned, what sessions are about to commit,
+ * each number with its session's. Nothing stands between one source and the next. */
+bool position_add_owned(const char *text, struct txn_set *out, struct err *e) MUST_CHECK;
 
 #endif

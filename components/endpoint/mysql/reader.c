@@ -28,7 +28,8 @@ struct reader {
     struct session *s;
     struct endpoint_address address; /* borrowed strings */
     struct buf sql;
-    bool cut; /* a result was abandoned: the connection is gone */
+    bool cut;             /* a result was abandoned: the connection is gone */
+    struct session *look; /* read_keys: definitions as they are, whatever the snapshot sees */
 };
 
 static bool reader_open(const struct endpoint_address *a, struct reader **out, struct err *e)
@@ -50,6 +51,7 @@ static void reader_close(struct reader *r)
     if (!r)
         return;
     session_close(r->s);
+    session_close(r->look);
     buf_fini(&r->sql);
     free(r);
 }
@@ -66,6 +68,11 @@ static bool usable(const struct reader *r, struct err *e)
 static bool reader_position_now(struct reader *r, struct position *pos, struct err *e)
 {
     return usable(r, e) && snapshot_log_end(r->s, pos, e);
+}
+
+static bool reader_position_past(struct reader *r, struct position *pos, struct err *e)
+{
+    return usable(r, e) && snapshot_past(r->s, pos, e);
 }
 
 static bool reader_begin_snapshot(struct reader *r, struct position *pos, bool *exact,
@@ -200,7 +207,8 @@ struct read { /* one read() while it runs */
     bool (*sink)(void *arg, struct rows *batch, struct err *e);
     void *arg;
     struct rows *batch;
-    bool *selected; /* per column: the result has it */
+    bool *selected;          /* per column: the result has it */
+    const struct value *key; /* the one row of this key; NULL: the range */
 };
 
 /* Leaves the rest of a result where it is. */
@@ -228,9 +236,9 @@ static bool read_query(struct read *d, struct key_range range, struct err *e)
     if (n == 0)
         buf_str(sql, "1");
     sqltext_from(sql, d->t);
-    if (!sqltext_where(sql, d->t, range, e))
+    if (d->key ? !sqltext_by_key(sql, d->t, d->key, e) : !sqltext_where(sql, d->t, range, e))
         return false;
-    if (d->t->row_key >= 0)
+    if (d->t->row_key >= 0 && !d->key)
         sqltext_order(sql, d->t);
     return buf_ok(sql) || err_set(e, ERR_LIMIT, "a statement is larger than %zu bytes", sql->max);
 }
@@ -332,6 +340,98 @@ static bool reader_read(struct reader *r, const struct table_def *t, struct key_
     return ok || err_wrap(e, "read table '%s.%s'", t->db, t->name);
 }
 
+/* --- rows by their keys --------------------------------------------------------------------------
+ * Each read of a table holds its definition until the transaction ends, or until it goes back to a
+ * savepoint from before (the snapshot stays): else a DDL on the source would wait for us, and
+ * everybody behind the DDL. While it is held, the definition is compared. MariaDB lets go at a
+ * savepoint only where the session does not write its log, which takes a right.
+ */
+
+static bool reader_lets_go(struct reader *r, bool *does, struct err *e)
+{
+    struct err denied = ERR_INIT;
+
+    if (!usable(r, e))
+        return false;
+    *does = !r->s->is_mariadb || session_exec(r->s, "SET SESSION sql_log_bin=0", &denied);
+    if (*does || err_class_of(denied.code) != ERR_CLASS_RETRY)
+        return true;
+    *e = denied;
+    return false;
+}
+
+struct found {
+    struct rows *out;
+    uint32_t n;
+};
+
+static bool keep_row(void *arg, struct rows *batch, struct err *e)
+{
+    struct found *f = arg;
+    bool one = f->n == 0 && batch->n == 1;
+
+    if (one) {
+        struct view row = rows_at(batch, 0);
+        buf_append(&f->out->bytes, row.p, row.len);
+        rows_added(f->out);
+    }
+    f->n += batch->n;
+    rows_free(batch);
+    return one || err_set(e, ERR_UNSUPPORTED, "several rows have one key");
+}
+
+static bool read_key(struct read *d, struct view image, struct value *values, bool *found,
+                     struct err *e)
+{
+    struct found f = {.out = d->arg};
+
+    if (!row_read(d->t, ROWS_CANONICAL, true, image, values))
+        return err_set(e, ERR_CORRUPT, "an image does not have its table's form");
+    d->key = values;
+    d->arg = &f;
+    bool ok = run_read(d, (struct key_range){{NULL, 0}, {NULL, 0}}, e);
+    d->arg = f.out;
+    rows_free(take(d->batch));
+    *found = f.n == 1;
+    return ok && (buf_ok(&f.out->bytes) || err_set(e, ERR_LIMIT, "the rows are too large"));
+}
+
+static bool is_still(struct reader *r, const struct table_def *t, struct err *e)
+{
+    const struct table_def *now;
+
+    if (!r->look && !session_open(&r->address, SESSION_READ, &r->look, e))
+        return false;
+    if (!mysql_catalog_ops.load_table(r->look, t->db, t->name, &now, e)) {
+        session_close(take(r->look));
+        return false;
+    }
+    bool same = table_def_same_rows(now, t);
+    table_def_unref(now);
+    return same || err_set(e, ERR_UNSUPPORTED, "its definition was changed since");
+}
+
+static bool reader_read_keys(struct reader *r, const struct table_def *t, const struct view *images,
+                             size_t n, struct rows *out, bool *found, struct err *e)
+{
+    struct read d = {.r = r, .t = t, .batch_bytes = 1, .sink = keep_row, .arg = out};
+    struct value *values = must_calloc(t->n_columns, sizeof *values);
+    struct err ignored = ERR_INIT;
+
+    d.selected = must_calloc(t->n_columns, sizeof *d.selected);
+    bool ok = usable(r, e) && session_exec(r->s, "SAVEPOINT oms_keys", e);
+    for (size_t i = 0; ok && i < n; i++)
+        ok = read_key(&d, images[i], values, &found[i], e);
+    ok = ok && is_still(r, t, e);
+    if (!r->cut && !session_exec(r->s, "ROLLBACK TO SAVEPOINT oms_keys", ok ? e : &ignored)) {
+        cut_connection(r);
+        ok = false;
+    }
+    free(d.selected);
+    free(values);
+    return ok || err_wrap(e, "read rows of table '%s.%s' by their keys", t->db, t->name);
+}
+
 /* --- counts and digests -------------------------------------------------------------------------
  */
 
@@ -386,8 +486,11 @@ const struct reader_ops mysql_reader_ops = {
     .begin_table_snapshot = reader_begin_table_snapshot,
     .end_snapshot = reader_end_snapshot,
     .position_now = reader_position_now,
+    .position_past = reader_position_past,
     .next_bound = reader_next_bound,
     .read = reader_read,
+    .read_keys = reader_read_keys,
+    .lets_go = reader_lets_go,
     .bound_of = reader_bound_of,
     .canonical_of = text_value_row,
     .is_read = sqltext_is_read,

@@ -296,6 +296,29 @@ bool snapshot_log_end(struct session *s, struct position *pos, struct err *e)
            err_wrap(e, "read the position of the source");
 }
 
+static bool add_owned(struct session *s, struct txn_set *set, struct err *e)
+{
+    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
+
+    if (s->is_mariadb)
+        return true; /* its log has them before they are seen */
+    if (!session_query(s, "SELECT @@global.gtid_owned", &res, e))
+        return false;
+    MYSQL_ROW row = mysql_fetch_row(res);
+    return !row || !row[0] || position_add_owned(row[0], set, e);
+}
+
+/* What is being committed first: it goes from there into the executed set. */
+bool snapshot_past(struct session *s, struct position *pos, struct err *e)
+{
+    struct position got = {.native = ""};
+    struct log_place end;
+
+    txn_set_init(&got.set);
+    return give(add_owned(s, &got.set, e) && read_end(s, &got, &end, e), &got, pos) ||
+           err_wrap(e, "read the position of the source");
+}
+
 bool snapshot_open(struct session *s, struct position *pos, bool *exact, struct err *e)
 {
     struct position got = {.native = ""};

@@ -16,6 +16,9 @@ struct log_place { /* in the source's log files */
 bool log_place_end(struct session *s, struct log_place *out, struct err *e) MUST_CHECK;
 /* The present end of the log: everything committed before the call is in it. */
 bool snapshot_log_end(struct session *s, struct position *pos, struct err *e) MUST_CHECK;
+/* A position with all that any snapshot opened before the call may see: MySQL shows rows a moment
+ * before their GTID is in the executed set, so what is being committed is in it too. */
+bool snapshot_past(struct session *s, struct position *pos, struct err *e) MUST_CHECK;
 /* Opens a snapshot in the session. MariaDB: *exact, the set is what the snapshot sees. MySQL: all
  * of the set is visible, and maybe more. */
 bool snapshot_open(struct session *s, struct position *pos, bool *exact, struct err *e) MUST_CHECK;

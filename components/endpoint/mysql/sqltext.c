@@ -2,10 +2,14 @@
  * as hexadecimal with their charset, or as checked numbers: nothing needs escaping. */
 #include "components/endpoint/mysql/sqltext.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "common/base/must.h"
 #include "components/endpoint/mysql/endpoint.h"
+#include "components/record/value_text.h"
+
+#define KEY_VALUE_MAX (64u << 10)
 
 const struct key_def *sqltext_key(const struct table_def *t)
 {
@@ -282,6 +286,87 @@ bool sqltext_where(struct buf *out, const struct table_def *t, struct key_range 
             return false;
         buf_u8(out, ')');
         any = true;
+    }
+    return true;
+}
+
+/* --- one key ------------------------------------------------------------------------------------
+ */
+
+static uint64_t number_of(const struct value *v)
+{
+    uint64_t u = 0;
+
+    memcpy(&u, v->p, v->len < 8 ? v->len : 8);
+    return u;
+}
+
+/* The canonical value in the text encoding. False: what a literal of it finds is not sure (floats,
+ * the zero year, which the server reads as 2000, a SET's 64th member). */
+static bool put_text_of(struct buf *out, const struct column_def *c, const struct value *v)
+{
+    switch (c->kind) {
+    case KIND_I8:
+    case KIND_U8:
+    case KIND_I16:
+    case KIND_U16:
+    case KIND_I32:
+    case KIND_U32:
+    case KIND_I64:
+    case KIND_U64:
+    case KIND_DATE:
+    case KIND_TIME:
+    case KIND_DATETIME:
+    case KIND_TIMESTAMP:
+        value_put_text(out, c, v);
+        return true;
+    case KIND_YEAR:
+    case KIND_BIT:
+    case KIND_ENUM:
+        buf_printf(out, "%" PRIu64, number_of(v));
+        return c->kind != KIND_YEAR || number_of(v) != 0;
+    case KIND_DECIMAL:
+    case KIND_TEXT:
+    case KIND_BINARY:
+    case KIND_BYTES:
+    case KIND_UUID:
+    case KIND_INET4:
+    case KIND_INET6:
+        buf_append(out, v->p, v->len);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool put_equal(struct buf *out, const struct column_def *c, const struct value *v,
+                      struct err *e)
+{
+    struct buf text CLEANUP(buf_fini);
+
+    buf_init(&text, KEY_VALUE_MAX);
+    if (v->state != VALUE_SET || !put_text_of(&text, c, v))
+        return err_set(e, ERR_UNSUPPORTED,
+                       v->state == VALUE_SET
+                           ? "a row cannot be asked for by its key: column '%s' of kind '%s'"
+                           : "a row cannot be asked for: its image lacks key column '%s' (kind %s)",
+                       c->name, kind_name(c->kind));
+    put_name(out, c);
+    buf_u8(out, '=');
+    return buf_ok(&text)
+               ? sqltext_literal(out, c, (struct view){text.p, text.len}, e)
+               : err_set(e, ERR_LIMIT, "a key's value is larger than %u bytes", KEY_VALUE_MAX);
+}
+
+bool sqltext_by_key(struct buf *out, const struct table_def *t, const struct value *row,
+                    struct err *e)
+{
+    const struct key_def *k = sqltext_key(t);
+
+    for (uint16_t i = 0; i < k->n_parts; i++) {
+        buf_str(out, i > 0 ? " AND " : " WHERE ");
+        if (!put_equal(out, part_column(t, &k->parts[i]), &row[k->parts[i].column], e))
+            return false;
     }
     return true;
 }

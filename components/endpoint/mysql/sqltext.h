@@ -44,6 +44,10 @@ void sqltext_order_reverse(struct buf *out, const struct table_def *t);
  * that the key's index serves it: a >= 1 AND (a > 1 OR (a = 1 AND b > 2)). */
 bool sqltext_where(struct buf *out, const struct table_def *t, struct key_range range,
                    struct err *e) MUST_CHECK;
+/* " WHERE a=1 AND b=2": the row of the key in a canonical row's values. ERR_UNSUPPORTED: a part is
+ * missing, or its kind is not surely found by a literal. */
+bool sqltext_by_key(struct buf *out, const struct table_def *t, const struct value *row,
+                    struct err *e) MUST_CHECK;
 /* " FROM db.t FORCE INDEX (key)"; without the hint when there is no row key. */
 void sqltext_from(struct buf *out, const struct table_def *t);
 /* "COUNT(*), SUM(..), BIT_XOR(..)" over the rows of `columns`: independent of order, the same on

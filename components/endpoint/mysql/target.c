@@ -41,6 +41,7 @@ const struct target_ops mysql_target_ops = {
     .load_rollback = target_load_rollback,
     .table_pos_list = target_table_pos_list,
     .table_pos_put = target_table_pos_put,
+    .table_end_move = target_table_end_move,
     .chunk_list = target_chunk_list,
     .chunk_put = target_chunk_put,
     .chunk_clear = target_chunk_clear,

@@ -7,7 +7,8 @@
  *
  * In the overlap of copy and log (A9) an UPDATE deletes the old key and writes the full new image,
  * an INSERT writes its image over whatever the copy brought, a DELETE may find nothing: applying
- * the same changes again leads to the same rows.
+ * the same changes again leads to the same rows. Where an image lacks columns, the caller gives the
+ * source's row instead, or says that it has none.
  *
  * Families (A8): where cascading foreign keys join tables on the target, their changes are sent in
  * the source's order with foreign key checks on, so the target's own keys change what the source's
@@ -98,6 +99,22 @@ static bool send_exact(struct applying *a, uint32_t i)
     return err_set(a->e, ERR_BUG, "a change of unknown kind %d", (int)a->writes[i].op);
 }
 
+/* The source's row in place of an image that lacks columns. */
+static bool send_row(struct applying *a, uint32_t i)
+{
+    struct slot *s = a->s;
+    const struct write *w = &a->writes[i];
+    struct stmt_row row = {.after = s->order.row.at};
+    struct stmt *st;
+
+    if (!w->row.p)
+        return true;
+    if (!slot_stmt(s, w->table, STMT_INSERT, ROWS_MYSQL_TEXT, 1, row.after, &st, a->e) ||
+        !stmt_execute(&s->pipe, st, &row, a->e))
+        return false;
+    return pipe_send(&s->pipe, slot_expect(s, 1, 1, i, true), a->e);
+}
+
 static bool send_overlap(struct applying *a, uint32_t i)
 {
     switch (a->writes[i].op) {
@@ -107,7 +124,7 @@ static bool send_overlap(struct applying *a, uint32_t i)
         /* fallthrough */
     case CHANGE_INSERT:
         return send_form(a, i, STMT_DELETE_AFTER, false, false) &&
-               send_form(a, i, STMT_INSERT, true, true);
+               (a->writes[i].again ? send_row(a, i) : send_form(a, i, STMT_INSERT, true, true));
     case CHANGE_DELETE:
         return send_form(a, i, STMT_DELETE, false, true);
     }
@@ -276,7 +293,8 @@ static bool send_lenient(struct applying *a, uint32_t i)
     const struct write *w = &a->writes[i];
     bool ok = slot_strict(s, false, a->e) && send_write(a, i) &&
               (!slot_settle(s) || !s->warned ||
-               slot_warnings(s, i, w->table, s->order.after.at, w->encoding, a->e)) &&
+               slot_warnings(s, i, w->table, w->again ? s->order.row.at : s->order.after.at,
+                             w->again ? ROWS_MYSQL_TEXT : w->encoding, a->e)) &&
               (s->pipe.lost || slot_strict(s, true, a->e));
 
     if (!ok)
@@ -294,7 +312,7 @@ bool apply_one(struct applying *a, uint32_t i)
         return false;
     if (!write_order_read(&s->order, w, a->e))
         return false;
-    if (w->op != CHANGE_DELETE && write_has_enum_zero(w->table, w->encoding, s->order.after.at))
+    if (write_needs_care(&s->order, w))
         return send_lenient(a, i);
     if (!send_write(a, i))
         return false;
@@ -331,12 +349,10 @@ bool apply_check(const struct write *w, size_t n, struct err *e)
                 "copy's end: what they change is not in the log, the table must be copied "
                 "again",
                 w[i].table->quoted);
-        if (w[i].has_absent)
-            return err_set(e, ERR_UNSUPPORTED,
-                           "a change of table %s before its copy's end lacks columns (a session "
-                           "with binlog_row_image MINIMAL or NOBLOB): let every session log FULL "
-                           "images, release this project, drop the table on the target and begin "
-                           "anew",
+        if (w[i].has_absent && w[i].op != CHANGE_DELETE && !w[i].again)
+            return err_set(e, ERR_BUG,
+                           "a change of table %s before its copy's end lacks columns, and its row "
+                           "was not read again",
                            w[i].table->quoted);
     }
     return true;

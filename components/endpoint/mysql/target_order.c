@@ -32,6 +32,7 @@ void write_order_fini(struct write_order *o)
     vec_fini(&o->batches);
     vec_fini(&o->before);
     vec_fini(&o->after);
+    vec_fini(&o->row);
     free(o->map.key);
     free(o->map.batch);
 }
@@ -130,7 +131,20 @@ bool write_order_read(struct write_order *o, const struct write *w, struct err *
     vec_reserve(&o->after, n);
     if (w->op != CHANGE_INSERT && !read_image(w, w->before, o->before.at, e))
         return false;
+    if (w->again && w->row.p) {
+        vec_reserve(&o->row, n);
+        if (!row_read(w->table->source, ROWS_MYSQL_TEXT, false, w->row, o->row.at))
+            return err_set(e, ERR_CORRUPT, "a row of table %s that was read again has another form",
+                           w->table->quoted);
+    }
     return w->op == CHANGE_DELETE || read_image(w, w->after, o->after.at, e);
+}
+
+bool write_needs_care(const struct write_order *o, const struct write *w)
+{
+    if (w->again)
+        return w->row.p && write_has_enum_zero(w->table, ROWS_MYSQL_TEXT, o->row.at);
+    return w->op != CHANGE_DELETE && write_has_enum_zero(w->table, w->encoding, o->after.at);
 }
 
 static bool is_zero(const struct value *v, enum rows_encoding enc)
@@ -262,8 +276,7 @@ bool write_order_make(struct write_order *o, const struct write *w, size_t n, st
         if (!write_order_read(o, &w[i], e))
             return err_wrap(e, "write %zu", i);
         place(o, &w[i], (uint32_t)i);
-        if (w[i].op != CHANGE_DELETE && write_has_enum_zero(w[i].table, w[i].encoding, o->after.at))
-            o->needs_care = true;
+        o->needs_care |= write_needs_care(o, &w[i]);
     }
     return true;
 }

@@ -93,6 +93,8 @@ void target_claim_close(struct claim *c);
 bool target_table_pos_list(struct claim *c, const char *task, struct arena *a,
                            struct table_pos **pos, size_t *n, struct err *e) MUST_CHECK;
 bool target_table_pos_put(struct claim *c, const struct table_pos *pos, struct err *e) MUST_CHECK;
+bool target_table_end_move(struct claim *c, const char *task, const struct table_pos *pos,
+                           const struct txn_set *end, struct err *e) MUST_CHECK;
 bool target_chunk_list(struct claim *c, const char *table, struct arena *a, struct chunk **chunks,
                        size_t *n, struct err *e) MUST_CHECK;
 bool target_chunk_put(struct claim *c, const struct chunk *chunks, size_t n,
@@ -322,6 +324,7 @@ struct write_order {
     VEC(struct write_batch) batches;
     bool needs_care;                 /* an ENUM's index 0 is among the values: one by one */
     VEC(struct value) before, after; /* scratch: one row each */
+    VEC(struct value) row;           /* of a write whose row was read again: as the source has it */
     struct {
         uint64_t *key;
         uint32_t *batch;
@@ -337,6 +340,8 @@ bool write_order_make(struct write_order *o, const struct write *w, size_t n,
 /* Does the image store index 0 in an ENUM? Only a session that is not strict can write that. */
 bool write_has_enum_zero(const struct target_table *t, enum rows_encoding enc,
                          const struct value *image);
+/* The same of a write that is in the scratch. */
+bool write_needs_care(const struct write_order *o, const struct write *w);
 /* Splits the images of a write into the scratch. */
 bool write_order_read(struct write_order *o, const struct write *w, struct err *e) MUST_CHECK;
 

@@ -170,6 +170,29 @@ bool target_table_pos_put(struct claim *c, const struct table_pos *pos, struct e
            err_wrap(e, "write the position of table '%s.%s'", pos->db, pos->name);
 }
 
+bool target_table_end_move(struct claim *c, const char *task, const struct table_pos *pos,
+                           const struct txn_set *end, struct err *e)
+{
+    struct buf sql CLEANUP(buf_fini);
+    struct buf key CLEANUP(buf_fini);
+
+    buf_init(&sql, META_SQL_MAX);
+    buf_init(&key, 4096);
+    oms_meta_table_key(&key, pos->db, pos->name);
+    buf_str(&sql, "UPDATE oms_meta.table_pos SET `end`=");
+    oms_meta_set(&sql, end);
+    buf_str(&sql, " WHERE task=");
+    oms_meta_text(&sql, task);
+    buf_str(&sql, " AND tbl=");
+    oms_meta_text(&sql, buf_cstr(&key));
+    buf_str(&sql, " AND done=1 AND `begin`=");
+    oms_meta_set(&sql, &pos->begin);
+    buf_str(&sql, " AND `end`=");
+    oms_meta_set(&sql, &pos->end);
+    return claim_fenced(c, &sql, e) ||
+           err_wrap(e, "move the end of table '%s.%s'", pos->db, pos->name);
+}
+
 /* --- chunk --------------------------------------------------------------------------------------
  */
 

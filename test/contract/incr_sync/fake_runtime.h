@@ -43,6 +43,12 @@ struct component { /* the whole world */
     struct row source[N_IDS];
     VEC(struct buf *) blocks;
     uint64_t seq;
+    /* what a snapshot of the source shows, and the last transactions that it may or may not show */
+    struct row shown[N_IDS];
+    uint64_t shown_seq, unsure;
+    uint32_t opens, reads, fail_reads_every, end_moves;
+    enum err_code read_code;
+    bool dies_after_move; /* once */
     uint32_t break_every; /* the stream breaks after so many reads; 0 = never */
     uint32_t connects;
     struct txn_set asked_after;

@@ -170,6 +170,8 @@ static inline void publish(struct component *c, struct buf *b)
 {
     world_lock();
     vec_push(&c->blocks, b);
+    memcpy(c->shown, c->source, sizeof c->shown);
+    c->shown_seq = c->seq;
     world_unlock();
 }
 

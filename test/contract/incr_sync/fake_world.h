@@ -7,7 +7,7 @@
 #ifndef OMS_TEST_CONTRACT_INCR_SYNC_FAKE_WORLD_H
 #define OMS_TEST_CONTRACT_INCR_SYNC_FAKE_WORLD_H
 
-#include "test/contract/incr_sync/fake_runtime.h"
+#include "test/contract/incr_sync/fake_reader.h"
 
 /* --- components/stream --------------------------------------------------------------------------
  */
@@ -145,9 +145,68 @@ static void read_cells(const struct write *w, struct view row, int64_t *id, int6
     memcpy(id, values[0].p, 8);
     memcpy(v, values[1].p, 8);
 }
+static int64_t number_in(const struct value *v)
+{
+    char text[32];
+
+    snprintf(text, sizeof text, "%.*s", (int)v->len, (const char *)v->p);
+    return strtoll(text, NULL, 10);
+}
+/* Images of a change whose row was read again hold a key; the row is the source's. */
+static void write_again(struct row *rows, const struct write *w)
+{
+    struct value values[2];
+    int64_t id;
+
+    must(w->overlap && w->has_absent);
+    for (int i = 0; i < 2; i++) {
+        struct view image = i ? w->after : w->before;
+        if (!image.p)
+            continue;
+        must(row_read(w->table->def, ROWS_CANONICAL, true, image, values));
+        memcpy(&id, values[0].p, 8);
+        rows[id].v = 0;
+    }
+    if (!w->row.p)
+        return;
+    must(row_read(w->table->def, ROWS_MYSQL_TEXT, false, w->row, values));
+    must(number_in(&values[0]) == id);
+    rows[id].v = number_in(&values[1]);
+}
+/* Of an image that lacks columns, outside the overlap: only what it has is set. */
+static bool write_sparse(struct row *rows, const struct write *w)
+{
+    struct value before[2], after[2];
+    int64_t id0, id, v;
+
+    must(row_read(w->table->def, ROWS_CANONICAL, true, w->before, before));
+    memcpy(&id0, before[0].p, 8);
+    if (rows[id0].v == 0)
+        return w->overlap && w->op == CHANGE_DELETE;
+    v = rows[id0].v;
+    rows[id0].v = 0;
+    if (w->op == CHANGE_DELETE)
+        return true;
+    must(!w->overlap && w->op == CHANGE_UPDATE);
+    must(row_read(w->table->def, ROWS_CANONICAL, true, w->after, after));
+    id = id0;
+    if (after[0].state == VALUE_SET)
+        memcpy(&id, after[0].p, 8);
+    if (after[1].state == VALUE_SET)
+        memcpy(&v, after[1].p, 8);
+    if (rows[id].v != 0)
+        return false;
+    rows[id].v = v;
+    return true;
+}
 static bool write_row(struct row *rows, const struct write *w)
 {
     int64_t id, v, id0, v0;
+
+    if (w->again)
+        return write_again(rows, w), true;
+    if (w->has_absent)
+        return write_sparse(rows, w);
 
     if (w->before.p)
         read_cells(w, w->before, &id0, &v0);
@@ -191,6 +250,8 @@ static bool fake_apply(struct slot *s, const struct slot_commit *commit, const s
         }
     if (ok && r->outcome == APPLY_COMMITTED) {
         r->rows_matched = n;
+        for (size_t i = 0; i < n; i++)
+            r->rows_matched -= writes[i].again && !writes[i].row.p;
         memcpy(world->target, rows, sizeof rows);
         txn_set_union(&world->low, commit->low);
         txn_set_union(&world->done, commit->done);
@@ -209,6 +270,17 @@ static bool fake_pos_list(struct claim *c, const char *task, struct arena *a,
         txn_set_copy(&(*pos)[i].end, &world->pos[i].end);
     }
     *n = 2;
+    return true;
+}
+static bool fake_end_move(struct claim *c, const char *task, const struct table_pos *pos,
+                          const struct txn_set *end, struct err *e)
+{
+    (void)c, (void)task, (void)e;
+    world_lock();
+    must(strcmp(pos->name, "t") == 0 && txn_set_equal(&pos->end, &world->pos[1].end));
+    txn_set_assign(&world->pos[1].end, end);
+    world->end_moves++;
+    world_unlock();
     return true;
 }
 static bool fake_memo_put(struct claim *c, const char *key, const struct memo *m, struct err *e)
@@ -234,6 +306,7 @@ static const struct target_ops fake_target = {.takeover = fake_takeover,
                                               .table_close = fake_table_close,
                                               .apply = fake_apply,
                                               .table_pos_list = fake_pos_list,
+                                              .table_end_move = fake_end_move,
                                               .memo_put = fake_memo_put,
                                               .memo_get = fake_memo_get};
 
@@ -257,9 +330,15 @@ static bool fake_load_table(struct session *s, const char *db, const char *name,
 static bool fake_list_families(struct session *s, struct arena *arena, struct family_member **out,
                                size_t *n, struct err *e)
 {
-    (void)s, (void)arena, (void)out, (void)e;
+    bool dies;
+
+    (void)s, (void)arena, (void)out;
     *n = 0;
-    return true;
+    world_lock();
+    dies = world->dies_after_move && world->end_moves > 0;
+    world->dies_after_move &= !dies;
+    world_unlock();
+    return !dies || err_set(e, ERR_UNAVAILABLE, "the process dies behind the move");
 }
 static enum fold fake_fold(const struct column_def *c)
 {
@@ -271,8 +350,11 @@ static const struct catalog_ops fake_catalog = {.connect = fake_connect,
                                                 .load_table = fake_load_table,
                                                 .list_families = fake_list_families};
 static const struct dialect_ops fake_dialect = {.key_fold = fake_fold};
-static const struct endpoint fake_endpoint = {
-    .name = "fake", .catalog = &fake_catalog, .target = &fake_target, .dialect = &fake_dialect};
+static const struct endpoint fake_endpoint = {.name = "fake",
+                                              .catalog = &fake_catalog,
+                                              .reader = &fake_reader,
+                                              .target = &fake_target,
+                                              .dialect = &fake_dialect};
 
 bool component_address(struct component *c, const char *id, struct endpoint_address *out,
                        const struct endpoint **endpoint, struct err *e)

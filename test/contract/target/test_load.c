@@ -220,6 +220,51 @@ static void a_load_whose_commit_was_lost_counts_once(void **state)
     cutproxy_stop(proxy);
 }
 
+/* Another task's end moves, once, and only as it was found. */
+static void an_end_moves_only_from_where_it_was_seen(void **state)
+{
+    struct target_world *w = *state;
+    const struct target_ops *to = w->endpoint->target;
+    struct claim *full = world_claim(w, "end/full", 1, 1), *c = world_claim(w, "end/incr", 1, 1);
+    struct table_pos put = {
+        .db = "a", .name = "t", .begin = *world_set(w, 5), .end = *world_set(w, 9), .done = true};
+    struct table_pos *got, seen;
+    struct err e = ERR_INIT;
+    struct arena a;
+    size_t n;
+
+    arena_init(&a, 0);
+    put.done = false;
+    assert_true(to->table_pos_put(full, &put, &e));
+    seen = put;
+    assert_true(to->table_end_move(c, "end/full", &seen, world_set(w, 20), &e)); /* not done */
+    put.done = true;
+    assert_true(to->table_pos_put(full, &put, &e));
+    seen.end = *world_set(w, 8);
+    assert_true(to->table_end_move(c, "end/full", &seen, world_set(w, 20), &e)); /* another end */
+    seen = put;
+    seen.begin = *world_set(w, 4);
+    assert_true(to->table_end_move(c, "end/full", &seen, world_set(w, 20), &e)); /* a new copy */
+    seen = put;
+    assert_true(to->table_end_move(c, "end/full", &seen, world_set(w, 12), &e));
+    assert_true(to->table_end_move(c, "end/full", &seen, world_set(w, 30), &e)); /* it has moved */
+    assert_true(to->table_pos_list(c, "end/full", &a, &got, &n, &e));
+    assert_int_equal(n, 1);
+    assert_true(got[0].done && txn_set_equal(&got[0].begin, world_set(w, 5)));
+    assert_true(txn_set_equal(&got[0].end, world_set(w, 12)));
+    txn_set_fini(&got[0].begin);
+    txn_set_fini(&got[0].end);
+
+    struct claim *later = world_claim(w, "end/incr", 1, 1);
+    seen.end = *world_set(w, 12);
+    assert_false(to->table_end_move(c, "end/full", &seen, world_set(w, 40), &e));
+    assert_int_equal(e.code, ERR_FENCED);
+    to->claim_close(later);
+    to->claim_close(c);
+    to->claim_close(full);
+    arena_fini(&a);
+}
+
 static void positions_of_tables_come_back_as_they_were_put(void **state)
 {
     struct target_world *w = *state;
@@ -313,6 +358,7 @@ static void progress_of_an_unknown_task_is_empty(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_end_moves_only_from_where_it_was_seen),
         cmocka_unit_test(progress_of_an_unknown_task_is_empty),
         cmocka_unit_test(rows_of_every_type_arrive_bit_for_bit),
         cmocka_unit_test(a_chunk_and_its_rows_are_one_transaction),

@@ -85,6 +85,20 @@ static void bad_mysql_sets_are_refused(void **state)
         assert_bad(position_add_mysql, bad[i]);
 }
 
+static void what_is_being_committed_is_read_without_separators(void **state)
+{
+    static const char *const bad[] = {"5#14", U1 ":x#1", U1 ":#1", "x" U1 ":5#1"};
+
+    (void)state;
+    assert_good(position_add_owned, "", "");
+    assert_good(position_add_owned, U1 ":5#14", "mysql:" U1 "=5");
+    assert_good(position_add_owned, U1 ":5#14:6#133" U2 ":7#1", "mysql:" U2 "=7;mysql:" U1 "=5-6");
+    assert_good(position_add_owned, U1 ":5#14,\n" U2 ":7#1", "mysql:" U2 "=7;mysql:" U1 "=5");
+    assert_good(position_add_owned, U1 ":tag:5#14" U2 ":7#1", "mysql:" U2 "=7;mysql:" U1 ":tag=5");
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_bad(position_add_owned, bad[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -92,6 +106,7 @@ int main(void)
         cmocka_unit_test(bad_mariadb_states_are_refused),
         cmocka_unit_test(mysql_sets_keep_their_intervals),
         cmocka_unit_test(bad_mysql_sets_are_refused),
+        cmocka_unit_test(what_is_being_committed_is_read_without_separators),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
