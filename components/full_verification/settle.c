@@ -13,7 +13,7 @@
 #include "components/full_verification/verification_priv.h"
 
 #define ASK_ROWS 20000u
-#define ASK_BYTES (64u << 20)
+#define ASK_BYTES (16u << 20)
 #define ASK_TRIES 3 /* a table, where a Store is away */
 #define KEYS_MAX (256u << 20)
 #define SHOWN_MAX 10

@@ -304,6 +304,35 @@ static void specifications_name_what_each_component_needs(void **state)
     s = spec_build(l->c, cluster_component(l->c, "p.verification"), &a);
     assert_string_equal(s->fixed->incr_task, "p/incremental");
     assert_int_equal(s->live->verify_round, 1);
+    assert_string_equal(s->fixed->store_id, "p.store"); /* whose log it asks */
+    assert_string_equal(s->live->peers[0]->token_secret, "stream-token:p.store");
+    assert_string_equal(s->live->peers[0]->address, cluster_component(l->c, "p.store")->address);
+    lab_host_close(&h);
+    arena_fini(&a);
+}
+
+/* Correctness B5: it asks the newest, at the place where that is. */
+static void whoever_verifies_hears_of_another_incarnation_of_the_store(void **state)
+{
+    struct lab *l = *state;
+    struct lab_host h;
+    struct arena a;
+    struct err e = ERR_INIT;
+
+    arena_init(&a, 0);
+    lab_host_open(&h, "h", "west");
+    assert_true(lab_project(l, "p", &e) && lab_named(l, COMMAND_PROJECT_START, "p", &e));
+    lab_run(l, &h, 20);
+    struct component *store = cluster_component(l->c, "p.store");
+    const struct component *x = cluster_component(l->c, "p.verification");
+    uint64_t live = x->live, epoch = store->epoch;
+
+    lab_unit(&h, "p.store")->epoch = epoch + 3; /* a Supervisor knows of a newer one */
+    lab_unit(&h, "p.store")->process_epoch = epoch + 3;
+    lab_run(l, &h, 5);
+    assert_true(store->epoch > epoch);
+    assert_true(x->live > live);
+    assert_int_equal(spec_build(l->c, x, &a)->live->peers[0]->epoch, store->epoch);
     lab_host_close(&h);
     arena_fini(&a);
 }
@@ -422,6 +451,7 @@ int main(void)
         TEST(replacing_a_data_source_restarts_what_uses_it),
         TEST(the_password_is_in_no_view_and_no_specification),
         TEST(specifications_name_what_each_component_needs),
+        TEST(whoever_verifies_hears_of_another_incarnation_of_the_store),
         TEST(b4_another_incarnation_of_a_store_has_another_replication_id),
         cmocka_unit_test(the_table_of_steps_is_sound),
         cmocka_unit_test(the_numbers_of_rules_are_unique_and_sentences_are_there),
