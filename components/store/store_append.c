@@ -125,29 +125,6 @@ bool store_new_segment(struct store *s, struct err *e)
     return true;
 }
 
-static bool write_block(struct store *s, const struct buf *bytes, struct err *e)
-{
-    size_t done = 0;
-
-    while (done < bytes->len) {
-        ssize_t n = pwrite(s->fd, bytes->p + done, bytes->len - done, (off_t)(s->offset + done));
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            int reason = errno;
-
-            if (ftruncate(s->fd, (off_t)s->offset) != 0)
-                log_event(LOG_WARN, "store.cut", "cannot cut a half-written block: %d", errno);
-            return err_set_errno(e,
-                                 reason == ENOSPC || reason == EDQUOT ? ERR_NO_SPACE : ERR_SYSTEM,
-                                 reason, "cannot write a block to the log in '%s'", s->dir);
-        }
-        done += (size_t)n;
-    }
-    return true;
-}
-
 static bool room_for_block(struct store *s, struct err *e)
 {
     if (s->fd >= 0 && (s->inside_txn || s->offset < s->o.segment_bytes))
@@ -170,7 +147,7 @@ static bool put_block(struct store *s, struct store_packed *b, struct err *e)
     h->prev_crc = s->prev_crc;
     FAULT(STORE_BEFORE_WRITE);
     block_seal(h, b->bytes.p);
-    if (!write_block(s, &b->bytes, e))
+    if (!store_write_block(s, &b->bytes, e))
         return false;
     FAULT(STORE_AFTER_WRITE);
     s->offset += b->bytes.len;

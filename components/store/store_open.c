@@ -367,6 +367,7 @@ void store_close(struct store *s)
     txn_set_fini(&s->pending_open);
     buf_fini(&s->scratch);
     block_packer_free(s->packer);
+    free(s->stage);
     pthread_cond_destroy(&s->published);
     pthread_mutex_destroy(&s->lock);
     pthread_mutex_destroy(&s->readers_file);

@@ -1,4 +1,5 @@
-/* The inside of a Store, shared by store_open.c, store_append.c, store_read.c, store_retain.c. */
+/* The inside of a Store, shared by store_open.c, store_append.c, store_write.c, store_read.c,
+ * store_retain.c. */
 #ifndef OMS_COMPONENTS_STORE_STORE_PRIV_H
 #define OMS_COMPONENTS_STORE_STORE_PRIV_H
 
@@ -50,6 +51,8 @@ struct store {
     uint64_t offset;            /* where the next block goes */
     uint64_t cached_from;       /* before it nothing is kept in the kernel's cache */
     uint64_t cached_left;       /* first_number of an earlier segment that still is; 0: none */
+    uint8_t *stage;             /* store_write.c's; NULL: not needed yet */
+    bool no_direct;             /* writing past the kernel's cache did not work */
     uint64_t next_number;
     uint32_t prev_crc;
     uint64_t durable_number;
@@ -67,6 +70,9 @@ struct store {
     struct block_packer *packer;      /* store_append's own */
 };
 
+/* Puts a block's bytes at s->offset of the open segment, which stays as it is. ERR_NO_SPACE: nothing
+ * of it is left there. Thread: appender. */
+bool store_write_block(struct store *s, const struct buf *bytes, struct err *e) MUST_CHECK;
 /* Everything written is on the disk: all but the end leaves the kernel's cache. Thread: appender.
  */
 void store_cache_synced(struct store *s);

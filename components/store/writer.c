@@ -24,9 +24,8 @@
 #define SMALL_BYTES (64u << 10)
 #define FULL_BYTES (512u << 10) /* a batch of so much: the source had more than was taken */
 #define LEVEL_FULL (-3)
-#define BEHIND 2     /* batches that wait for a packer */
-#define CROWDED 0.25 /* of the time without a processor */
-#define CROWDED_OF 8 /* batches it is the average of */
+#define CROWDED 0.25 /* of a batch's time until it is packed, in which nobody packs it */
+#define CROWDED_OF 4 /* batches it is the average of */
 #define SYNC_MS 10
 #define SYNC_BYTES (8u << 20)
 #define RETRY_MS 1000
@@ -35,8 +34,9 @@ struct job {
     struct batch batch; /* first: the caller's view of it */
     struct store_packed parts[2];
     int n_parts;
-    size_t bytes; /* of records, while it is submitted */
-    bool ready;   /* lock */
+    size_t bytes;          /* of records, while it is submitted */
+    struct mono submitted; /* when it was */
+    bool ready;            /* lock */
     bool failed;
     struct err error;
 };
@@ -95,11 +95,11 @@ static void pack(struct job *j, struct block_packer *p, int level)
 
 /* What comes slowly is packed well, a backlog fast, and in haste where the processors are what
  * limits it. If the disk is, batches wait for the writer and not for a packer. */
-static int level_for(struct writer *w, const struct job *j, double crowded)
+static int level_for(const struct writer *w, const struct job *j, double crowded)
 {
     if (w->level <= 0 || j->bytes < FULL_BYTES)
         return w->level;
-    return crowded > CROWDED || queue_len(w->todo) >= BEHIND ? BLOCK_LEVEL_HASTE : LEVEL_FULL;
+    return crowded > CROWDED ? BLOCK_LEVEL_HASTE : LEVEL_FULL;
 }
 
 static int64_t thread_ns(void)
@@ -110,15 +110,15 @@ static int64_t thread_ns(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Packs; *crowded: the part of the time of late in which a packer, which only computes, was without
- * a processor. */
+/* Packs; *crowded: which part of the time of late, from where a batch was there until it was
+ * packed, it waited: for a packer, or the packer, which only computes, for a processor. */
 static void pack_timed(struct writer *w, struct job *j, struct block_packer *p, double *crowded)
 {
-    int64_t cpu = thread_ns(), wall = clock_mono().ns;
+    int64_t cpu = thread_ns();
 
     pack(j, p, level_for(w, j, *crowded));
     cpu = thread_ns() - cpu;
-    wall = clock_mono().ns - wall;
+    int64_t wall = clock_mono().ns - j->submitted.ns;
     if (wall > 0)
         *crowded += (1 - (double)cpu / (double)wall - *crowded) / CROWDED_OF;
 }
@@ -338,6 +338,7 @@ void writer_submit(struct writer *w, struct batch *b)
     bool small = b->records.len <= SMALL_BYTES;
 
     j->bytes = b->records.len;
+    j->submitted = clock_mono();
     pthread_mutex_lock(&w->lock);
     w->in_flight += j->bytes;
     pthread_mutex_unlock(&w->lock);

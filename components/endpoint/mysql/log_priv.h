@@ -63,9 +63,11 @@ struct tracked { /* a table whose name the log told */
     struct rows_plan plan;       /* for `shape` */
     struct buf shape;            /* the table map's bytes that the plan was made for */
 };
+#define RECENT_MAPS 8
 struct tables {
     struct tracked **slots; /* open addressing; n_slots is a power of two */
     size_t n, n_slots;
+    struct tracked *recent[RECENT_MAPS]; /* by the map's number: guesses of which table it is */
 };
 struct open_map { /* of the group being read */
     uint64_t id;

@@ -417,20 +417,41 @@ struct tracked *tables_by_id(struct log *l, uint64_t id)
     return NULL;
 }
 
+static bool is_as_before(const struct tracked *t, struct view shape)
+{
+    return t->followed && !t->stale && t->plan.table && t->shape.len == shape.len &&
+           memcmp(t->shape.p, shape.p, shape.len) == 0;
+}
+
+/* The usual case: the bytes, names among them, are those of the last map with this number. */
+static bool is_recent(struct log *l, struct view body)
+{
+    struct view shape;
+    uint64_t id;
+
+    if (!table_map_shape_read(&l->format, body, &id, &shape))
+        return false;
+    struct tracked *t = l->tables.recent[id % RECENT_MAPS];
+    if (!t || !is_as_before(t, shape))
+        return false;
+    remember(l, id, t);
+    return true;
+}
+
 bool tables_map(struct log *l, struct view body, struct err *e)
 {
     const struct table_def *proven = NULL;
     struct table_map_head h;
     struct table_map m;
 
+    if (is_recent(l, body))
+        return true;
     if (!table_map_head_read(&l->format, body, &h, e))
         return false;
     struct tracked *t = tables_get(l, h.db, h.table);
     remember(l, h.table_id, t);
-    if (!t->followed)
-        return true;
-    if (!t->stale && t->plan.table && t->shape.len == h.shape.len &&
-        memcmp(t->shape.p, h.shape.p, h.shape.len) == 0)
+    l->tables.recent[h.table_id % RECENT_MAPS] = t;
+    if (!t->followed || is_as_before(t, h.shape))
         return true;
     arena_reset(&l->arena);
     if (!table_map_read(&l->format, body, &l->arena, &m, e))

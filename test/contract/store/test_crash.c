@@ -42,13 +42,16 @@ static void cut(struct fixture *f, struct shared *sh)
     sync_and_tell(f, sh);
 }
 
-/* Appends for ever, in blocks of random size, some of them parts; dies at the fault. */
+/* Appends for ever, in blocks of random size, some of them parts; dies at the fault. Blocks that
+ * are stored as they are are large ones at times, which take another way to the disk. */
 static void fill(struct fixture *f, struct shared *sh, unsigned seed)
 {
     srandom(seed);
     for (;;) {
         unsigned what = (unsigned)random() % 8;
 
+        if (what < 5 && f->o.zstd_level == 0 && random() % 3 == 0)
+            append(f, 1, (260u << 10) + (size_t)random() % (400u << 10));
         if (what < 5)
             append(f, 1 + what, 50 + (size_t)random() % 400);
         for (uint32_t part = 0; what >= 5 && what < 7 && part < what; part++) {
@@ -125,17 +128,18 @@ static void check(struct fixture *f, const struct shared *sh)
     txn_set_fini(&begin);
 }
 
-static void killed_at(const char *point)
+static void killed_in(const char *point, uint64_t segment_bytes, int zstd_level)
 {
 #ifndef OMS_FAULTS
     print_message("%s: this build has no fault points\n", point);
     skip();
 #endif
-    struct fixture *f = fixture_new(3000);
+    struct fixture *f = fixture_new(segment_bytes);
     struct shared *sh =
         mmap(NULL, sizeof *sh, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
     assert_ptr_not_equal(sh, MAP_FAILED);
+    f->o.zstd_level = zstd_level;
     sh->acknowledged = 100;
     for (unsigned round = 0; round < ROUNDS; round++) {
         char fault[64];
@@ -156,6 +160,11 @@ static void killed_at(const char *point)
     assert_true(f->seq > 150);
     munmap(sh, sizeof *sh);
     fixture_free(f);
+}
+
+static void killed_at(const char *point)
+{
+    killed_in(point, 3000, 1);
 }
 
 static void a_store_killed_before_a_write_keeps_all_it_acknowledged(void **state)
@@ -186,6 +195,12 @@ static void a_store_killed_when_it_cuts_a_transaction_keeps_all_it_acknowledged(
 {
     (void)state;
     killed_at("STORE_CUT");
+}
+
+static void a_store_killed_between_large_blocks_keeps_all_it_acknowledged(void **state)
+{
+    (void)state;
+    killed_in("STORE_AFTER_WRITE", 4u << 20, 0);
 }
 
 /* In a process of its own, since the plan of faults is read once. */
@@ -240,6 +255,7 @@ int main(void)
         cmocka_unit_test(a_store_killed_between_sync_and_publishing_keeps_all_it_acknowledged),
         cmocka_unit_test(a_store_killed_when_it_has_made_a_segment_keeps_all_it_acknowledged),
         cmocka_unit_test(a_store_killed_when_it_cuts_a_transaction_keeps_all_it_acknowledged),
+        cmocka_unit_test(a_store_killed_between_large_blocks_keeps_all_it_acknowledged),
         cmocka_unit_test(after_a_failed_sync_nothing_is_published_or_synced),
     };
 

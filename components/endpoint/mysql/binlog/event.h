@@ -110,6 +110,12 @@ struct binlog_format { /* what the last format description event said */
     bool has_crc;
     uint8_t post_header[256]; /* by type; 0 where it said nothing */
 };
+/* The number of a table that an event of this type begins with. */
+static inline uint64_t binlog_table_id(const struct binlog_format *f, uint8_t type,
+                                       struct cursor *c)
+{
+    return f->post_header[type] == 6 ? cursor_le(c, 4) : cursor_le(c, 6);
+}
 /* Before the first format description event: what every server of today begins with. */
 void binlog_format_init(struct binlog_format *f);
 

@@ -43,17 +43,11 @@ static bool damaged(const struct binlog_header *h, struct err *e)
                    binlog_type_name(h->type));
 }
 
-static uint64_t read_table_id(const struct binlog_format *f, const struct binlog_header *h,
-                              struct cursor *c)
-{
-    return cursor_le(c, f->post_header[h->type] == 6 ? 4 : 6);
-}
-
 bool rows_event_table(const struct binlog_format *f, const struct binlog_header *h,
                       struct view body, uint64_t *table_id, struct err *e)
 {
     struct cursor c = cursor_of(body.p, body.len);
-    uint64_t id = read_table_id(f, h, &c);
+    uint64_t id = binlog_table_id(f, h->type, &c);
 
     if (c.failed)
         return damaged(h, e);
@@ -86,7 +80,7 @@ bool rows_event_open(const struct binlog_format *f, const struct binlog_header *
 {
     const struct form *form = &forms[h->type];
     struct cursor c = cursor_of(body.p, body.len);
-    struct rows_event got = {.table_id = read_table_id(f, h, &c), .op = form->op};
+    struct rows_event got = {.table_id = binlog_table_id(f, h->type, &c), .op = form->op};
     unsigned flags = cursor_u16(&c);
 
     if (form->v2)

@@ -64,7 +64,7 @@ static inline bool take_bytes(struct copy *c, const struct rows_step *s, struct 
 {
     if ((size_t)(c->end - c->p) < s->prefix)
         return false;
-    size_t n = (size_t)le_bytes(c->p, s->prefix);
+    size_t n = le_length(c->p, s->prefix);
     c->p += s->prefix;
     if ((size_t)(c->end - c->p) < n)
         return false;

@@ -40,9 +40,19 @@ static struct view short_name(struct cursor *c)
     return v;
 }
 
+bool table_map_shape_read(const struct binlog_format *f, struct view body, uint64_t *table_id,
+                          struct view *shape)
+{
+    struct cursor c = cursor_of(body.p, body.len);
+
+    *table_id = binlog_table_id(f, BINLOG_TABLE_MAP, &c);
+    *shape = (struct view){c.p, cursor_left(&c)};
+    return !c.failed;
+}
+
 static void read_head(const struct binlog_format *f, struct cursor *c, struct table_map_head *h)
 {
-    h->table_id = cursor_le(c, f->post_header[BINLOG_TABLE_MAP] == 6 ? 4 : 6);
+    h->table_id = binlog_table_id(f, BINLOG_TABLE_MAP, c);
     h->shape = (struct view){c->p, cursor_left(c)};
     cursor_skip(c, 2);
     h->db = short_name(c);

@@ -90,6 +90,9 @@ struct table_map_head {
     struct view db, table;
     struct view shape;
 };
+/* Its number and its shape only, which tells the names too; false: it has not even those. */
+bool table_map_shape_read(const struct binlog_format *f, struct view body, uint64_t *table_id,
+                          struct view *shape) MUST_CHECK;
 bool table_map_head_read(const struct binlog_format *f, struct view body, struct table_map_head *h,
                          struct err *e) MUST_CHECK;
 bool table_map_read(const struct binlog_format *f, struct view body, struct arena *arena,

@@ -28,6 +28,22 @@ static inline uint64_t le_bytes(const uint8_t *p, unsigned n)
     return v;
 }
 
+/* The same by whole loads, n <= 4: a copy of as many bytes as a variable says goes through memory.
+ */
+static inline uint32_t le_length(const uint8_t *p, unsigned n)
+{
+    switch (n) {
+    case 1:
+        return p[0];
+    case 2:
+        return p[0] | (uint32_t)p[1] << 8;
+    case 3:
+        return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16;
+    default:
+        return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+    }
+}
+
 /* Bytes of a fraction of so many digits, and what one unit of it is in microseconds. */
 static inline unsigned fraction_bytes(unsigned digits)
 {
