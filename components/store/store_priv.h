@@ -70,8 +70,8 @@ struct store {
     struct block_packer *packer;      /* store_append's own */
 };
 
-/* Puts a block's bytes at s->offset of the open segment, which stays as it is. ERR_NO_SPACE: nothing
- * of it is left there. Thread: appender. */
+/* Puts a block's bytes at s->offset of the open segment, which stays as it is. ERR_NO_SPACE:
+ * nothing of it is left there. Thread: appender. */
 bool store_write_block(struct store *s, const struct buf *bytes, struct err *e) MUST_CHECK;
 /* Everything written is on the disk: all but the end leaves the kernel's cache. Thread: appender.
  */
