@@ -25,7 +25,8 @@ struct reread {
     struct txn_set seen;   /* the snapshot has these, surely */
     struct txn_set end;    /* it has no others */
     bool holds;            /* what it reads, against DDL on the source: it must not last */
-    struct mono opened;
+    struct mono held_from; /* then: its first reading; 0 = nothing is held */
+    uint32_t users;        /* workers with a transaction that has rows of it */
     struct txn_set wanted; /* changes that wait for a snapshot; empty: none does */
     bool fresh;            /* they were met by the claim that ended last */
     uint32_t failures;     /* of reading, since the last row that was read */
@@ -50,6 +51,20 @@ static void drop_snapshot(struct reread *r)
     if (r->reader)
         r->ops->close(r->reader);
     r->reader = NULL;
+    r->held_from = (struct mono){0};
+}
+
+/* It has held tables for long enough: nobody begins with it any more. */
+static bool is_old(const struct reread *r)
+{
+    return r->reader && r->held_from.ns != 0 &&
+           mono_ms_between(r->held_from, clock_mono()) > HOLD_MS;
+}
+
+static void drop_if_old(struct reread *r)
+{
+    if (r->users == 0 && is_old(r))
+        drop_snapshot(r);
 }
 
 void reread_free(struct reread *r)
@@ -258,6 +273,8 @@ static void take_back(struct sync *s, struct reread *r)
 /* May rows of this snapshot be written by this claim for these changes? */
 static bool serves(const struct reread *r, const struct reread_work *w)
 {
+    if (is_old(r) && !w->uses)
+        return false;
     for (size_t i = 0; r->reader && i < w->ids.n; i++)
         if (!txn_set_has(&r->seen, w->ids.at[i]))
             return false;
@@ -281,6 +298,10 @@ static bool want(struct reread *r, const struct reread_work *w, struct err *e)
 static bool fill(struct sync *s, struct reread *r, struct reread_work *w, struct write *writes,
                  struct err *e)
 {
+    r->users += !w->uses;
+    w->uses = true;
+    if (r->holds && r->held_from.ns == 0)
+        r->held_from = clock_mono();
     for (size_t i = 0; i < w->strays.n; i++) {
         const struct sync_table *table = w->strays.at[i].table;
 
@@ -316,6 +337,19 @@ bool reread_fill(struct sync *s, struct reread_work *w, struct write *writes, st
     return ok;
 }
 
+void reread_done(struct sync *s, struct reread_work *w)
+{
+    struct reread *r = s->carry->reread;
+
+    if (!w->uses)
+        return;
+    pthread_mutex_lock(&r->lock);
+    w->uses = false;
+    r->users--;
+    drop_if_old(r);
+    pthread_mutex_unlock(&r->lock);
+}
+
 /* --- moving the ends
  * ------------------------------------------------------------------------------
  */
@@ -329,7 +363,6 @@ static bool open_snapshot(struct sync *s, struct reread *r, struct err *e)
     r->ops = s->source_endpoint->reader;
     txn_set_init(&begin.set);
     txn_set_init(&end.set);
-    r->opened = clock_mono();
     ok = endpoint_first(s->source_endpoint, &at, e) && r->ops->open(&at, &r->reader, e) &&
          r->ops->lets_go(r->reader, &lets_go, e) &&
          r->ops->begin_snapshot(r->reader, &begin, &exact, e) &&
@@ -419,7 +452,7 @@ bool reread_open(struct sync *s, struct err *e)
     look_at_answer(s, r);
     if (txn_set_is_empty(&r->wanted))
         return true;
-    if (r->reader && !txn_set_contains(&r->seen, &r->wanted))
+    if (r->reader && (is_old(r) || !txn_set_contains(&r->seen, &r->wanted)))
         drop_snapshot(r);
     if (!r->reader && !open_snapshot(s, r, e))
         return false;
@@ -449,8 +482,7 @@ void reread_look(struct sync *s)
 
     if (pthread_mutex_trylock(&r->lock) != 0)
         return; /* it is reading */
-    if (r->reader && r->holds && mono_ms_between(r->opened, clock_mono()) > HOLD_MS)
-        drop_snapshot(r);
+    drop_if_old(r);
     pthread_mutex_unlock(&r->lock);
 }
 

@@ -37,6 +37,7 @@ struct reread_work { /* a worker's, of the writes of one group or piece; zero is
     VEC(struct rows *) rows;
     struct arena images;
     bool ready;
+    bool uses; /* its transaction has rows of the snapshot: that stays until reread_done */
 };
 void reread_begin(struct reread_work *w); /* forgets; what reread_fill gave ends here */
 void reread_fini(struct reread_work *w);
@@ -50,6 +51,8 @@ void reread_add(struct reread_work *w, size_t at, const struct sync_table *table
  * they cannot be read; it is asked. */
 bool reread_fill(struct sync *s, struct reread_work *w, struct write *writes,
                  struct err *e) MUST_CHECK;
+/* The transaction is over, one way or the other. */
+void reread_done(struct sync *s, struct reread_work *w);
 
 /* A claim begins: if its predecessor asked for it, opens the snapshot and moves ends, durably, so
  * that the claim finds them. */

@@ -179,6 +179,7 @@ static void worker_main(void *arg)
         err_clear(&w->err);
         w->turn = ((const struct window_group *)item)->turn;
         w->ok = apply_group(w, item, &w->err);
+        reread_done(w->sync, &w->again);
         tell_gate(w);
         if (w->writes.cap > WRITES_KEEP)
             vec_fini(&w->writes);

@@ -46,7 +46,8 @@ struct component { /* the whole world */
     /* what a snapshot of the source shows, and the last transactions that it may or may not show */
     struct row shown[N_IDS];
     uint64_t shown_seq, unsure;
-    uint32_t opens, reads, fail_reads_every, end_moves;
+    bool holds; /* the tables that it reads */
+    uint32_t opens, closes, reads, fail_reads_every, end_moves;
     enum err_code read_code;
     bool dies_after_move; /* once */
     uint32_t break_every; /* the stream breaks after so many reads; 0 = never */

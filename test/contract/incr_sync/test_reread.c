@@ -286,6 +286,38 @@ static void a_source_that_breaks_often_is_asked_about_and_the_incident_goes(void
     assert_equal_sides(c);
 }
 
+static bool is_let_go(struct component *c)
+{
+    bool yes;
+
+    world_lock();
+    yes = c->opens == 1 && c->closes == 1;
+    world_unlock();
+    return yes;
+}
+
+static void a_snapshot_that_holds_tables_does_not_last(void **state)
+{
+    struct component *c = *state;
+    static struct lab lab;
+    struct life life;
+    const char *origin = origin_intern(ORIGIN, strlen(ORIGIN));
+
+    lay_out(&lab, c, 9, BEGIN + FIRST - 5);
+    txn_set_add(&c->pos[1].end, origin, 1, BEGIN + FIRST + 30); /* more is to come within it */
+    c->holds = true;
+    begin_life(&life, c, 1, 0);
+    assert_true(wait_for(is_let_go, c));
+    assert_true(all_committed(c)); /* it was of use before */
+    publish_mixed(&lab, 60);
+    assert_true(wait_for(all_committed, c));
+    assert_true(wait_for(is_caught_up, c));
+    end_life(&life);
+    assert_int_equal(c->opens, 2);
+    assert_int_equal(c->conflicts, 0);
+    assert_equal_sides(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +325,7 @@ int main(void)
         TEST(rows_are_made_whole_through_deaths),
         TEST(the_end_moves_once_for_all_rows),
         TEST(what_cannot_be_read_is_asked_and_copied_again),
+        TEST(a_snapshot_that_holds_tables_does_not_last),
         TEST(a_source_that_breaks_often_is_asked_about_and_the_incident_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
