@@ -213,6 +213,8 @@ const Oms__ComponentReport *component_report(const struct component *c); /* NULL
 bool status_is_alive(const Oms__ComponentStatus *st);
 bool component_is_fresh(const struct component *c, struct mono now);
 const char *project_state_name(const struct project *p);
+/* It copies the rows that exist; false: it follows the log from a start that its file names. */
+bool project_copies(const struct project *p);
 bool project_is_released(const struct project *p);
 bool project_is_failed(const struct project *p);
 /* Of the phase that the project is in: before a release, or the release itself. */
@@ -222,6 +224,7 @@ bool step_is_in_play(const struct project *p, enum step_kind k);
 int64_t project_source_silent_ms(const struct cluster *c, const struct project *p, struct mono now);
 bool project_is_caught_up(const struct cluster *c, const struct project *p, struct mono now);
 const char *step_state_name(enum step_state s);
+bool step_is_over(enum step_state s); /* done or skipped */
 bool step_is_held(const struct cluster *c, const struct project *p, enum step_kind k);
 bool host_has_trouble(const struct host *h, struct mono now); /* duplicate: no new work */
 

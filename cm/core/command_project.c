@@ -117,7 +117,8 @@ static bool check_project(const struct cycle *y, const Oms__ProjectFile *f, stru
         return err_set(e, ERR_INVALID, "source and target are both '%s'", f->source);
     if (!f->objects || f->objects->n_include == 0)
         return err_set(e, ERR_INVALID, "objects.include: at least one pattern is needed");
-    return check_skipped(f, e) && check_server_ids(f->store, e) && check_scope(f->objects, y->a, e);
+    return check_skipped(f, e) && check_server_ids(f->store, e) && command_check_start(f, e) &&
+           check_scope(f->objects, y->a, e);
 }
 
 void command_project_create(struct cycle *y, const struct cluster_event *ev)

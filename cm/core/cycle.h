@@ -64,6 +64,7 @@ enum {
 /* --- commands (command_source.c, command_project.c): an answer is given in any case -------------
  */
 /* What may be a name: [a-z0-9-], not beginning with '-'. */
+bool command_check_start(const Oms__ProjectFile *f, struct err *e) MUST_CHECK;
 bool command_check_name(const char *what, const char *name, struct err *e) MUST_CHECK;
 void command_source_add(struct cycle *y, const struct cluster_event *ev);
 void command_source_remove(struct cycle *y, const struct cluster_event *ev);

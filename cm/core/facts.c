@@ -20,11 +20,6 @@ static bool phase_is_wanted(const struct project *p, enum step_phase phase)
     }
 }
 
-static bool is_over(enum step_state s)
-{
-    return s == STEP_DONE || s == STEP_SKIPPED;
-}
-
 static bool component_has_stopped(const struct cluster *c, const struct component *x)
 {
     const Oms__ComponentStatus *st = component_status(x);
@@ -61,7 +56,7 @@ void facts_of(const struct cycle *y, struct project *p, enum step_kind k, struct
     f->ready = true;
     for (int i = 0; i < STEP_COUNT; i++)
         if (f->row->after & 1u << i)
-            f->ready &= is_over(p->steps[i].state);
+            f->ready &= step_is_over(p->steps[i].state);
     f->wanted &= f->ready || !f->row->yields;
     f->settled = f->row->phase == PHASE_RUN || is_settled(y->c, p, f->row->phase);
     f->caught_up = project_is_caught_up(y->c, p, y->now.mono);

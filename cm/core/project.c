@@ -49,6 +49,18 @@ void project_free(struct project *p)
     free(p);
 }
 
+bool project_copies(const struct project *p)
+{
+    const Oms__FullOptions *o = project_file(p)->full;
+
+    return !o || !o->has_enabled || o->enabled;
+}
+
+bool step_is_over(enum step_state s)
+{
+    return s == STEP_DONE || s == STEP_SKIPPED;
+}
+
 void step_set(struct project *p, enum step_kind k, enum step_state s)
 {
     struct step *st = &p->steps[k];

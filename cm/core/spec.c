@@ -109,6 +109,8 @@ void spec_store(struct spec_builder *b)
     b->fixed->has_server_id = true;
     b->fixed->server_id = server_id_of(b->p, b->x);
     b->fixed->begin = (char *)"";
+    if (!project_copies(b->p))
+        b->fixed->start = project_file(b->p)->incremental->start;
 }
 
 void spec_full(struct spec_builder *b)
@@ -135,7 +137,7 @@ void spec_incremental(struct spec_builder *b)
     b->fixed->incremental = project_file(b->p)->incremental;
     b->fixed->heartbeat = project_file(b->p)->heartbeat;
     b->fixed->store_id = store_of(b);
-    b->fixed->full_task = task_of(b, STEP_FULL);
+    b->fixed->full_task = project_copies(b->p) ? task_of(b, STEP_FULL) : (char *)"";
 }
 
 void spec_verification(struct spec_builder *b)
@@ -205,7 +207,7 @@ static Oms__ComponentLive *live_build(const struct cluster *c, const struct comp
     if (x->step == STEP_INCREMENTAL) {
         add_peer(c, p, live, a);
         live->has_full_done = true;
-        live->full_done = p->steps[STEP_FULL].state == STEP_DONE;
+        live->full_done = step_is_over(p->steps[STEP_FULL].state);
         live->n_copied_again = again_list(p, true, a, &live->copied_again);
     }
     if (x->step == STEP_VERIFICATION) {

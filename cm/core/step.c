@@ -53,6 +53,11 @@ static bool verification_is_off(const struct facts *f)
     return o && o->has_enabled && !o->enabled && f->p->verify_round <= 1;
 }
 
+static bool full_is_off(const struct facts *f)
+{
+    return !project_copies(f->p);
+}
+
 static bool is_caught_up(const struct facts *f)
 {
     return f->caught_up;
@@ -65,7 +70,10 @@ static bool has_settled(const struct facts *f)
 
 static bool nothing_was_written(const struct facts *f)
 {
-    return f->wanted && f->p->steps[STEP_FULL].state == STEP_PENDING;
+    const struct step *full = &f->p->steps[STEP_FULL];
+
+    return f->wanted && (full->state == STEP_PENDING || full->state == STEP_SKIPPED) &&
+           f->p->steps[STEP_INCREMENTAL].state == STEP_PENDING;
 }
 
 #define AFTER(k) (1u << STEP_##k)
@@ -99,13 +107,14 @@ const struct step_row step_rows[STEP_COUNT] = {
                    .kind = "full-import",
                    .task = "full",
                    .after = AFTER(LOG_PULL),
+                   .is_skipped = full_is_off,
                    .is_done = progress_is_finished,
                    .spec = spec_full},
     [STEP_INCREMENTAL] = {.name = "incremental",
                           .component = "incremental",
                           .kind = "incr-sync",
                           .task = "incremental",
-                          .after = AFTER(FULL),
+                          .after = AFTER(LOG_PULL) | AFTER(FULL),
                           .stays = true,
                           .is_done = never,
                           .spec = spec_incremental},

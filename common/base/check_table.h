@@ -37,6 +37,7 @@
     X("source.row_metadata")           \
     X("source.row_value_options")      \
     X("source.server_id")              \
+    X("source.start")                  \
     X("source.sync_binlog")            \
     X("source.version")                \
     X("source.xa")                     \
@@ -60,6 +61,7 @@
     X("target.privileges.write")       \
     X("target.read_only")              \
     X("target.table_empty")            \
+    X("target.table_missing")          \
     X("target.table_shape")            \
     X("target.trigger_rights")         \
     X("target.triggers")               \

@@ -114,7 +114,8 @@
       "the full copy left no record on the target, or the record was removed",                     \
       "run the full copy again; nothing was applied")                                              \
     X(START, STOP, "the source's log cannot be followed from the start that the project names",    \
-      "it is purged, lies ahead, or is no place between two transactions of this source's log",    \
+      "it is purged, lies ahead, is no place between two transactions, or the target remembers "   \
+      "another start of a project of this name",                                                   \
       "remove the project and create it with another incremental.start, one that the message "     \
       "allows; take the target's rows from a moment that lies behind it, where it must be later")  \
     /* a source's log */                                                                           \

@@ -192,6 +192,8 @@ struct log_progress {
     struct wall source_time; /* the newest time the source told, heartbeats included; 0 = none */
     bool at_end;             /* nothing more was waiting */
 };
+#define READER_ID_FROM 3000000000u /* where no range for our own numbers is set */
+#define READER_ID_TO 3999999999u
 #define READERS_MAX 256
 struct reader_numbers { /* server_ids that a source knows of: its own, its replicas' */
     uint32_t at[READERS_MAX];

@@ -2,13 +2,21 @@
  * Where to begin, and what the copy left: oms_meta.table_pos of the Full-Import task. Begin is the
  * intersection of all B: nothing that some table still needs is left out; what a table's copy holds
  * already is skipped per table and transaction (intake).
+ *
+ * A project without a copy begins where its Store's log does. That is recorded under our own task
+ * before anything is applied, and compared at each claim: a Store that was made anew somewhere else
+ * would leave transactions out, or bring them again.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/log/log.h"
 #include "components/incr_sync/sync_priv.h"
+#include "components/stream/stream.h"
 #include "components/transform/transform.h"
+
+#define ASK_MS 10000
 
 static int by_name(const void *a, const void *b)
 {
@@ -63,17 +71,85 @@ static bool load_families(struct sync *s, struct err *e)
     return ok ? true : err_wrap(e, "read the foreign keys of the target");
 }
 
+static bool ask_store(struct sync *s, struct txn_set *begin, struct err *e)
+{
+    const char *id = s->spec->fixed->store_id;
+    struct store_peer peer;
+    char token[256] = "";
+
+    if (!store_peer_find(s->c, id, &peer))
+        return err_set(e, ERR_UNAVAILABLE, "the address of store '%s' is not known yet", id);
+    if (peer.token_secret[0] != '\0' &&
+        !component_secret(s->c, peer.token_secret, token, sizeof token, e))
+        return err_wrap(e, "connect to store '%s'", id);
+    struct stream_client_params p = {
+        .address = peer.address, .token = token, .least_epoch = peer.epoch, .timeout_ms = ASK_MS};
+    return stream_begin(&p, begin, e);
+}
+
+static bool began_elsewhere(struct sync *s, const struct txn_set *ours, const struct txn_set *store,
+                            struct err *e)
+{
+    struct buf a CLEANUP(buf_fini), b CLEANUP(buf_fini);
+
+    buf_init(&a, 300);
+    buf_init(&b, 300);
+    txn_set_format(ours, &a);
+    txn_set_format(store, &b);
+    return err_set(e, ERR_START,
+                   "the log of store '%s' begins behind '%s', and the target's record of task '%s' "
+                   "behind '%s': the store was made anew, or another project of this name left it",
+                   s->spec->fixed->store_id, buf_ok(&b) ? buf_cstr(&b) : "...", s->spec->task,
+                   buf_ok(&a) ? buf_cstr(&a) : "...");
+}
+
+/* Of a project without a copy. */
+static bool begin_with_store(struct sync *s, const struct txn_set *begin, struct err *e)
+{
+    const struct target_ops *to = s->endpoint->target;
+    struct table_pos pos = {.db = "*", .name = "*", .begin = *begin, .end = *begin, .done = true};
+    struct start_facts *f = &s->start;
+
+    if (f->n_pos > 0)
+        return txn_set_equal(&f->pos[0].begin, begin) ||
+               began_elsewhere(s, &f->pos[0].begin, begin, e);
+    if (!txn_set_is_empty(to->claim_low(s->claim)))
+        return err_set(e, ERR_NO_START,
+                       "the target has progress of task '%s' and no record of where it began",
+                       s->spec->task);
+    if (!to->table_pos_put(s->claim, &pos, e) ||
+        !to->table_pos_list(s->claim, s->spec->task, &s->arena, &f->pos, &f->n_pos, e))
+        return false;
+    log_event(LOG_INFO, "incr_sync.begin", "where store '%s' begins", s->spec->fixed->store_id);
+    return true;
+}
+
+static bool load_record(struct sync *s, struct err *e)
+{
+    const struct target_ops *to = s->endpoint->target;
+    const char *task = s->spec->fixed->full_task;
+    struct start_facts *f = &s->start;
+    struct txn_set begin;
+
+    if (task && *task)
+        return to->table_pos_list(s->claim, task, &s->arena, &f->pos, &f->n_pos, e) ||
+               err_wrap(e, "read the positions of the copy '%s'", task);
+    if (!to->table_pos_list(s->claim, s->spec->task, &s->arena, &f->pos, &f->n_pos, e))
+        return err_wrap(e, "read where task '%s' began", s->spec->task);
+    if (!ask_store(s, &begin, e))
+        return false;
+    bool ok = begin_with_store(s, &begin, e);
+    txn_set_fini(&begin);
+    return ok;
+}
+
 bool start_load(struct sync *s, struct err *e)
 {
     const char *task = s->spec->fixed->full_task;
     struct start_facts *f = &s->start;
 
-    if (!task || task[0] == '\0')
-        return err_set(e, ERR_NO_START, "the specification names no copy task to begin after");
-    if (!reread_open(s, e))
+    if (!reread_open(s, e) || !load_record(s, e))
         return false;
-    if (!s->endpoint->target->table_pos_list(s->claim, task, &s->arena, &f->pos, &f->n_pos, e))
-        return err_wrap(e, "read the positions of the copy '%s'", task);
     for (size_t i = 0; i < f->n_pos; i++)
         if (!take_pos(s, &f->pos[i], e))
             return false;

@@ -13,6 +13,7 @@
 #include "components/endpoint/endpoint.h"
 #include "components/store/adopt.h"
 #include "components/store/ask.h"
+#include "components/store/begin.h"
 #include "components/store/heartbeat.h"
 #include "components/store/history.h"
 #include "components/store/places.h"
@@ -77,24 +78,6 @@ static bool choose_id(struct pull *p, struct session *s, struct err *e)
            reader_ids_choose(&p->ids, &taken, dice, e);
 }
 
-/* Where a fresh Store begins: the spec's set, or all that the source has executed now. */
-static bool find_begin(struct pull *p, struct session *s, struct err *e)
-{
-    const Oms__ComponentFixed *fixed = component_spec(p->c)->fixed;
-    struct txn_set begin;
-    bool ok;
-
-    if (fixed->begin && *fixed->begin) {
-        ok = txn_set_parse(fixed->begin, &begin, e);
-    } else {
-        txn_set_init(&begin);
-        ok = p->source->log->executed(s, NULL, &begin, e);
-    }
-    ok = ok && store_set_begin(p->store, &begin, e);
-    txn_set_fini(&begin);
-    return ok;
-}
-
 static bool prepare(struct pull *p, struct log_params *params, struct err *e)
 {
     struct session *s = NULL;
@@ -107,9 +90,16 @@ static bool prepare(struct pull *p, struct log_params *params, struct err *e)
                                  .params = params,
                                  .store = p->store,
                                  .heartbeat_schema = p->heartbeat_schema};
-    ok = (store_has_begin(p->store) || find_begin(p, s, e)) && choose_id(p, s, e);
+    ok = choose_id(p, s, e);
     params->server_id = p->ids.dump; /* one after the other: a server ends the older */
     params->look_id = p->ids.look;
+    struct begin_params begin = {.fixed = component_spec(p->c)->fixed,
+                                 .source = p->source,
+                                 .at = &p->places.now,
+                                 .session = s,
+                                 .look_id = p->ids.look,
+                                 .store = p->store};
+    ok = ok && begin_find(&begin, e);
     ok = ok && adopt_source(&adopt, e) && history_contained(p->source, s, p->store, e);
     p->source->catalog->close(s);
     return ok;

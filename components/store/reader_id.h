@@ -8,9 +8,6 @@
 
 #include "components/endpoint/endpoint.h"
 
-#define READER_ID_FROM 3000000000u /* where no range is set */
-#define READER_ID_TO 3999999999u
-
 struct reader_ids {
     uint32_t from, to;
     uint32_t wanted; /* for the first connection; 0: none */

@@ -180,6 +180,30 @@ static bool hear_join(struct client *c, struct view body, struct err *e)
     return session_join(c->s->sessions, j.key, &c->session, e) && send_greeting(c, NULL, e);
 }
 
+/* Who asks that has no conversation. */
+static bool hear_ask(struct client *c, struct view body, struct err *e)
+{
+    struct frame_ask a;
+    struct txn_set begin;
+    struct buf out;
+
+    if (!frame_get_ask(body, &a, e))
+        return false;
+    if (!same_token(a.token, c->s->token))
+        return err_set(e, ERR_DENIED, "wrong token");
+    if (a.protocol != STREAM_PROTOCOL)
+        return err_set(e, ERR_UNSUPPORTED, "protocol %u, this store speaks %u", a.protocol,
+                       STREAM_PROTOCOL);
+    if (!store_begin(c->s->o.store, &begin))
+        return err_set(e, ERR_UNAVAILABLE, "the store has not heard its source yet");
+    buf_init(&out, STREAM_SMALL_MAX);
+    frame_put_begin(&out, c->s->o.epoch, &begin);
+    bool ok = send_buf(c, &out, e);
+    buf_fini(&out);
+    txn_set_fini(&begin);
+    return ok;
+}
+
 static bool hear_first(struct client *c, struct err *e)
 {
     struct view body;
@@ -194,6 +218,8 @@ static bool hear_first(struct client *c, struct err *e)
         return hear_hello(c, body, e);
     if (got && type == FRAME_JOIN)
         return hear_join(c, body, e);
+    if (got && type == FRAME_ASK)
+        return hear_ask(c, body, e);
     return err_set(e, ERR_INVALID, "a reader must begin with a hello");
 }
 
@@ -270,6 +296,8 @@ static bool converse(struct client *c, struct err *e)
 
     if (!hear_first(c, e))
         return false;
+    if (!c->session)
+        return true;
     buf_init(&stored, STREAM_FRAME_MAX);
     buf_init(&out, STREAM_FRAME_MAX);
     do

@@ -60,6 +60,8 @@ bool store_sync(struct store *s, struct err *e) MUST_CHECK;
 bool store_cut_open(struct store *s, struct err *e) MUST_CHECK;
 /* The table versions known at the end of what is written; borrowed, n of them. Thread: appender. */
 const struct table_def *const *store_tables(const struct store *s, size_t *n);
+/* The begin. False: there is none yet. Copies. Thread: any. */
+bool store_begin(struct store *s, struct txn_set *out);
 /* Everything stored: begin and published. Copies. */
 void store_set(struct store *s, struct txn_set *out);
 /* The transaction that was published last. False: no segment that is kept has one. Thread: any. */

@@ -281,6 +281,16 @@ bool store_has_begin(const struct store *s)
     return s->has_begin;
 }
 
+bool store_begin(struct store *s, struct txn_set *out)
+{
+    pthread_mutex_lock(&s->lock);
+    bool has = s->has_begin;
+    if (has)
+        txn_set_copy(out, &s->begin);
+    pthread_mutex_unlock(&s->lock);
+    return has;
+}
+
 bool store_set_begin(struct store *s, const struct txn_set *begin, struct err *e)
 {
     char path[PATH_CAP];

@@ -37,6 +37,10 @@ struct stream_heard {
 enum stream_event { STREAM_BLOCK, STREAM_TABLES, STREAM_HEARD, STREAM_NOTHING };
 bool stream_connect(const struct stream_client_params *p, struct stream_client **s,
                     struct err *e) MUST_CHECK;
+/* Where the Store's log begins: the set before its first block. Of p, address, token, least_epoch
+ * and timeout_ms count. ERR_UNAVAILABLE: it has no begin yet. */
+bool stream_begin(const struct stream_client_params *p, struct txn_set *out,
+                  struct err *e) MUST_CHECK;
 uint64_t stream_store_epoch(const struct stream_client *s);
 /* A connection that is lost is made again at once, from the next block on; an error comes when that
  * fails. Next frame within timeout_ms: BLOCK: `raw` holds the decompressed records (cleared first),

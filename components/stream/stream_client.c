@@ -112,6 +112,19 @@ static bool say_hello(struct stream_client *s, const struct txn_set *after, stru
     return ok;
 }
 
+static bool say_ask(struct stream_client *s, struct err *e)
+{
+    struct frame_ask a = {.protocol = STREAM_PROTOCOL, .token = text(s->token)};
+    struct buf out;
+    bool ok;
+
+    buf_init(&out, STREAM_SMALL_MAX);
+    frame_put_ask(&out, &a);
+    ok = send_buf(&s->lanes[0], &out, e);
+    buf_fini(&out);
+    return ok;
+}
+
 static bool say_join(struct stream_client *s, struct lane *l, struct err *e)
 {
     struct frame_join j = {
@@ -126,30 +139,41 @@ static bool say_join(struct stream_client *s, struct lane *l, struct err *e)
     return ok;
 }
 
-static bool hear_greeting(struct stream_client *s, struct lane *l, struct frame_greeting *g,
-                          struct err *e)
+static bool hear_answer(struct stream_client *s, struct lane *l, enum stream_frame wanted,
+                        struct view *body, struct err *e)
 {
-    struct view body;
     uint8_t type;
     bool got;
 
-    if (!stream_io_read(&l->io, s->timeout_ms, STREAM_SMALL_MAX, &got, &type, &body, e))
+    if (!stream_io_read(&l->io, s->timeout_ms, STREAM_SMALL_MAX, &got, &type, body, e))
         return false;
     if (!got)
         return err_set(e, ERR_TIMEOUT, "the store does not answer within %u ms", s->timeout_ms);
     if (type == FRAME_REFUSAL)
-        return frame_get_refusal(body, e);
-    if (type != FRAME_GREETING || !frame_get_greeting(body, g, e))
-        return err_set(e, ERR_CORRUPT, "the store answers with frame type %u, not a greeting",
-                       type);
+        return frame_get_refusal(*body, e);
+    return type == wanted ||
+           err_set(e, ERR_CORRUPT, "the store answers with frame type %u, not %u", type, wanted);
+}
+
+static bool check_epoch(const struct stream_client *s, uint64_t epoch, struct err *e)
+{
+    return epoch >= s->least_epoch ||
+           err_set(e, ERR_UNAVAILABLE,
+                   "the store is of epoch %" PRIu64 ", at least %" PRIu64 " is needed", epoch,
+                   s->least_epoch);
+}
+
+static bool hear_greeting(struct stream_client *s, struct lane *l, struct frame_greeting *g,
+                          struct err *e)
+{
+    struct view body;
+
+    if (!hear_answer(s, l, FRAME_GREETING, &body, e) || !frame_get_greeting(body, g, e))
+        return false;
     if (g->protocol != STREAM_PROTOCOL)
         return err_set(e, ERR_UNSUPPORTED, "the store speaks stream protocol %u, this program %u",
                        g->protocol, STREAM_PROTOCOL);
-    if (g->epoch < s->least_epoch)
-        return err_set(e, ERR_UNAVAILABLE,
-                       "the store is of epoch %" PRIu64 ", at least %" PRIu64 " is needed",
-                       g->epoch, s->least_epoch);
-    return true;
+    return check_epoch(s, g->epoch, e);
 }
 
 static bool first_lane(struct stream_client *s, const struct txn_set *after, struct err *e)
@@ -188,14 +212,41 @@ static bool open_lanes(struct stream_client *s, const struct txn_set *after, str
     return err_wrap(e, "store '%s'", s->host);
 }
 
-bool stream_connect(const struct stream_client_params *p, struct stream_client **out, struct err *e)
+static struct stream_client *client_new(const struct stream_client_params *p)
 {
     struct stream_client *s = must_calloc(1, sizeof *s);
 
     s->timeout_ms = p->timeout_ms;
     s->least_epoch = p->least_epoch;
     s->token = must_strdup(p->token ? p->token : "");
-    s->reader = must_strdup(p->reader);
+    s->reader = must_strdup(p->reader ? p->reader : "");
+    return s;
+}
+
+bool stream_begin(const struct stream_client_params *p, struct txn_set *out, struct err *e)
+{
+    struct stream_client *s = client_new(p);
+    struct txn_set begin;
+    struct view body;
+    uint64_t epoch;
+
+    bool ok = split_address(s, p->address, e) && open_lane(s, &s->lanes[0], e) && say_ask(s, e) &&
+              hear_answer(s, &s->lanes[0], FRAME_BEGIN, &body, e) &&
+              frame_get_begin(body, &epoch, &begin, e);
+    if (ok && !check_epoch(s, epoch, e)) {
+        txn_set_fini(&begin);
+        ok = false;
+    }
+    stream_close(s);
+    if (ok)
+        *out = begin;
+    return ok || err_wrap(e, "ask the store at %s where it begins", p->address);
+}
+
+bool stream_connect(const struct stream_client_params *p, struct stream_client **out, struct err *e)
+{
+    struct stream_client *s = client_new(p);
+
     if (!split_address(s, p->address, e)) {
         stream_close(s);
         return false;

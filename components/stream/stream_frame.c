@@ -75,6 +75,41 @@ bool frame_get_join(struct view body, struct frame_join *j, struct err *e)
     return (!c.failed && j->key.len == STREAM_KEY_SIZE) || bad(e, "join");
 }
 
+void frame_put_ask(struct buf *out, const struct frame_ask *a)
+{
+    size_t mark = frame_begin(out, FRAME_ASK);
+
+    buf_u32(out, a->protocol);
+    buf_bytes(out, a->token.p, a->token.len);
+    frame_end(out, mark);
+}
+
+bool frame_get_ask(struct view body, struct frame_ask *a, struct err *e)
+{
+    struct cursor c = cursor_of(body.p, body.len);
+
+    a->protocol = cursor_u32(&c);
+    a->token = cursor_bytes(&c);
+    return !c.failed || bad(e, "ask");
+}
+
+void frame_put_begin(struct buf *out, uint64_t epoch, const struct txn_set *begin)
+{
+    size_t mark = frame_begin(out, FRAME_BEGIN);
+
+    buf_u64(out, epoch);
+    txn_set_encode(begin, out);
+    frame_end(out, mark);
+}
+
+bool frame_get_begin(struct view body, uint64_t *epoch, struct txn_set *begin, struct err *e)
+{
+    struct cursor c = cursor_of(body.p, body.len);
+
+    *epoch = cursor_u64(&c);
+    return txn_set_decode(&c, begin, e);
+}
+
 void frame_put_greeting(struct buf *out, const struct frame_greeting *g)
 {
     size_t mark = frame_begin(out, FRAME_GREETING);

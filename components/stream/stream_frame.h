@@ -29,6 +29,8 @@ enum stream_frame {
     FRAME_HEARD = 6,    /* Store: when it last heard its source */
     FRAME_POSITION = 7, /* reader: committed; holds retention back */
     FRAME_JOIN = 8,     /* reader: another connection of the same conversation */
+    FRAME_ASK = 9,      /* reader: where does your log begin? */
+    FRAME_BEGIN = 10,   /* Store: there; closes */
 };
 
 struct frame_hello {
@@ -42,6 +44,10 @@ struct frame_hello {
 struct frame_join {
     uint32_t protocol;
     struct view token, key;
+};
+struct frame_ask {
+    uint32_t protocol;
+    struct view token;
 };
 struct frame_greeting {
     uint32_t protocol;
@@ -64,6 +70,11 @@ void frame_put_hello(struct buf *out, const struct frame_hello *h, const struct 
 bool frame_get_hello(struct view body, struct frame_hello *h, struct err *e) MUST_CHECK;
 void frame_put_join(struct buf *out, const struct frame_join *j);
 bool frame_get_join(struct view body, struct frame_join *j, struct err *e) MUST_CHECK;
+void frame_put_ask(struct buf *out, const struct frame_ask *a);
+bool frame_get_ask(struct view body, struct frame_ask *a, struct err *e) MUST_CHECK;
+void frame_put_begin(struct buf *out, uint64_t epoch, const struct txn_set *begin);
+bool frame_get_begin(struct view body, uint64_t *epoch, struct txn_set *begin,
+                     struct err *e) MUST_CHECK;
 void frame_put_greeting(struct buf *out, const struct frame_greeting *g);
 bool frame_get_greeting(struct view body, struct frame_greeting *g, struct err *e) MUST_CHECK;
 void frame_put_refusal(struct buf *out, const struct err *why);

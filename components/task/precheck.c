@@ -45,6 +45,29 @@ static void note_target_db(struct precheck *p, const char *db)
     vec_push(&p->dbs, db);
 }
 
+#define LATER                                                                                      \
+    "make the table on the target as it was at the project's start; skip this where a DDL behind " \
+    "the start explains it and ddl.sync will run it"
+
+/* Nothing is made where nothing is copied. */
+static void tell_missing(struct precheck *p, const struct table_def *def, const char *to_db,
+                         const char *to_table)
+{
+    struct check_item item = {.id = "target.table_missing",
+                              .object = task_table_key(p->t, def->db, def->name),
+                              .verdict = CHECK_FAILED,
+                              .may_skip = true,
+                              .remedy = LATER};
+
+    if (task_copies(p->t))
+        return;
+    item.reason = arena_printf(&p->t->arena,
+                               "there is no table '%s.%s' on the target, and the project copies "
+                               "nothing",
+                               to_db, to_table);
+    task_check(p->t, &item);
+}
+
 static bool check_shape(struct precheck *p, const struct table_def *def, const char *to_db,
                         const char *to_table, struct err *e)
 {
@@ -55,11 +78,13 @@ static bool check_shape(struct precheck *p, const struct table_def *def, const c
     if (!p->t->target.endpoint->catalog->load_table(p->target, to_db, to_table, &there, e))
         return false;
     if (!task_same_shape(def, there, &why)) {
-        struct check_item item = {.id = "target.table_shape",
-                                  .object = task_table_key(p->t, def->db, def->name),
-                                  .verdict = CHECK_FAILED,
-                                  .reason = buf_cstr(&why),
-                                  .remedy = "drop the table on the target, or make it alike"};
+        struct check_item item = {
+            .id = "target.table_shape",
+            .object = task_table_key(p->t, def->db, def->name),
+            .verdict = CHECK_FAILED,
+            .may_skip = !task_copies(p->t),
+            .reason = buf_cstr(&why),
+            .remedy = task_copies(p->t) ? "drop the table on the target, or make it alike" : LATER};
         task_check(p->t, &item);
     }
     table_def_unref(there);
@@ -110,9 +135,11 @@ static bool check_loaded_table(struct precheck *p, const struct table_name *name
     check_translation(p, def, &wanted);
     if (!wanted)
         return true;
-    ok = checks_target_table(p->target, wanted, to_db, to_table, &exists, task_check_sink, p->t,
-                             e) &&
+    ok = checks_target_table(p->target, wanted, to_db, to_table, !task_copies(p->t), &exists,
+                             task_check_sink, p->t, e) &&
          (!exists || check_shape(p, wanted, to_db, to_table, e));
+    if (ok && !exists)
+        tell_missing(p, wanted, to_db, to_table);
     table_def_unref(wanted);
     return ok;
 }
@@ -271,7 +298,7 @@ static bool check_all(struct precheck *p, struct err *e)
     bool target = connect_side(p, &t->target, "target.connect", &p->target);
 
     check_disk(p);
-    if (source && !check_source_servers(p, e))
+    if (source && (!check_source_servers(p, e) || !task_precheck_start(p->t, p->source, e)))
         return false;
     if (!source || !target)
         return true;

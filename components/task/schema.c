@@ -1,6 +1,8 @@
 /*
  * oms-task schema: databases and tables on the target, each with a state and its DDL. May run again
- * at any time: a table that is there with the same shape is fine; another shape is TARGET_SHAPE.
+ * at any time: a table that is there with the same shape is fine; another shape is TARGET_SHAPE. In
+ * a project that copies nothing the tables are there already, and nothing is made but foreign keys
+ * that act.
  * One table's failure does not keep the others from being tried; the first one is the task's error.
  */
 #include <string.h>
@@ -170,7 +172,10 @@ static bool make_tables(struct schema *s, struct err *e)
         struct err one = ERR_INIT;
         if (component_stopping(t->component))
             return err_set(e, ERR_CANCELLED, "a stop was asked for");
-        if (make_table(s, &names[i], key, &one)) {
+        if (!task_copies(t)) {
+            task_object(t, "table", key, "kept", "", "the project copies nothing");
+            component_table(t->component, "schema", key, "kept", 1, 1, "");
+        } else if (make_table(s, &names[i], key, &one)) {
             component_table(t->component, "schema", key, "created", 1, 1, "");
         } else if (err_class_of(one.code) == ERR_CLASS_RETRY) {
             *e = one;

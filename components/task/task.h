@@ -57,6 +57,11 @@ void task_object(struct task *t, const char *type, const char *name, const char 
                  const char *ddl, const char *reason);
 void task_say(struct task *t, const char *fmt, ...) PRINTF(2, 3);
 
+/* The project copies rows; false: the target's tables are there and hold them. */
+bool task_copies(const struct task *t);
+/* Of a project without a copy: does the source's log have its start? */
+bool task_precheck_start(struct task *t, struct session *source, struct err *e) MUST_CHECK;
+
 /* ERR_INVALID when the specification lacks the side or the scope. */
 bool task_need(const struct task *t, bool source, bool target, bool scope,
                struct err *e) MUST_CHECK;

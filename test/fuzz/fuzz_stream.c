@@ -38,12 +38,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct frame_greeting g;
     struct frame_heard heard;
     struct frame_join join;
+    struct frame_ask ask;
+    struct txn_set begin;
     struct view body;
+    uint64_t epoch;
 
     if (size == 0)
         return 0;
     body = (struct view){data + 1, size - 1};
-    switch (data[0] % 6) {
+    switch (data[0] % 8) {
     case 0:
         hello(body);
         break;
@@ -61,6 +64,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case 4:
         if (frame_get_join(body, &join, &e))
             must(join.key.len == STREAM_KEY_SIZE && join.token.len <= body.len);
+        break;
+    case 6:
+        if (frame_get_ask(body, &ask, &e))
+            must(ask.token.len <= body.len);
+        break;
+    case 7:
+        if (frame_get_begin(body, &epoch, &begin, &e))
+            txn_set_fini(&begin);
         break;
     default:
         position(body);

@@ -49,10 +49,10 @@ bool checks_target(const struct endpoint_address *a, struct session *s, const ch
 bool checks_trigger_rights(struct session *source, struct session *target,
                            const struct check_scope *scope, check_sink *sink, void *arg,
                            struct err *e) MUST_CHECK;
-/* One table on the target for a table of the source: is it there, empty, without triggers? Sets
- * *exists. Its shape is the caller's to compare. */
+/* One table on the target for a table of the source: is it there, empty unless it is said to be
+ * filled, without triggers? Sets *exists. Its shape is the caller's to compare. */
 bool checks_target_table(struct session *s, const struct table_def *source, const char *db,
-                         const char *name, bool *exists, check_sink *sink, void *arg,
+                         const char *name, bool filled, bool *exists, check_sink *sink, void *arg,
                          struct err *e) MUST_CHECK;
 /* Both servers beside one another: not the same one, clocks, sql_mode, name case, packet size. */
 bool checks_pair(struct session *source, struct session *target, check_sink *sink, void *arg,

@@ -269,7 +269,8 @@ static bool check_collations(const struct checker *c, const char *object, const 
 }
 
 bool checks_target_table(struct session *s, const struct table_def *source, const char *db,
-                         const char *name, bool *exists, check_sink *sink, void *arg, struct err *e)
+                         const char *name, bool filled, bool *exists, check_sink *sink, void *arg,
+                         struct err *e)
 {
     struct checker c = {s, sink, arg};
     struct buf object CLEANUP(buf_fini) = {0};
@@ -304,7 +305,7 @@ bool checks_target_table(struct session *s, const struct table_def *source, cons
         check_tell(&c, "target.triggers", label, CHECK_FAILED, false,
                    "drop the table's triggers on the target until the handover",
                    "table '%s.%s' on the target has triggers: it must not act by itself", db, name);
-    return check_empty(&c, label, db, name, e);
+    return filled || check_empty(&c, label, db, name, e);
 }
 
 /* --- what the handover needs --------------------------------------------------------------------

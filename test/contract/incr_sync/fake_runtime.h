@@ -64,6 +64,10 @@ struct component { /* the whole world */
     Oms__CopyAgain copied_again; /* transaction NULL: none */
     Oms__CopyAgain *copied_list[1];
     struct table_pos pos[2];
+    bool alone;                 /* no copy: what follows is what there is */
+    struct txn_set store_begin; /* empty: none yet */
+    struct table_pos own;       /* recorded under Incr-Sync's own task ... */
+    size_t n_own;               /* ... or not yet */
     /* or a real one */
     const struct endpoint *real_endpoint;
     struct endpoint_address real_address;

@@ -109,6 +109,8 @@ static inline int teardown(void **state)
         txn_set_fini(&c->pos[i].begin);
         txn_set_fini(&c->pos[i].end);
     }
+    txn_set_fini(&c->store_begin);
+    txn_set_fini(&c->own.begin);
     txn_set_fini(&c->low);
     txn_set_fini(&c->done);
     txn_set_fini(&c->asked_after);

@@ -27,6 +27,15 @@ bool stream_connect(const struct stream_client_params *p, struct stream_client *
     world_unlock();
     return true;
 }
+bool stream_begin(const struct stream_client_params *p, struct txn_set *out, struct err *e)
+{
+    (void)p;
+    world_lock();
+    bool has = !txn_set_is_empty(&world->store_begin);
+    txn_set_copy(out, &world->store_begin);
+    world_unlock();
+    return has || err_set(e, ERR_UNAVAILABLE, "no begin yet");
+}
 uint64_t stream_store_epoch(const struct stream_client *s)
 {
     (void)s;
@@ -263,7 +272,15 @@ static bool fake_apply(struct slot *s, const struct slot_commit *commit, const s
 static bool fake_pos_list(struct claim *c, const char *task, struct arena *a,
                           struct table_pos **pos, size_t *n, struct err *e)
 {
-    (void)c, (void)task, (void)e;
+    (void)c, (void)e;
+    if (world->alone) {
+        must(strcmp(task, "p/incremental") == 0);
+        *pos = arena_memdup(a, &world->own, sizeof world->own);
+        txn_set_copy(&(*pos)->begin, &world->own.begin);
+        txn_set_copy(&(*pos)->end, &world->own.begin);
+        *n = world->n_own;
+        return true;
+    }
     *pos = arena_memdup(a, world->pos, sizeof world->pos);
     for (int i = 0; i < 2; i++) {
         txn_set_copy(&(*pos)[i].begin, &world->pos[i].begin);
@@ -281,6 +298,15 @@ static bool fake_end_move(struct claim *c, const char *task, const struct table_
     txn_set_assign(&world->pos[1].end, end);
     world->end_moves++;
     world_unlock();
+    return true;
+}
+static bool fake_pos_put(struct claim *c, const struct table_pos *pos, struct err *e)
+{
+    (void)c, (void)e;
+    must(world->alone && world->n_own == 0 && world->applies == 0);
+    world->own = (struct table_pos){.db = "*", .name = "*", .done = pos->done};
+    txn_set_copy(&world->own.begin, &pos->begin);
+    world->n_own = 1;
     return true;
 }
 static bool fake_memo_put(struct claim *c, const char *key, const struct memo *m, struct err *e)
@@ -307,6 +333,7 @@ static const struct target_ops fake_target = {.takeover = fake_takeover,
                                               .apply = fake_apply,
                                               .table_pos_list = fake_pos_list,
                                               .table_end_move = fake_end_move,
+                                              .table_pos_put = fake_pos_put,
                                               .memo_put = fake_memo_put,
                                               .memo_get = fake_memo_get};
 

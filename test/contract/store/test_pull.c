@@ -20,7 +20,7 @@ static struct source {
     enum err_code break_code;
     size_t text_len;
     /* what it saw */
-    unsigned opens, last_known;
+    unsigned opens, last_known, sought;
     uint32_t ids[64];
     uint64_t first_asked;
 } source = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -44,7 +44,7 @@ static void reset(uint64_t committed)
     source.break_every = source.refuse_connects = 0;
     source.break_code = ERR_SERVER_UNREACHABLE;
     source.text_len = 100;
-    source.opens = source.last_known = 0;
+    source.opens = source.last_known = source.sought = 0;
     pthread_mutex_unlock(&source.lock);
 }
 
@@ -154,9 +154,26 @@ static bool fake_read(struct log *l, struct buf *out, size_t want, int64_t timeo
     return true;
 }
 
+static bool fake_find_start(const struct endpoint_address *a, uint32_t look_id,
+                            const struct start_at *at, struct position *out, struct err *e)
+{
+    (void)a;
+    assert_true(look_id != 0);
+    if (at->kind != START_TIME || at->time.us != 1795262400000000)
+        return err_set(e, ERR_START, "not what was asked for");
+    source.sought++;
+    txn_set_init(&out->set);
+    txn_set_add(&out->set, origin_intern(ORIGIN, strlen(ORIGIN)), 1, 10);
+    snprintf(out->native, sizeof out->native, "somewhere");
+    return true;
+}
+
 static const struct catalog_ops catalog = {.connect = fake_connect, .close = fake_close};
-static const struct log_ops log_table_ops = {
-    .open = fake_open, .close = fake_log_close, .read = fake_read, .executed = fake_executed};
+static const struct log_ops log_table_ops = {.open = fake_open,
+                                             .close = fake_log_close,
+                                             .read = fake_read,
+                                             .executed = fake_executed,
+                                             .find_start = fake_find_start};
 static const struct endpoint fake = {.name = "fake", .catalog = &catalog, .log = &log_table_ops};
 
 /* --- a reader -----------------------------------------------------------------------------------
@@ -279,6 +296,42 @@ static void a_begin_that_is_given_is_used(void **state)
 
     c->fixed.begin = (char *)ORIGIN "=1-10";
     reset(50);
+    component_start(c);
+    read_range(c, 10, 50);
+    assert_true(component_stop(c));
+}
+
+static void a_start_is_looked_up_once_and_kept(void **state)
+{
+    Oms__StartOptions start = OMS__START_OPTIONS__INIT;
+    struct component *c = *state;
+
+    start.time = (char *)"2026-11-21T12:00:00Z";
+    c->fixed.start = &start;
+    reset(50);
+    component_start(c);
+    read_range(c, 10, 50);
+    assert_int_equal(source.first_asked, 11);
+    assert_true(component_stop(c));
+    component_start(c);
+    read_range(c, 10, 50);
+    assert_true(component_stop(c));
+    assert_int_equal(source.sought, 1);
+}
+
+static void a_start_that_is_refused_ends_the_store_with_nothing_begun(void **state)
+{
+    Oms__StartOptions start = OMS__START_OPTIONS__INIT;
+    struct component *c = *state;
+
+    start.time = (char *)"2026-11-21T11:00:00Z";
+    c->fixed.start = &start;
+    reset(50);
+    component_start(c);
+    pthread_join(c->thread, NULL);
+    assert_false(c->result);
+    assert_int_equal(c->ended.code, ERR_START);
+    start.time = (char *)"2026-11-21T12:00:00Z";
     component_start(c);
     read_range(c, 10, 50);
     assert_true(component_stop(c));
@@ -408,6 +461,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_fresh_store_begins_at_the_sources_present_end),
         TEST(a_begin_that_is_given_is_used),
+        TEST(a_start_is_looked_up_once_and_kept),
+        TEST(a_start_that_is_refused_ends_the_store_with_nothing_begun),
         TEST(a_connection_that_breaks_within_transactions_loses_and_doubles_nothing),
         TEST(a_duplicate_reader_gets_another_id_each_time),
         TEST(a_source_that_lost_what_was_pulled_stops_the_store),

@@ -162,6 +162,30 @@ static void strangers_and_wrong_positions_are_refused_with_the_reason(void **sta
     stop(&w);
 }
 
+static void who_has_nothing_is_told_where_the_log_begins(void **state)
+{
+    struct txn_set begin, expected = log_set(ORIGIN "=1-100");
+    struct world w;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    start(&w, 0);
+    append(w.f, 4, 10);
+    sync_store(w.f);
+    assert_true(stream_begin(&w.p, &begin, &e));
+    assert_true(txn_set_equal(&begin, &expected));
+    txn_set_fini(&begin);
+    w.p.least_epoch = 6;
+    assert_false(stream_begin(&w.p, &begin, &e));
+    assert_int_equal(e.code, ERR_UNAVAILABLE);
+    w.p.least_epoch = 5;
+    w.p.token = "secreT";
+    assert_false(stream_begin(&w.p, &begin, &e));
+    assert_int_equal(e.code, ERR_DENIED);
+    txn_set_fini(&expected);
+    stop(&w);
+}
+
 static void garbage_does_not_harm_the_server(void **state)
 {
     static const char *const said[] = {"GET / HTTP/1.1\r\n\r\n", "\x05\0\0\0\x01zzzz", "\0\0\0\0\0",
@@ -369,6 +393,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_reader_gets_what_is_there_and_then_what_comes),
         cmocka_unit_test(strangers_and_wrong_positions_are_refused_with_the_reason),
+        cmocka_unit_test(who_has_nothing_is_told_where_the_log_begins),
         cmocka_unit_test(garbage_does_not_harm_the_server),
         cmocka_unit_test(a_reader_hears_when_the_source_was_heard),
         cmocka_unit_test(what_a_reader_has_committed_sets_old_segments_free),

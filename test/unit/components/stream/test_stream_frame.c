@@ -26,6 +26,37 @@ static struct view body_of(const struct buf *b, enum stream_frame type)
     return (struct view){c.p, cursor_left(&c)};
 }
 
+static void an_ask_and_a_begin_come_back_and_any_cut_one_is_refused(void **state)
+{
+    struct frame_ask a = {.protocol = STREAM_PROTOCOL, .token = text("secret")}, back;
+    struct txn_set begin = log_set("m:0=1-9;m:1=1-2,5-7"), set;
+    struct err e = ERR_INIT;
+    struct view body;
+    uint64_t epoch;
+    struct buf b;
+
+    (void)state;
+    buf_init(&b, 1 << 20);
+    frame_put_ask(&b, &a);
+    body = body_of(&b, FRAME_ASK);
+    assert_true(frame_get_ask(body, &back, &e));
+    assert_int_equal(back.protocol, STREAM_PROTOCOL);
+    assert_memory_equal(back.token.p, "secret", 6);
+    for (size_t cut = 0; cut < body.len; cut++)
+        assert_false(frame_get_ask((struct view){body.p, cut}, &back, &e));
+    buf_clear(&b);
+    frame_put_begin(&b, 7, &begin);
+    body = body_of(&b, FRAME_BEGIN);
+    assert_true(frame_get_begin(body, &epoch, &set, &e));
+    assert_int_equal(epoch, 7);
+    assert_true(txn_set_equal(&set, &begin));
+    txn_set_fini(&set);
+    for (size_t cut = 0; cut < body.len; cut++)
+        assert_false(frame_get_begin((struct view){body.p, cut}, &epoch, &set, &e));
+    txn_set_fini(&begin);
+    buf_fini(&b);
+}
+
 static void a_hello_comes_back_and_any_cut_one_is_refused(void **state)
 {
     struct frame_hello h = {.protocol = STREAM_PROTOCOL,
@@ -186,6 +217,7 @@ static void positions_come_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_ask_and_a_begin_come_back_and_any_cut_one_is_refused),
         cmocka_unit_test(a_hello_comes_back_and_any_cut_one_is_refused),
         cmocka_unit_test(of_another_protocol_only_number_and_token_are_read),
         cmocka_unit_test(a_join_comes_back_and_any_cut_one_is_refused),

@@ -269,12 +269,14 @@ static void a_filled_target_table_is_found(void **state)
     run("INSERT INTO store.full VALUES (1)");
     run("CREATE TRIGGER store.tt BEFORE INSERT ON store.full FOR EACH ROW SET @x = 1");
     check(mysql_catalog_ops.load_table(root, "shop", "p5", &t, e));
-    check(checks_target_table(root, t, "store", "full", &exists, note, &s, e));
+    check(checks_target_table(root, t, "store", "full", true, &exists, note, &s, e));
+    assert_int_equal(verdict_of(&s, "target.table_empty", NULL), -1);
+    check(checks_target_table(root, t, "store", "full", false, &exists, note, &s, e));
     assert_true(exists);
     assert_int_equal(verdict_of(&s, "target.table_empty", "shop.p5"), CHECK_FAILED);
     assert_int_equal(verdict_of(&s, "target.triggers", "shop.p5"), CHECK_FAILED);
     s.items.n = 0;
-    check(checks_target_table(root, t, "store", "absent", &exists, note, &s, e));
+    check(checks_target_table(root, t, "store", "absent", false, &exists, note, &s, e));
     assert_false(exists);
     assert_int_equal(s.items.n, 0);
     table_def_unref(t);
@@ -295,10 +297,10 @@ static void unknown_collations_of_the_target_are_found(void **state)
     bool exists;
 
     (void)state;
-    check(checks_target_table(root, &t, "store", "absent", &exists, note, &s, e));
+    check(checks_target_table(root, &t, "store", "absent", false, &exists, note, &s, e));
     assert_int_equal(verdict_of(&s, "target.collation", NULL), -1);
     t.n_columns = 2;
-    check(checks_target_table(root, &t, "store", "absent", &exists, note, &s, e));
+    check(checks_target_table(root, &t, "store", "absent", false, &exists, note, &s, e));
     assert_int_equal(verdict_of(&s, "target.collation", "shop.k"), CHECK_FAILED);
     vec_fini(&s.items);
 }
