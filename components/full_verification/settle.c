@@ -105,19 +105,22 @@ static void keep_image(void *arg, bool of_source, struct view key, struct view r
     }
 }
 
-/* False without an error: the source does not let us, and *why is noted. */
+/* False without an error: the source does not let us, which is noted. Then there is no transaction
+ * either: what is read next must not be as old as this. */
 static bool open_snapshot(struct asking *a, struct err *e)
 {
+    const struct reader_ops *ops = a->k->v->source->reader;
     bool exact;
 
     txn_set_fini(&a->p0.set);
-    if (a->k->v->source->reader->begin_snapshot(a->k->source, &a->p0, &exact, e))
+    if (ops->begin_snapshot(a->k->source, &a->p0, &exact, e))
         return true;
-    if (err_class_of(e->code) != ERR_CLASS_RETRY) {
-        log_err(LOG_WARN, "verification.snapshot", e);
-        note_why(a->t, e->message);
-        err_clear(e);
-    }
+    if (err_class_of(e->code) == ERR_CLASS_RETRY)
+        return false;
+    log_err(LOG_WARN, "verification.snapshot", e);
+    note_why(a->t, e->message);
+    err_clear(e);
+    (void)ops->end_snapshot(a->k->source, e); /* *e tells the caller */
     return false;
 }
 
