@@ -425,8 +425,6 @@ static void identities_that_lack_what_is_purged_are_refused(void **state)
 
     (void)state;
     need_server();
-    if (!has_gtids())
-        skip();
     insert(1);
     executed_now(text, sizeof text);
     insert(2);
@@ -461,19 +459,22 @@ static void now_begins_behind_everything(void **state)
         EACH(a_time_that_lies_ahead_is_refused),                                   \
         EACH(each_place_between_transactions_begins_behind_it),                    \
         EACH(a_place_that_is_none_is_refused), EACH(identities_begin_behind_them), \
-        EACH(identities_that_lack_what_is_purged_are_refused), EACH(now_begins_behind_everything)
+        EACH(now_begins_behind_everything)
+#define WITH_GTIDS EACH(identities_that_lack_what_is_purged_are_refused)
 
 int main(void)
 {
     const struct CMUnitTest mariadb[] = {
         ON_ALL,
+        WITH_GTIDS,
         EACH(what_is_behind_the_first_that_is_not_older_is_never_left_out),
         EACH(a_file_that_a_long_statement_ended_hides_nothing_before_it),
     };
-    const struct CMUnitTest mysql[] = {ON_ALL};
+    const struct CMUnitTest mysql[] = {ON_ALL, WITH_GTIDS};
+    const struct CMUnitTest places[] = {ON_ALL};
 
     return cmocka_run_group_tests_name("start on MariaDB", mariadb, start_mariadb, stop) +
            cmocka_run_group_tests_name("start on MySQL", mysql, start_mysql, stop) +
-           cmocka_run_group_tests_name("start on MySQL without GTIDs", mysql, start_mysql_no_gtids,
+           cmocka_run_group_tests_name("start on MySQL without GTIDs", places, start_mysql_no_gtids,
                                        stop);
 }
