@@ -1,5 +1,13 @@
-/* CRC-32C (Castagnoli): the processor's instruction where it has one, else four bits at a time. */
+/*
+ * CRC-32C (Castagnoli): the processor's instruction where it has one, else four bits at a time. The
+ * instruction waits for its own last answer; long inputs are folded, 64 bytes at a time, to 16 of
+ * the same remainder (as in endpoint/mysql/binlog/crc.c), which takes a third of the time.
+ */
 #include <string.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include "components/record/block.h"
 
@@ -37,6 +45,45 @@ __attribute__((target("sse4.2"))) static uint32_t crc_hardware(uint32_t crc, con
         crc = __builtin_ia32_crc32qi(crc, *p++);
     return crc;
 }
+
+#define FOLD_MIN 256
+#define FOLDS __attribute__((target("pclmul,sse4.2")))
+
+FOLDS static inline __m128i fold(__m128i a, __m128i k, __m128i next)
+{
+    __m128i low = _mm_clmulepi64_si128(a, k, 0x00);
+    __m128i high = _mm_clmulepi64_si128(a, k, 0x11);
+
+    return _mm_xor_si128(_mm_xor_si128(low, high), next);
+}
+
+FOLDS static inline __m128i load(const uint8_t *p)
+{
+    return _mm_loadu_si128((const __m128i *)p);
+}
+
+/* The constants are x^n mod P, bit-reflected, for what lies 64 and 16 bytes ahead. n is at least
+ * 64. */
+FOLDS static uint32_t crc_folded(uint32_t crc, const uint8_t *p, size_t n)
+{
+    const __m128i by4 = _mm_set_epi64x(0x9e4addf8, 0x740eef02);
+    const __m128i by1 = _mm_set_epi64x(0x493c7d27, 0xf20c0dfe);
+    __m128i a = _mm_xor_si128(load(p), _mm_cvtsi32_si128((int)crc));
+    __m128i b = load(p + 16), c = load(p + 32), d = load(p + 48);
+
+    for (p += 64, n -= 64; n >= 64; p += 64, n -= 64) {
+        a = fold(a, by4, load(p));
+        b = fold(b, by4, load(p + 16));
+        c = fold(c, by4, load(p + 32));
+        d = fold(d, by4, load(p + 48));
+    }
+    a = fold(a, by1, b);
+    a = fold(a, by1, c);
+    a = fold(a, by1, d);
+    uint64_t left = _mm_crc32_u64(0, (uint64_t)_mm_extract_epi64(a, 0));
+    left = _mm_crc32_u64(left, (uint64_t)_mm_extract_epi64(a, 1));
+    return crc_hardware((uint32_t)left, p, n);
+}
 #endif
 
 uint32_t crc32c_table(uint32_t seed, const void *p, size_t n)
@@ -47,6 +94,8 @@ uint32_t crc32c_table(uint32_t seed, const void *p, size_t n)
 uint32_t crc32c(uint32_t seed, const void *p, size_t n)
 {
 #ifdef __x86_64__
+    if (n >= FOLD_MIN && __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.2"))
+        return ~crc_folded(~seed, p, n);
     if (__builtin_cpu_supports("sse4.2"))
         return ~crc_hardware(~seed, p, n);
 #endif

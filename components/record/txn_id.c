@@ -21,10 +21,14 @@ static struct origins interned = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 const char *origin_intern(const char *text, size_t len)
 {
+    static _Thread_local const char *last; /* nearly all that a thread asks for */
+    static _Thread_local size_t last_len;
     const char *found = NULL;
 
     if (len > ORIGIN_MAX)
         len = ORIGIN_MAX;
+    if (last && len == last_len && memcmp(last, text, len) == 0)
+        return last;
     pthread_mutex_lock(&interned.lock);
     for (size_t i = 0; i < interned.texts.n && !found; i++)
         if (strlen(interned.texts.at[i]) == len && memcmp(interned.texts.at[i], text, len) == 0)
@@ -38,6 +42,8 @@ const char *origin_intern(const char *text, size_t len)
         found = copy;
     }
     pthread_mutex_unlock(&interned.lock);
+    last = found;
+    last_len = len;
     return found;
 }
 
