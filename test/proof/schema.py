@@ -116,8 +116,8 @@ class Table:
 
     @property
     def uniques(self):
-        """Columns that are first in further unique keys."""
-        return [i.parts[0][0] for i in self.indexes if i.unique and i.name != "only_one"]
+        """Columns that are first in further unique keys, and that one can write."""
+        return [i.parts[0][0] for i in self.indexes if i.unique and i.name != "only_one" and not i.parts[0][0].generated]
 
     def named(self, name):
         t = copy.copy(self)
