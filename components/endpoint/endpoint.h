@@ -364,11 +364,14 @@ struct memo {                   /* a row of oms_meta.ddl */
     const char *state;
     struct view statement, before, after; /* p = NULL: none */
 };
+#define MODES_OF_FAMILY 0xe7f800efu
 struct ddl_session {   /* as the statement's was on the source (A3) */
     int64_t at_us;     /* its clock; 0 = the target's own */
     bool has_mode;     /* sql_mode is told */
-    uint64_t sql_mode; /* the family's bits */
+    uint64_t sql_mode; /* the family's bits; those of MODES_OF_FAMILY mean the same everywhere */
     struct view time_zone, collation_connection, collation_server; /* empty: as always */
+    bool has_timestamps, explicit_timestamps; /* explicit_defaults_for_timestamp is told, and on */
+    struct view vars; /* the session's variables as the family's log has them; empty: none */
 };
 struct target_ops {
     /* F1. ERR_REFUSED, ERR_FENCED never restart by themselves. */

@@ -129,10 +129,6 @@ static void make_plan(struct attempt *at)
                                 .trial = at->trial};
 
     ddl_plan_make(&at->plan, at->t->ddl, &p);
-    /* What runs there has no clause that a clock, a zone or a collation could change. */
-    if (p.other_product)
-        at->as.time_zone = at->as.collation_connection = at->as.collation_server =
-            (struct view){NULL, 0};
     /* The log tells the zone only where the statement used it. */
     if (at->plan.verdict == DDL_RUN && at->as.time_zone.len == 6 &&
         memcmp(at->as.time_zone.p, "SYSTEM", 6) == 0) {
@@ -431,18 +427,13 @@ static bool recover(struct attempt *at, const struct memo *m, struct err *e)
 static void attempt_init(struct attempt *at, struct sync *s, const struct source_txn *t,
                          struct ddl_answer *a)
 {
-    const struct ddl_record *d = t->ddl;
     uint32_t hash = 2166136261u;
 
-    *at = (struct attempt){.s = s,
-                           .t = t,
-                           .answer = a,
-                           .as = {.at_us = t->commit.us,
-                                  .has_mode = d->flags & DDL_F_READ,
-                                  .sql_mode = d->sql_mode,
-                                  .time_zone = d->time_zone,
-                                  .collation_connection = d->collation_connection_name,
-                                  .collation_server = d->collation_server_name}};
+    *at = (struct attempt){
+        .s = s,
+        .t = t,
+        .answer = a,
+        .as = ddl_session_of(t, strcmp(s->source_address.kind, s->address.kind) == 0)};
     for (const char *p = s->spec->task; *p; p++)
         hash = (hash ^ (uint8_t)*p) * 16777619u;
     snprintf(at->trial, sizeof at->trial, "_oms_ddl_%08" PRIx32, hash);

@@ -43,3 +43,22 @@ void ddl_job_wait(struct sync *s)
         thread_join(&s->at_gate.job.thread);
     s->at_gate.job.busy = false;
 }
+
+struct ddl_session ddl_session_of(const struct source_txn *t, bool same_product)
+{
+    const struct ddl_record *d = t->ddl;
+    struct ddl_session as = {
+        .at_us = t->commit.us, .has_mode = d->flags & DDL_F_READ, .sql_mode = d->sql_mode};
+
+    if (!same_product) { /* what runs there has no clause that the rest could change */
+        as.sql_mode &= MODES_OF_FAMILY;
+        return as;
+    }
+    as.time_zone = d->time_zone;
+    as.collation_connection = d->collation_connection_name;
+    as.collation_server = d->collation_server_name;
+    as.has_timestamps = d->flags & DDL_F_TIMESTAMPS;
+    as.explicit_timestamps = d->flags & DDL_F_EXPLICIT;
+    as.vars = d->vars;
+    return as;
+}

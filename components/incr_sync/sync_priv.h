@@ -381,6 +381,8 @@ void ddl_job_wait(struct sync *s);
  */
 /* The row of oms_meta.ddl of this transaction. */
 const char *ddl_key(struct txn_id id, char out[TXN_TEXT_MAX]);
+/* The session in which it is run; from one product to another, what means the same in both. */
+struct ddl_session ddl_session_of(const struct source_txn *t, bool same_product);
 bool ddl_try(struct sync *s, const struct source_txn *t, struct ddl_answer *a,
              struct err *e) MUST_CHECK;
 /* A person's statement instead of it. */

@@ -83,18 +83,20 @@ struct ddl_table {
 struct ddl_cut { /* what another server does not get: foreign keys, held until release */
     uint32_t at, len;
 };
-enum {                        /* ddl_record.flags */
-       DDL_F_READ = 1,        /* understood to its end, and what follows is told */
-       DDL_F_ROWS = 2,        /* rows come with it, as parts behind the record */
-       DDL_F_DROPS = 4,       /* DDL_INDEX: DROP INDEX; DDL_DATABASE: DROP DATABASE */
-       DDL_F_CREATES = 8,     /* DDL_DATABASE: CREATE DATABASE */
-       DDL_F_REPLACES = 16,   /* CREATE OR REPLACE */
-       DDL_F_IF_EXISTS = 32,  /* IF EXISTS, IF NOT EXISTS */
-       DDL_F_HAS_BODY = 64,   /* CREATE TABLE with columns of its own */
-       DDL_F_CASCADES = 128,  /* a foreign key whose action changes rows without the log (A8) */
-       DDL_F_ONLY_CUTS = 256, /* nothing is left without the cuts */
-       DDL_F_RENAMES = 512,   /* columns or indexes change their names */
-       DDL_F_SELECTS = 1024,  /* its text selects rows */
+enum {                          /* ddl_record.flags */
+       DDL_F_READ = 1,          /* understood to its end, and what follows is told */
+       DDL_F_ROWS = 2,          /* rows come with it, as parts behind the record */
+       DDL_F_DROPS = 4,         /* DDL_INDEX: DROP INDEX; DDL_DATABASE: DROP DATABASE */
+       DDL_F_CREATES = 8,       /* DDL_DATABASE: CREATE DATABASE */
+       DDL_F_REPLACES = 16,     /* CREATE OR REPLACE */
+       DDL_F_IF_EXISTS = 32,    /* IF EXISTS, IF NOT EXISTS */
+       DDL_F_HAS_BODY = 64,     /* CREATE TABLE with columns of its own */
+       DDL_F_CASCADES = 128,    /* a foreign key whose action changes rows without the log (A8) */
+       DDL_F_ONLY_CUTS = 256,   /* nothing is left without the cuts */
+       DDL_F_RENAMES = 512,     /* columns or indexes change their names */
+       DDL_F_SELECTS = 1024,    /* its text selects rows */
+       DDL_F_TIMESTAMPS = 2048, /* the session's explicit_defaults_for_timestamp is told: */
+       DDL_F_EXPLICIT = 4096,
 };
 struct ddl_record {
     struct view sql;        /* utf8mb4 */

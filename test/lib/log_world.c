@@ -177,6 +177,8 @@ static void take_ddl(struct reading *r, const struct txn_head *h, struct cursor 
     (void)snprintf(kept.table, sizeof kept.table, "%.*s.%.*s", (int)d.db.len, (const char *)d.db.p,
                    (int)d.table.len, (const char *)d.table.p);
     kept.kind = d.ddl_kind;
+    kept.sql_mode = d.sql_mode;
+    kept.flags = d.flags;
     vec_push(&r->ddl, kept);
 }
 

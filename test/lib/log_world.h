@@ -22,6 +22,8 @@ struct kept_ddl {
     char table[80];
     uint64_t seq;
     int64_t commit_us;
+    uint64_t sql_mode;
+    uint32_t flags;
     uint8_t kind;
 };
 struct reading { /* what a reader of a Store would have */

@@ -52,6 +52,13 @@ void run(const char *sql)
     check(session_exec(root, sql, e));
 }
 
+void run_refused(const char *sql)
+{
+    struct err ignored = ERR_INIT;
+
+    assert_false(session_exec(root, sql, &ignored));
+}
+
 const struct table_def *load_def(const char *db, const char *name)
 {
     const struct table_def *t = NULL;

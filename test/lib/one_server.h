@@ -39,6 +39,7 @@ extern const char *const no_gtids[];
     } while (0)
 void one_server_stop(void);
 void run(const char *sql);
+void run_refused(const char *sql); /* it fails */
 const struct table_def *load_def(const char *db, const char *name);
 
 #endif

@@ -14,8 +14,13 @@ from values import keys, plain
 GONE = (2003, 2006, 2013, 1927, 1053, 0)
 LEAST, MOST = 5, 14  # tables there are
 MODES = ["", "", "STRICT_TRANS_TABLES", "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE", "ANSI_QUOTES", "NO_BACKSLASH_ESCAPES"]
-PREFIXES = ["c", "v`", "ä ", "Col.", "select ", "a,b", "x)", "q'"]
-NAMES = ["t", "T ", "tä`", "order ", "a.b ", "--"]
+MORE_MODES = {"mariadb": ["TIME_ROUND_FRACTIONAL", "EMPTY_STRING_IS_NULL,ANSI_QUOTES", "ORACLE", "ANSI_QUOTES,NO_BACKSLASH_ESCAPES"],
+              "mysql": ["TIME_TRUNCATE_FRACTIONAL", "ANSI_QUOTES,NO_BACKSLASH_ESCAPES"]}
+SETTINGS = {"mariadb": ["binlog_alter_two_phase=1"], "mysql": ["default_collation_for_utf8mb4=utf8mb4_general_ci"]}
+COMMON = ["explicit_defaults_for_timestamp=0", "sql_quote_show_create=0", "foreign_key_checks=0", "collation_connection=latin1_swedish_ci"]
+CHARSETS = {"latin1": "cp1252", "sjis": "cp932", "gbk": "gbk", "binary": "utf8"}  # a client's, and its name here
+PREFIXES = ["c", "v`", "ä ", "Col.", "select ", "a,b", "x)", "q'", "表"]
+NAMES = ["t", "T ", "tä`", "order ", "a.b ", "--", "表 "]
 SWAPPED = ["RENAME TABLE accounts TO x_money, ledger TO accounts, x_money TO ledger"]  # a bank with two halves does not mind
 KNOWN = ["ALTER TABLE journal ADD KEY more (what)", "ALTER TABLE journal DROP KEY more", "ALTER TABLE bulk ADD COLUMN later INT INVISIBLE DEFAULT 5",
          "ALTER TABLE bulk DROP COLUMN later", "CREATE UNIQUE INDEX once ON own (w, k, u)", "DROP INDEX once ON own", "OPTIMIZE TABLE tally",
@@ -65,8 +70,9 @@ class Changes:
         change = self.pick(rnd)
         if change is None:
             return
+        text, before, behind = self.session(rnd, change.sql)
         try:
-            for s in (f"SET sql_mode='{rnd.choice(MODES)}'", "SET lock_wait_timeout=3", change.sql):
+            for s in (*before, change.sql if text is None else text):
                 execute(s)
             self.note(self.done, change.kind)
         except pymysql.err.Error as e:
@@ -76,8 +82,27 @@ class Changes:
             execute("SELECT 1")
         finally:
             self.settle(change)
-        for s in ("SET sql_mode=''", "SET lock_wait_timeout=20"):
+        for s in behind:
             execute(s)
+
+    def session(self, rnd, sql):
+        """The statement in the bytes of a client's charset, or None; what sets the session up; what sets it back."""
+        before = [f"SET sql_mode='{rnd.choice(MODES + MORE_MODES[self.work.flavour])}'", "SET lock_wait_timeout=3"]
+        behind = ["SET sql_mode=''", "SET lock_wait_timeout=20"]
+        if rnd.random() < 0.4:
+            setting = rnd.choice(COMMON + SETTINGS[self.work.flavour])
+            before.append(f"SET {setting}")
+            name = setting.split("=")[0]
+            behind.append(f"SET {name}={'@@collation_database' if name == 'collation_connection' else 'DEFAULT'}")
+        charset = rnd.choice([None, None, *CHARSETS])
+        if charset is None:
+            return None, before, behind
+        try:
+            text = sql.encode(CHARSETS[charset])
+        except UnicodeEncodeError:
+            return None, before, behind
+        before += ["SET @client=@@character_set_client", f"SET character_set_client={charset}"]
+        return text, before, ["SET character_set_client=@client", *behind]
 
     def note(self, counts, what):
         with self.lock:
@@ -395,7 +420,6 @@ class Changer(threading.Thread):
             except pymysql.err.OperationalError:
                 return None
         self.connection = poll.until(one, 120, "the source to answer")
-        self.connection.set_charset(self.rnd.choice(["utf8mb4", "utf8mb4", "latin1"]))
         self.execute(f"SET time_zone='{self.rnd.choice(['+00:00', '+08:00', '-11:30'])}'")
 
     def execute(self, statement):

@@ -40,17 +40,28 @@ class Watch(threading.Thread):
                     continue
 
 
+def started(directory, name, number, server_class):
+    s = server_class(directory, name, number, SMALL + LOG[server_class.kind])
+    s.restarting = False
+    s.create().start()
+    s.add_user()
+    return s
+
+
 class Servers:
     """Source and target for many runs: each run has its own databases and its own oms_meta."""
 
     def __init__(self, directory, source_class=MariaDB, target_class=MariaDB):
         self.dir = directory
-        self.source = source_class(directory, "source", 1, SMALL + LOG[source_class.kind])
-        self.target = target_class(directory, "target", 2, SMALL + LOG[target_class.kind])
-        for s in (self.source, self.target):
-            s.restarting = False
-            s.create().start()
-            s.add_user()
+        self.source = started(directory, "source", 1, source_class)
+        self.target = started(directory, "target", 2, target_class)
+
+    @classmethod
+    def of(cls, directory, source, target):
+        """Of servers that somebody else stops."""
+        s = cls.__new__(cls)
+        s.dir, s.source, s.target = directory, source, target
+        return s
 
     def restart(self, server):
         server.restarting = True

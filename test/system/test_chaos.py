@@ -3,17 +3,19 @@
 The seed follows from the commit (test/proof/seeds.py); `make chaos` draws seeds and runs the same for as long as one likes; OMS_SEED=n repeats a
 run.
 """
+import contextlib
 import os
 import shutil
 import tempfile
 
 import pytest
 
-from chaos import Chaos, Servers
+import settings
+from chaos import Chaos, Servers, started
 from hand import Hand
 from omslab.servers import MySQL, mysql_absent
 from seeds import seed_of
-from sides import differences
+from sides import definitions, differences, tables
 from wire import Wires
 
 
@@ -33,13 +35,13 @@ def servers():
         shutil.rmtree(directory, ignore_errors=True)
 
 
-@pytest.fixture
-def from_mysql():
+@contextlib.contextmanager
+def one_mysql(name, number):
     if mysql_absent():
         pytest.skip("no MySQL server here: " + mysql_absent())
     directory = tempfile.mkdtemp(prefix="oms-chaos-")
     os.chmod(directory, 0o755)
-    s = Servers(directory, MySQL)
+    s = started(directory, name, number, MySQL)
     try:
         yield s
     finally:
@@ -47,15 +49,32 @@ def from_mysql():
         shutil.rmtree(directory, ignore_errors=True)
 
 
+@pytest.fixture(scope="module")
+def mysql_source():
+    with one_mysql("mysql-source", 11) as s:
+        yield s
+
+
+@pytest.fixture(scope="module")
+def mysqls(servers, mysql_source):
+    with one_mysql("mysql-target", 12) as s:
+        yield Servers.of(servers.dir, mysql_source, s)
+
+
 @pytest.fixture
-def by_hand(servers):
+def from_mysql(servers, mysql_source):
+    return Servers.of(servers.dir, mysql_source, servers.target)
+
+
+@pytest.fixture
+def by_hand():
     """A project without a CM: source database `odd`, target database `even`."""
     wires, made = Wires(), []
 
-    def make(*statements):
-        servers.target.sql("DROP DATABASE IF EXISTS oms_meta", "DROP DATABASE IF EXISTS even")
-        servers.source.sql("DROP DATABASE IF EXISTS odd", "CREATE DATABASE odd", "USE odd", *statements)
-        made.append(Hand(tempfile.mkdtemp(dir=servers.dir), servers.source, servers.target, "odd", "even", wires))
+    def make(pair, *statements):
+        pair.target.sql("DROP DATABASE IF EXISTS oms_meta", "DROP DATABASE IF EXISTS even")
+        pair.source.sql("DROP DATABASE IF EXISTS odd", "CREATE DATABASE odd", "USE odd", *statements)
+        made.append(Hand(tempfile.mkdtemp(dir=pair.dir), pair.source, pair.target, "odd", "even", wires))
         return made[-1]
     yield make
     for hand in made:
@@ -82,6 +101,45 @@ def test_ddl_between_and_during_transactions_is_followed_while_processes_die(ser
     assert sum(chaos.work.changes.done.values()) >= 5, chaos.work.changes.refused
 
 
+def test_ddl_of_mysql_is_followed_while_processes_die(mysqls, seed):
+    chaos = Chaos(mysqls, seed, {"switches": ["ddl"]}, ["kill_incremental", "kill_store", "at_point", "lose_commits"])
+    chaos.run(copy_faults=0, faults=3, pause=1)
+    assert sum(chaos.work.changes.done.values()) >= 3, chaos.work.changes.refused
+
+
+def followed_with_its_settings(pair, make):
+    """Every setting of a session that changes what a DDL makes, on the target as on the source."""
+    hand = make(pair, *settings.TABLE, "CREATE TABLE last (id INT PRIMARY KEY)")
+    hand.incremental.fixed["ddl"] = {"sync": True}
+    hand.task("schema")
+    hand.store.start()
+    hand.until(lambda: hand.store.said("store.connected"), 60, "the Store to connect")
+    full = hand.full.start()
+    hand.until(lambda: not full.wanted, 60, "the copy to be done")
+    hand.incremental.start()
+    with pair.source.connect("odd") as connection:
+        for told, statements in settings.SETTINGS[pair.source.kind]:
+            settings.run(connection, told, statements)
+    names = tables(pair.source, "odd")
+    rest = []
+
+    def equal():
+        rest[:] = definitions(pair.source, "odd", pair.target, "even", names) or differences(pair.source, "odd", pair.target, "even", names)
+        return not rest
+    try:
+        hand.until(equal, 60, "both sides to be equal")
+    except TimeoutError as e:
+        raise AssertionError("\n".join(rest)) from e
+
+
+def test_a_ddl_has_the_settings_of_its_session(servers, by_hand):
+    followed_with_its_settings(servers, by_hand)
+
+
+def test_a_ddl_of_mysql_has_the_settings_of_its_session(mysqls, by_hand):
+    followed_with_its_settings(mysqls, by_hand)
+
+
 def test_two_incremental_writers_and_sleepers_leave_one_writer(servers, seed):
     Chaos(servers, seed, faults=["second", "zombie"]).run(copy_faults=1, faults=6, pause=0.5)
 
@@ -105,7 +163,7 @@ def test_a_commit_is_given_the_same_workload_again(monkeypatch):
 
 def test_a_table_whose_name_needs_quotes_is_followed_from_its_own_begin(servers, by_hand):
     """A change between the copy's common begin and the begin of this table is in the copy, and may not be done twice."""
-    hand = by_hand("CREATE TABLE `a.b``c` (id INT PRIMARY KEY, v INT)", "INSERT INTO `a.b``c` VALUES (1,1)")
+    hand = by_hand(servers, "CREATE TABLE `a.b``c` (id INT PRIMARY KEY, v INT)", "INSERT INTO `a.b``c` VALUES (1,1)")
     hand.task("schema")
     hand.store.start()
     hand.until(lambda: hand.store.said("store.connected"), 60, "the Store to connect")
@@ -120,7 +178,7 @@ def test_a_table_whose_name_needs_quotes_is_followed_from_its_own_begin(servers,
 
 
 def test_a_copy_whose_target_restarts_is_taken_over_and_ends(servers, by_hand):
-    hand = by_hand("CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(40))", "INSERT INTO t SELECT seq, MD5(seq) FROM seq_1_to_20000")
+    hand = by_hand(servers, "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(40))", "INSERT INTO t SELECT seq, MD5(seq) FROM seq_1_to_20000")
     hand.task("schema")
     hand.store.start()
     hand.until(lambda: hand.store.said("store.connected"), 60, "the Store to connect")

@@ -259,6 +259,12 @@ bool xa_key_of_text(struct view sql, struct xid_key *key);
 bool xa_is_ending(const struct log *l);
 bool xa_end_step(struct log *l, struct err *e) MUST_CHECK;
 
+/* log_text.c: the text of a QUERY event in utf8, in the arena's or out's memory. q->sql_mode
+ * becomes that by which the text is to be read. *unsure: a literal may not be carried over exactly.
+ */
+bool log_text(struct log *l, struct binlog_query *q, struct buf *out, struct view *sql,
+              bool *unsure, struct err *e) MUST_CHECK;
+
 bool log_query_in(struct log *l, const struct binlog_header *h, struct view body,
                   struct err *e) MUST_CHECK;
 /* A table whose definition a statement may have changed; name NULL: all of db; db NULL: all. */

@@ -3,7 +3,6 @@
  * which mean that rows were not logged as rows. Texts about users and rights are neither kept nor
  * shown: a message names at most the first word of a statement that is not a DDL.
  */
-#include <iconv.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +10,7 @@
 #include "components/endpoint/mysql/log_priv.h"
 
 #define SQL_MAX (64u << 20)
+#define FLAG_EXPLICIT_TIMESTAMPS 0x1000000u /* MariaDB's flags2 */
 
 struct asked { /* one QUERY event */
     struct binlog_query q;
@@ -18,6 +18,7 @@ struct asked { /* one QUERY event */
     const char *db;
     struct view sql; /* in utf8 */
     struct buf utf8; /* where it was converted */
+    bool is_unsure;  /* a literal may be other bytes than the source's */
 };
 
 static const char *first_word(struct log *l, const struct asked *a)
@@ -27,85 +28,6 @@ static const char *first_word(struct log *l, const struct asked *a)
     const char *word = sql_name(&t, &l->arena);
 
     return word ? word : "";
-}
-
-/* --- text ---------------------------------------------------------------------------------------
- */
-
-struct charset_row {
-    const char *server, *iconv;
-};
-static const struct charset_row charsets[] = {
-    {"latin1", "CP1252"},     {"latin2", "ISO-8859-2"},
-    {"latin5", "ISO-8859-9"}, {"latin7", "ISO-8859-13"},
-    {"greek", "ISO-8859-7"},  {"hebrew", "ISO-8859-8"},
-    {"cp1250", "CP1250"},     {"cp1251", "CP1251"},
-    {"cp1256", "CP1256"},     {"cp1257", "CP1257"},
-    {"cp850", "CP850"},       {"cp852", "CP852"},
-    {"cp866", "CP866"},       {"koi8r", "KOI8-R"},
-    {"koi8u", "KOI8-U"},      {"gbk", "GBK"},
-    {"gb2312", "GB2312"},     {"big5", "BIG5"},
-    {"sjis", "SJIS"},         {"cp932", "CP932"},
-    {"ujis", "EUC-JP"},       {"eucjpms", "EUC-JP-MS"},
-    {"euckr", "EUC-KR"},      {"tis620", "TIS-620"},
-    {"utf8mb4", "UTF-8"},
-};
-
-static bool is_ascii(struct view v)
-{
-    for (size_t i = 0; i < v.len; i++)
-        if (v.p[i] >= 0x80)
-            return false;
-    return true;
-}
-
-static bool convert(struct view from, const char *charset, struct buf *out)
-{
-    iconv_t cd = (iconv_t)-1;
-
-    for (size_t i = 0; i < ARRAY_LEN(charsets); i++)
-        if (strcmp(charsets[i].server, charset) == 0)
-            cd = iconv_open("UTF-8", charsets[i].iconv);
-    if (cd == (iconv_t)-1 || !buf_reserve(out, from.len * 4))
-        return false;
-    char *in = (char *)(uintptr_t)from.p, *to = (char *)out->p;
-    size_t in_left = from.len, to_left = from.len * 4;
-    bool ok = iconv(cd, &in, &in_left, &to, &to_left) != (size_t)-1 && in_left == 0;
-    iconv_close(cd);
-    out->len = (size_t)(to - (char *)out->p);
-    return ok;
-}
-
-/* A table made by SELECT, or like a temporary one, is told as SHOW CREATE has it, which is utf8
- * whatever the client's charset is, with the quotes of its sql_mode. */
-static bool is_servers_text(struct asked *a)
-{
-    static const char create[] = "CREATE ";
-    static const char *const body[] = {"` (\n  `", "\" (\n  \""};
-    bool looks = false;
-
-    if (a->sql.len <= sizeof create || memcmp(a->sql.p, create, sizeof create - 1) != 0)
-        return false;
-    for (size_t i = 0; i < ARRAY_LEN(body) && !looks; i++)
-        looks = memmem(a->sql.p, a->sql.len, body[i], strlen(body[i])) != NULL;
-    return looks && convert(a->sql, "utf8mb4", &a->utf8);
-}
-
-/* The statement in utf8. Every charset a client may have keeps ASCII. */
-static bool text_of(struct log *l, struct asked *a, struct err *e)
-{
-    const struct collation *c =
-        a->q.told & BINLOG_Q_CHARSET ? collation_find(&l->collations, a->q.charset_client) : NULL;
-
-    a->sql = a->q.sql;
-    if (is_ascii(a->sql) || !c || strncmp(c->charset, "utf8", 4) == 0 ||
-        strcmp(c->charset, "binary") == 0 || is_servers_text(a))
-        return true;
-    if (!convert(a->q.sql, c->charset, &a->utf8))
-        return err_set(e, ERR_UNSUPPORTED, "a statement in charset '%s' cannot be read",
-                       c->charset);
-    a->sql = (struct view){a->utf8.p, a->utf8.len};
-    return true;
 }
 
 /* --- DDL ----------------------------------------------------------------------------------------
@@ -183,10 +105,28 @@ static bool no_change(struct log *l)
     return true;
 }
 
-static uint32_t flags_of(const struct statement *s)
+/* What the session's TIMESTAMP columns became that say nothing of NULL and a default. MySQL tells
+ * it where it mattered; MariaDB with every statement, from these versions on. */
+static uint32_t timestamps_of(const struct log *l, const struct asked *a)
 {
-    uint32_t f = s->ddl == DDL_UNKNOWN ? 0 : DDL_F_READ;
+    static const uint32_t patch_from[10] = {99, 99, 99, 99, 99, 17, 9, 5, 4, 2}; /* of 10.0 ... */
+    uint32_t v = l->s->version, minor = v / 100 % 100;
+    bool is_explicit = a->q.explicit_timestamps, told = a->q.told & BINLOG_Q_TIMESTAMPS;
 
+    if (l->s->is_mariadb) {
+        is_explicit = a->q.flags2 & FLAG_EXPLICIT_TIMESTAMPS;
+        told = a->q.told & BINLOG_Q_FLAGS2 &&
+               (v >= 101000 || (v >= 100000 && v % 100 >= patch_from[minor]));
+    }
+    return (told ? DDL_F_TIMESTAMPS : 0) | (told && is_explicit ? DDL_F_EXPLICIT : 0);
+}
+
+static uint32_t flags_of(const struct log *l, const struct asked *a)
+{
+    const struct statement *s = &a->s;
+    uint32_t f = s->ddl == DDL_UNKNOWN || a->is_unsure ? 0 : DDL_F_READ;
+
+    f |= timestamps_of(l, a);
     f |= s->selects ? DDL_F_SELECTS : 0;
     f |= s->drops || s->drops_database ? DDL_F_DROPS : 0;
     f |= s->creates_database ? DDL_F_CREATES : 0;
@@ -251,7 +191,7 @@ static void write_ddl(struct log *l, struct asked *a, const struct txn_head *hea
                            .n_tables = (uint16_t)s->n_names,
                            .ddl_kind = (uint8_t)s->ddl,
                            .in_scope = true,
-                           .flags = flags_of(s) | more,
+                           .flags = flags_of(l, a) | more,
                            .invents = view_of(s->invents),
                            .auto_column = view_of(s->auto_column),
                            .engine = view_of(s->engine),
@@ -383,13 +323,16 @@ static bool read_statement(struct log *l, const struct binlog_header *h, struct 
                            struct asked *a, struct err *e)
 {
     arena_reset(&l->arena);
-    if (!binlog_read_query(h, body, &l->z, &l->scratch, &a->q, e) || !text_of(l, a, e))
+    if (!binlog_read_query(h, body, &l->z, &l->scratch, &a->q, e) ||
+        !log_text(l, &a->q, &a->utf8, &a->sql, &a->is_unsure, e))
         return false;
     a->db = arena_strndup(&l->arena, (const char *)a->q.db.p, a->q.db.len);
     a->sql = statement_text(a->sql, a->q.sql_mode, l->s->is_mariadb, l->s->version, &l->arena);
     statement_read(a->sql, a->db, a->q.sql_mode, &l->arena, &a->s);
     if (l->small_names)
         fold_names(l, &a->s);
+    if (a->q.phase == BINLOG_ALTER_START || a->q.phase == BINLOG_ALTER_ROLLBACK)
+        a->s.class = STATEMENT_OTHER; /* it has its effect, if any, where it is committed */
     return true;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/base/compiler.h"
+#include "components/endpoint/mysql/binlog/query.h"
 #include "components/endpoint/mysql/target_priv.h"
 
 #define DEFINITION_MAX (16u << 20)
@@ -303,17 +304,59 @@ static const char *const mode_names[32] = {
     [31] = "PAD_CHAR_TO_FULL_LENGTH",
 };
 
-static void put_mode(struct buf *sql, uint64_t mode)
+/* The further ones of either product; "": it implies others and is nothing more. */
+static const char *const mariadb_modes[35] = {
+    [4] = "IGNORE_BAD_TABLE_OPTIONS",
+    [8] = "POSTGRESQL",
+    [9] = "ORACLE",
+    [10] = "MSSQL",
+    [11] = "DB2",
+    [12] = "MAXDB",
+    [13] = "NO_KEY_OPTIONS",
+    [14] = "NO_TABLE_OPTIONS",
+    [15] = "NO_FIELD_OPTIONS",
+    [16] = "MYSQL323",
+    [17] = "MYSQL40",
+    [18] = "ANSI",
+    [27] = "TRADITIONAL",
+    [28] = "NO_AUTO_CREATE_USER",
+    [32] = "EMPTY_STRING_IS_NULL",
+    [33] = "SIMULTANEOUS_ASSIGNMENT",
+    [34] = "TIME_ROUND_FRACTIONAL",
+};
+static const char *const mysql_modes[33] = {
+    [18] = "",
+    [27] = "",
+    [32] = "TIME_TRUNCATE_FRACTIONAL",
+};
+
+static const char *mode_name(const struct session *s, unsigned bit)
 {
-    bool any = false;
+    if (bit < ARRAY_LEN(mode_names) && mode_names[bit])
+        return mode_names[bit];
+    if (s->is_mariadb)
+        return bit < ARRAY_LEN(mariadb_modes) ? mariadb_modes[bit] : NULL;
+    return bit < ARRAY_LEN(mysql_modes) ? mysql_modes[bit] : NULL;
+}
+
+static bool put_mode(struct session *s, struct buf *sql, uint64_t mode, struct err *e)
+{
+    const char *comma = "";
 
     buf_str(sql, ", sql_mode='");
-    for (unsigned i = 0; i < ARRAY_LEN(mode_names); i++)
-        if (mode & (uint64_t)1 << i && mode_names[i]) {
-            buf_printf(sql, "%s%s", any ? "," : "", mode_names[i]);
-            any = true;
+    for (unsigned i = 0; i < 64; i++) {
+        const char *name = mode & (uint64_t)1 << i ? mode_name(s, i) : "";
+
+        if (!name)
+            return err_set(e, ERR_SERVER_REFUSED,
+                           "bit %u of the sql_mode of the statement's session is not known", i);
+        if (*name) {
+            buf_printf(sql, "%s%s", comma, name);
+            comma = ",";
         }
+    }
     buf_u8(sql, '\'');
+    return true;
 }
 
 static void put_setting(struct buf *sql, const char *name, struct view v)
@@ -322,6 +365,40 @@ static void put_setting(struct buf *sql, const char *name, struct view v)
         return;
     buf_printf(sql, ", %s=", name);
     mysql_dialect_ops.quote_text(sql, v.p, v.len);
+}
+
+/* Settings that a user may lack the right to set are touched only where they differ. */
+static bool put_where_other(struct session *s, struct buf *sql, const char *name, unsigned value,
+                            const char *is_same, struct err *e)
+{
+    char text[400], got[16];
+    bool found = false;
+
+    snprintf(text, sizeof text, "SELECT %s", is_same);
+    if (!session_value(s, text, got, sizeof got, &found, e))
+        return false;
+    if (!found || strcmp(got, "1") != 0)
+        buf_printf(sql, ", %s=%u", name, value);
+    return true;
+}
+
+static bool put_others(struct session *s, const struct ddl_session *as, struct buf *sql,
+                       struct err *e)
+{
+    struct binlog_query q = {.told = 0};
+    char same[200];
+
+    snprintf(same, sizeof same, "@@explicit_defaults_for_timestamp=%d", as->explicit_timestamps);
+    if (as->has_timestamps && !put_where_other(s, sql, "explicit_defaults_for_timestamp",
+                                               as->explicit_timestamps, same, e))
+        return false;
+    binlog_read_status(as->vars, &q);
+    snprintf(same, sizeof same,
+             "COUNT(*) FROM information_schema.COLLATIONS WHERE ID=%u AND COLLATION_NAME="
+             "@@default_collation_for_utf8mb4",
+             q.utf8mb4_collation);
+    return !(q.told & BINLOG_Q_UTF8MB4) ||
+           put_where_other(s, sql, "default_collation_for_utf8mb4", q.utf8mb4_collation, same, e);
 }
 
 static bool set_session(struct session *s, const struct ddl_session *as, struct err *e)
@@ -334,11 +411,11 @@ static bool set_session(struct session *s, const struct ddl_session *as, struct 
         buf_printf(&sql, ", timestamp=%" PRId64 ".%06" PRId64, as->at_us / 1000000,
                    as->at_us % 1000000);
     put_setting(&sql, "time_zone", as->time_zone);
-    if (as->has_mode)
-        put_mode(&sql, as->sql_mode);
+    if (as->has_mode && !put_mode(s, &sql, as->sql_mode, e))
+        return false;
     put_setting(&sql, "collation_connection", as->collation_connection);
     put_setting(&sql, "collation_server", as->collation_server);
-    return session_exec_buf(s, &sql, e) ||
+    return (put_others(s, as, &sql, e) && session_exec_buf(s, &sql, e)) ||
            err_wrap(e, "set up the session as the statement's was on the source");
 }
 

@@ -12,6 +12,8 @@ static bool only_w(void *arg, const char *db, const char *table)
     return strcmp(db, "w") == 0;
 }
 
+#define NO_BACKSLASH_ESCAPES 0x100000u
+
 static const struct asked whole = {.filter = only_w};
 
 static void fresh(const char *create)
@@ -247,6 +249,89 @@ static void a_table_made_by_select_keeps_its_names_in_any_charset(void **state)
     reading_fini(&r);
 }
 
+/* Backslashes are escapes in them, whatever sql_mode says; its quotes may be left out. */
+static void a_text_of_the_servers_is_read_as_the_server_writes_it(void **state)
+{
+    (void)state;
+    struct reading r;
+
+    fresh(NULL);
+    reading_init(&r);
+    run("SET @mode=@@sql_mode, sql_mode=CONCAT(@@sql_mode, ',NO_BACKSLASH_ESCAPES')");
+    run("CREATE TABLE w.a (i INT PRIMARY KEY, v VARCHAR(9) DEFAULT 'a\\b')");
+    run("CREATE TABLE w.b AS SELECT * FROM w.a");
+    run("SET sql_mode=@mode, sql_quote_show_create=0, character_set_client=latin1");
+    run("CREATE TEMPORARY TABLE w.x (i INT, e ENUM('\xf6'))");
+    run("CREATE TABLE w.y LIKE w.x");
+    run("SET sql_quote_show_create=1, character_set_client=utf8mb4");
+    run("DROP TEMPORARY TABLE w.x");
+    read_to_end(&r, &whole);
+    assert_int_equal(r.ddl.n, 3);
+    assert_true(r.ddl.at[0].sql_mode & NO_BACKSLASH_ESCAPES);
+    assert_non_null(strstr(r.ddl.at[1].sql, "'a\\\\b'"));
+    assert_false(r.ddl.at[1].sql_mode & NO_BACKSLASH_ESCAPES);
+    assert_non_null(strstr(r.ddl.at[2].sql, "enum('\u00f6')"));
+    reading_fini(&r);
+}
+
+/* Letters whose bytes have a backslash, and a charset without one's own backslash elsewhere. */
+static void the_source_says_what_its_charsets_bytes_mean(void **state)
+{
+    (void)state;
+    struct reading r;
+
+    fresh("CREATE TABLE w.t (i INT PRIMARY KEY)");
+    reading_init(&r);
+    run("SET character_set_client=sjis");
+    run("ALTER TABLE w.t COMMENT '\x83\x5c~\\t'");
+    run("SET character_set_client=euckr");
+    run("ALTER TABLE w.t COMMENT '\x81\x41'");
+    run("SET character_set_client=utf8mb4");
+    read_to_end(&r, &whole);
+    assert_int_equal(r.ddl.n, 2);
+    assert_string_equal(r.ddl.at[0].sql, "ALTER TABLE w.t COMMENT '\u30bd~\\t'");
+    assert_string_equal(r.ddl.at[1].sql, "ALTER TABLE w.t COMMENT '\uac02'");
+    reading_fini(&r);
+}
+
+static void bytes_behind_an_introducer_are_left_to_a_person(void **state)
+{
+    (void)state;
+    struct reading r;
+
+    fresh("CREATE TABLE w.t (i INT PRIMARY KEY)");
+    reading_init(&r);
+    run("SET character_set_client=latin1");
+    run("ALTER TABLE w.t ADD b VARBINARY(9) DEFAULT _binary'\xe4'");
+    run("ALTER TABLE w.t ADD c VARCHAR(9) DEFAULT '\xe4'");
+    run("SET character_set_client=utf8mb4");
+    read_to_end(&r, &whole);
+    assert_int_equal(r.ddl.n, 2);
+    assert_false(r.ddl.at[0].flags & DDL_F_READ);
+    assert_true(r.ddl.at[1].flags & DDL_F_READ);
+    reading_fini(&r);
+}
+
+/* Logged when it begins and when it ends: it counts where it ends, and not at all when it failed.
+ */
+static void an_alter_in_two_phases_counts_once(void **state)
+{
+    (void)state;
+    struct reading r;
+
+    fresh("CREATE TABLE w.t (i INT PRIMARY KEY, v INT)");
+    run("INSERT INTO w.t VALUES (1,1),(2,1)");
+    reading_init(&r);
+    run("SET binlog_alter_two_phase=1");
+    run("ALTER TABLE w.t ADD x INT");
+    run_refused("ALTER TABLE w.t ADD UNIQUE KEY (v)");
+    run("SET binlog_alter_two_phase=0");
+    read_to_end(&r, &whole);
+    assert_int_equal(r.ddl.n, 1);
+    assert_string_equal(r.ddl.at[0].sql, "ALTER TABLE w.t ADD x INT");
+    reading_fini(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +343,10 @@ int main(void)
         cmocka_unit_test(ddl_arrives_with_its_text_and_session),
         cmocka_unit_test(a_statement_in_another_charset_becomes_utf8),
         cmocka_unit_test(a_table_made_by_select_keeps_its_names_in_any_charset),
+        cmocka_unit_test(a_text_of_the_servers_is_read_as_the_server_writes_it),
+        cmocka_unit_test(the_source_says_what_its_charsets_bytes_mean),
+        cmocka_unit_test(bytes_behind_an_introducer_are_left_to_a_person),
+        cmocka_unit_test(an_alter_in_two_phases_counts_once),
     };
 
     return cmocka_run_group_tests(tests, reading_start, reading_stop);

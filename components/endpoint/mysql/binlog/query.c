@@ -23,7 +23,7 @@ static void skip_databases(struct cursor *c)
 
 /* Bytes of the variables that are passed over, by code; 0: not of fixed size. */
 static const uint8_t fixed_size[] = {
-    [3] = 4, [7] = 2, [8] = 2, [9] = 8, [10] = 4, [16] = 1, [17] = 8, [18] = 2, [19] = 1, [20] = 1};
+    [3] = 4, [7] = 2, [8] = 2, [9] = 8, [10] = 4, [17] = 8, [19] = 1, [20] = 1};
 
 static bool skip_other(struct cursor *c, uint8_t code)
 {
@@ -45,6 +45,16 @@ static bool skip_other(struct cursor *c, uint8_t code)
         return false;
     }
     return true;
+}
+
+/* An end has the number of its beginning behind it. */
+static void read_phase(struct cursor *c, struct binlog_query *q)
+{
+    uint8_t flags = cursor_u8(c);
+
+    q->phase = flags & (BINLOG_ALTER_START | BINLOG_ALTER_COMMIT | BINLOG_ALTER_ROLLBACK);
+    if (flags & (BINLOG_ALTER_COMMIT | BINLOG_ALTER_ROLLBACK))
+        cursor_skip(c, 8);
 }
 
 /* False: the code is not known. */
@@ -76,17 +86,28 @@ static bool read_variable(struct cursor *c, struct binlog_query *q)
         q->microseconds = (uint32_t)cursor_le(c, 3);
         q->told |= BINLOG_Q_MICROSECONDS;
         return true;
+    case 16:
+        q->explicit_timestamps = cursor_u8(c) != 0;
+        q->told |= BINLOG_Q_TIMESTAMPS;
+        return true;
+    case 18:
+        q->utf8mb4_collation = cursor_u16(c);
+        q->told |= BINLOG_Q_UTF8MB4;
+        return true;
     case 129:
         q->xid = cursor_u64(c);
+        return true;
+    case 130:
+        read_phase(c, q);
         return true;
     default:
         return skip_other(c, code);
     }
 }
 
-static void read_status(struct binlog_query *q)
+void binlog_read_status(struct view status, struct binlog_query *q)
 {
-    struct cursor c = cursor_of(q->status.p, q->status.len);
+    struct cursor c = cursor_of(status.p, status.len);
 
     while (!c.failed && cursor_left(&c) > 0)
         if (!read_variable(&c, q))
@@ -109,7 +130,7 @@ bool binlog_read_query(const struct binlog_header *h, struct view body, struct i
     if (c.failed)
         return err_set(e, ERR_LOG_DAMAGED, "a statement's event ends too early");
     got.sql = (struct view){c.p, cursor_left(&c)};
-    read_status(&got);
+    binlog_read_status(got.status, &got);
     if (h->type == BINLOG_QUERY_COMPRESSED) {
         buf_clear(scratch);
         if (!inflate_event(z, got.sql, scratch))
