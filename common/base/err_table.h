@@ -161,6 +161,9 @@
     X(SOURCE_DIVERGED, STOP, "the source lacks transactions that the store has from it",           \
       "a failover that lost transactions, RESET MASTER, or a crash without sync_binlog=1",         \
       "compare source and target by verification; release the project and copy again")             \
+    X(SOURCE_LEFT, STOP, "this server was read before another one took its place",                 \
+      "it came back after a failover without what the other one has",                              \
+      "bring the server that was read last back, or make this one a replica of it")                \
     X(SOURCE_BEHIND, RETRY, "the server does not have yet all that the store has",                 \
       "it is a replica that is behind the server that was followed before",                        \
       "nothing: it is tried again; where its replication is broken, mend it, or take the server "  \

@@ -337,7 +337,7 @@ static const char *origin_before(struct store *s, const struct txn_set *ours)
 static bool adopt(struct adoption *a, const struct txn_set *ours, struct err *e)
 {
     if (txn_set_last(ours, a->origin) > 0)
-        return err_set(e, ERR_SOURCE_DIVERGED,
+        return err_set(e, ERR_SOURCE_LEFT,
                        "this server (%s) was read before another one took its place: the way back "
                        "is not taken",
                        a->origin);

@@ -6,11 +6,27 @@ void places_init(struct places *p, const struct endpoint_address *all)
     *p = (struct places){.all = *all, .now = endpoint_place(all, 0)};
 }
 
-void places_good(struct places *p)
+static void new_round(struct places *p)
 {
     p->failed = 0;
     err_clear(&p->lasting);
     err_clear(&p->passing);
+}
+
+#define BITS 64
+
+void places_good(struct places *p)
+{
+    new_round(p);
+    p->last = p->at;
+    if (p->at < BITS)
+        p->were_read |= (uint64_t)1 << p->at;
+}
+
+/* Was the present one read, and another one behind it? */
+static bool was_left(const struct places *p)
+{
+    return p->at != p->last && p->at < BITS && (p->were_read >> p->at & 1);
 }
 
 static bool is_passing(enum err_code code)
@@ -21,8 +37,9 @@ static bool is_passing(enum err_code code)
 /* Speaks of this one server; another may do. */
 static bool is_lasting(enum err_code code)
 {
-    static const enum err_code codes[] = {ERR_SOURCE_DIVERGED, ERR_LOG_LOST,   ERR_SERVER_DENIED,
-                                          ERR_SERVER_KIND,     ERR_SERVER_TLS, ERR_SERVER_REFUSED};
+    static const enum err_code codes[] = {ERR_SOURCE_DIVERGED, ERR_SOURCE_LEFT, ERR_LOG_LOST,
+                                          ERR_SERVER_DENIED,   ERR_SERVER_KIND, ERR_SERVER_TLS,
+                                          ERR_SERVER_REFUSED};
 
     for (size_t i = 0; i < ARRAY_LEN(codes); i++)
         if (codes[i] == code)
@@ -41,7 +58,7 @@ static enum places_answer round_over(struct places *p, struct err *e)
     else
         (void)err_set(e, p->passing.code, "%s; another server: %s", p->passing.message,
                       p->lasting.message);
-    places_good(p);
+    new_round(p);
     return stops ? PLACES_STOP : PLACES_WAIT;
 }
 
@@ -51,9 +68,11 @@ enum places_answer places_failed(struct places *p, struct err *e)
 
     if (!is_passing(e->code) && !is_lasting(e->code))
         return PLACES_STOP;
+    if (e->code == ERR_SOURCE_DIVERGED && was_left(p))
+        e->code = ERR_SOURCE_LEFT;
     struct err *kept = is_passing(e->code) ? &p->passing : &p->lasting;
     bool tells_most = e->code == ERR_SOURCE_DIVERGED || e->code == ERR_SOURCE_BEHIND;
-    if (kept->code == ERR_NONE || tells_most)
+    if (kept->code == ERR_NONE || kept->code == ERR_SOURCE_LEFT || tells_most)
         *kept = *e;
     p->at = (p->at + 1) % n;
     p->now = endpoint_place(&p->all, p->at);

@@ -45,12 +45,19 @@ static void when_the_source_dies_its_promoted_replica_is_followed(void **state)
     insert(other, 4);
     holds_all_of(other);
     counts_rows(other, "4");
-    /* The old one comes back without what happened since: the way back is not taken. */
+    /* The old one comes back without what happened since: the way back is not taken, and the new
+     * one is waited for. */
     first_again();
     mariadb_kill(&second);
-    stops_with(ERR_SOURCE_DIVERGED, "lacks 1 transactions");
+    waits_for(ERR_SERVER_UNREACHABLE);
     check(mariadb_again(&second, NULL, e));
     connect_to(&second, &other);
+    insert(other, 5);
+    holds_all_of(other);
+    stop_store();
+    /* Alone it is refused. */
+    start_at(&server);
+    stops_with(ERR_SOURCE_DIVERGED, "lacks 2 transactions");
 }
 
 static void a_server_that_is_away_at_the_start_is_passed_over(void **state)
@@ -174,7 +181,16 @@ static void the_place_on_a_promoted_replica_is_found(void **state)
     stop_store();
     first_again_without_gtids();
     start_at(&server);
-    stops_with(ERR_SOURCE_DIVERGED, "the way back");
+    stops_with(ERR_SOURCE_LEFT, "the way back");
+    start_at_both(); /* in another life, too: the one that was read last is waited for */
+    holds_all_of(other);
+    mariadb_kill(&second);
+    waits_for(ERR_SERVER_UNREACHABLE);
+    check(mariadb_again(&second, no_gtids, e));
+    connect_to(&second, &other);
+    insert(other, 6);
+    holds_all_of(other);
+    stop_store();
 }
 
 #define LOADED 2000 /* ids */

@@ -70,6 +70,48 @@ static void lost_transactions_stop_although_another_may_come_back(void **state)
     assert_string_equal(e.message, "at b");
 }
 
+static void a_server_that_was_left_does_not_stop_the_wait_for_the_last(void **state)
+{
+    struct places p;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    places_init(&p, &three);
+    places_good(&p);
+    assert_int_equal(fail_with(&p, ERR_SERVER_UNREACHABLE, &e), PLACES_NEXT);
+    places_good(&p); /* b took the place of a */
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(fail_with(&p, ERR_SERVER_UNREACHABLE, &e), PLACES_NEXT);
+        assert_int_equal(fail_with(&p, ERR_SERVER_UNREACHABLE, &e), PLACES_NEXT);
+        assert_string_equal(p.now.host, "a");
+        assert_int_equal(fail_with(&p, ERR_SOURCE_DIVERGED, &e), PLACES_WAIT);
+        assert_int_equal(e.code, ERR_SERVER_UNREACHABLE);
+        assert_string_equal(p.now.host, "b");
+    }
+    (void)fail_with(&p, ERR_SOURCE_DIVERGED, &e); /* the last one itself */
+    (void)fail_with(&p, ERR_SERVER_UNREACHABLE, &e);
+    assert_int_equal(fail_with(&p, ERR_SOURCE_DIVERGED, &e), PLACES_STOP);
+    assert_int_equal(e.code, ERR_SOURCE_DIVERGED);
+    assert_string_equal(e.message, "at b");
+}
+
+static void a_new_server_that_lost_transactions_stops_beside_one_that_was_left(void **state)
+{
+    struct places p;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    places_init(&p, &three);
+    places_good(&p);
+    (void)fail_with(&p, ERR_SERVER_UNREACHABLE, &e);
+    places_good(&p);
+    (void)fail_with(&p, ERR_SERVER_UNREACHABLE, &e);
+    (void)fail_with(&p, ERR_SOURCE_DIVERGED, &e); /* c was never read */
+    assert_int_equal(fail_with(&p, ERR_SOURCE_LEFT, &e), PLACES_STOP);
+    assert_int_equal(e.code, ERR_SOURCE_DIVERGED);
+    assert_string_equal(e.message, "at c");
+}
+
 static void a_replica_that_is_behind_is_what_is_told(void **state)
 {
     struct places p;
@@ -125,6 +167,8 @@ int main(void)
         cmocka_unit_test(each_is_tried_once_before_anybody_waits),
         cmocka_unit_test(the_one_that_was_read_is_tried_again_last),
         cmocka_unit_test(lost_transactions_stop_although_another_may_come_back),
+        cmocka_unit_test(a_server_that_was_left_does_not_stop_the_wait_for_the_last),
+        cmocka_unit_test(a_new_server_that_lost_transactions_stops_beside_one_that_was_left),
         cmocka_unit_test(a_replica_that_is_behind_is_what_is_told),
         cmocka_unit_test(where_no_server_will_ever_do_it_stops),
         cmocka_unit_test(what_is_no_servers_fault_stops_at_once),
