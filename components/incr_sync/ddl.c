@@ -96,13 +96,16 @@ static const char *place_db(void *arg, const char *db)
     return to_db;
 }
 
-/* Not understood to its end, but it names one table. */
+/* Not understood to its end, but it names one table. A project without a copy makes none. */
 static void name_copy_table(struct attempt *at)
 {
+    const char *full_task = at->s->spec->fixed->full_task;
     const struct ddl_record *d = at->t->ddl;
     bool offers = d->ddl_kind == DDL_ALTER_TABLE || d->ddl_kind == DDL_CREATE_TABLE ||
                   d->ddl_kind == DDL_TRUNCATE || d->ddl_kind == DDL_INDEX;
 
+    if (!full_task || !*full_task)
+        return;
     if (at->plan.copy_table)
         snprintf(at->answer->copy_table, sizeof at->answer->copy_table, "%s", at->plan.copy_table);
     else if (!(d->flags & DDL_F_READ) && offers && d->n_tables == 1 && d->db.len && d->table.len)

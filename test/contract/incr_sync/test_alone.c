@@ -101,6 +101,23 @@ static void progress_without_a_record_of_its_begin_is_not_trusted(void **state)
     assert_int_equal(c->n_own, 0);
 }
 
+/* There is no Full-Import that could make another one. */
+static void a_ddl_that_holds_offers_no_other_copy(void **state)
+{
+    struct component *c = *state;
+    struct running r;
+    uint32_t seed = 43;
+
+    publish_txns(c, 50, &seed);
+    publish_ddl(c);
+    start(&r, c);
+    assert_true(wait_for(has_incident, c));
+    stop(&r);
+    assert_true(r.ok);
+    assert_string_equal(c->incident_code, "DDL_HELD");
+    assert_string_equal(c->incident_table, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -110,6 +127,7 @@ int main(void)
         TEST(it_waits_for_a_store_that_has_not_begun),
         TEST(a_store_that_begins_elsewhere_is_not_followed),
         TEST(progress_without_a_record_of_its_begin_is_not_trusted),
+        TEST(a_ddl_that_holds_offers_no_other_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
