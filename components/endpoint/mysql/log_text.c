@@ -5,7 +5,7 @@
  *   - a table made by SELECT, or like a temporary one, is told as SHOW CREATE has it: in utf8, and
  * with backslashes as escapes, whatever the client's charset and sql_mode are;
  *   - a literal behind an introducer (_binary'...') is bytes of the client's, not letters;
- *   - what is no text at all, from a client in charset binary.
+ *   - what is no text at all, from a client in charset binary, or becomes another charset's bytes.
  * Of the last two what the source made cannot be made again by the text: the reader is told.
  */
 #include <errno.h>
@@ -138,6 +138,15 @@ static bool convert(struct log *l, const char *charset, struct view from, struct
     return buf_ok(out) || err_set(e, ERR_LIMIT, "a statement is too long");
 }
 
+/* Literals of a client in charset binary become those of the connection's charset as they are; from
+ * utf8 they would be turned into its letters. */
+static bool keeps_bytes(const struct log *l, const struct binlog_query *q)
+{
+    const struct collation *c = collation_find(&l->collations, q->collation_connection);
+
+    return c && (strncmp(c->charset, "utf8", 4) == 0 || strcmp(c->charset, "binary") == 0);
+}
+
 /* --- entry --------------------------------------------------------------------------------------
  */
 
@@ -155,7 +164,7 @@ bool log_text(struct log *l, struct binlog_query *q, struct buf *out, struct vie
         (looks_written_by_server(q->sql) && is_utf8(q->sql)))
         return true;
     if (strcmp(c->charset, "binary") == 0) {
-        *unsure = !is_utf8(q->sql);
+        *unsure = !is_utf8(q->sql) || !keeps_bytes(l, q);
         return true;
     }
     if (!convert(l, c->charset, q->sql, out, e))

@@ -304,11 +304,17 @@ static void bytes_behind_an_introducer_are_left_to_a_person(void **state)
     run("SET character_set_client=latin1");
     run("ALTER TABLE w.t ADD b VARBINARY(9) DEFAULT _binary'\xe4'");
     run("ALTER TABLE w.t ADD c VARCHAR(9) DEFAULT '\xe4'");
-    run("SET character_set_client=utf8mb4");
+    run("SET character_set_client=binary, collation_connection=latin1_swedish_ci");
+    run("ALTER TABLE w.t ADD d VARCHAR(9) DEFAULT '\u00e4'");
+    run("SET NAMES binary");
+    run("ALTER TABLE w.t ADD e VARCHAR(9) DEFAULT '\u00e4'");
+    run("SET NAMES utf8mb4");
     read_to_end(&r, &whole);
-    assert_int_equal(r.ddl.n, 2);
+    assert_int_equal(r.ddl.n, 4);
     assert_false(r.ddl.at[0].flags & DDL_F_READ);
     assert_true(r.ddl.at[1].flags & DDL_F_READ);
+    assert_false(r.ddl.at[2].flags & DDL_F_READ);
+    assert_true(r.ddl.at[3].flags & DDL_F_READ);
     reading_fini(&r);
 }
 
