@@ -91,8 +91,11 @@ class Changes:
         behind = ["SET sql_mode=''", "SET lock_wait_timeout=20"]
         if rnd.random() < 0.4:
             setting = rnd.choice(COMMON + SETTINGS[self.work.flavour])
-            before.append(f"SET {setting}")
             name = setting.split("=")[0]
+            if name == "explicit_defaults_for_timestamp":  # which MySQL does not set within a transaction
+                before.append("COMMIT")
+                behind.append("COMMIT")
+            before.append(f"SET {setting}")
             behind.append(f"SET {name}={'@@collation_database' if name == 'collation_connection' else 'DEFAULT'}")
         charset = rnd.choice([None, None, *CHARSETS])
         if charset is None or charset == "binary" and any("collation_conn" in s for s in before):  # the last is a person's
