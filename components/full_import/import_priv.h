@@ -139,6 +139,13 @@ bool definition_holds(struct worker *w, struct import_table *t, struct err *e) M
  */
 bool import_setup(struct import *im, struct err *e) MUST_CHECK;
 void import_fini(struct import *im);
+void import_table_free(struct import *im, struct import_table *t);
+/* --- listed.c: which tables the copy is of ------------------------------------------------------
+ */
+/* Leaves tables that were made later to the log. *first: nothing was recorded yet, listed_put
+ * follows once every table is known to be on the target. */
+bool listed_settle(struct import *im, bool *first, struct err *e) MUST_CHECK;
+bool listed_put(struct import *im, struct err *e) MUST_CHECK;
 /* --- again.c: tables that are made and copied anew ----------------------------------------------
  */
 bool again_is_asked(const struct import *im); /* this run is for those alone */

@@ -198,6 +198,14 @@ static bool resume(struct import *im, struct err *e)
     return ok;
 }
 
+static bool settle_tables(struct import *im, struct err *e)
+{
+    bool first = false;
+
+    return load_tables(im, e) && listed_settle(im, &first, e) && again_make(im, e) &&
+           open_plans(im, e) && (!first || listed_put(im, e));
+}
+
 bool import_setup(struct import *im, struct err *e)
 {
     const Oms__ComponentSpec *spec = component_spec(im->c);
@@ -216,21 +224,23 @@ bool import_setup(struct import *im, struct err *e)
         return false;
     im->way = convert_way_of(im->source_at.kind, im->target_at.kind);
     return im->target->target->takeover(&p, &im->claim, e) && begin_once(im, e) &&
-           load_tables(im, e) && again_make(im, e) && open_plans(im, e) && resume(im, e);
+           settle_tables(im, e) && resume(im, e);
+}
+
+void import_table_free(struct import *im, struct import_table *t)
+{
+    if (t->target)
+        im->target->target->table_close(t->target);
+    table_def_unref(t->def);
+    tree_fini(&t->tree);
+    txn_set_fini(&t->begin.set);
+    free(t);
 }
 
 void import_fini(struct import *im)
 {
-    for (size_t i = 0; i < im->tables.n; i++) {
-        struct import_table *t = im->tables.at[i];
-
-        if (t->target)
-            im->target->target->table_close(t->target);
-        table_def_unref(t->def);
-        tree_fini(&t->tree);
-        txn_set_fini(&t->begin.set);
-        free(t);
-    }
+    for (size_t i = 0; i < im->tables.n; i++)
+        import_table_free(im, im->tables.at[i]);
     vec_fini(&im->tables);
     if (im->claim)
         im->target->target->claim_close(im->claim);
