@@ -5,11 +5,8 @@
  */
 #include <string.h>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
 #include "components/record/block.h"
+#include "components/record/fold128.h"
 
 /* The remainder of each four bits under the reflected polynomial 0x82f63b78. */
 static const uint32_t nibbles[16] = {
@@ -49,37 +46,13 @@ __attribute__((target("sse4.2"))) static uint32_t crc_hardware(uint32_t crc, con
 #define FOLD_MIN 256
 #define FOLDS __attribute__((target("pclmul,sse4.2")))
 
-FOLDS static inline __m128i fold(__m128i a, __m128i k, __m128i next)
-{
-    __m128i low = _mm_clmulepi64_si128(a, k, 0x00);
-    __m128i high = _mm_clmulepi64_si128(a, k, 0x11);
-
-    return _mm_xor_si128(_mm_xor_si128(low, high), next);
-}
-
-FOLDS static inline __m128i load(const uint8_t *p)
-{
-    return _mm_loadu_si128((const __m128i *)p);
-}
-
 /* The constants are x^n mod P, bit-reflected, for what lies 64 and 16 bytes ahead. n is at least
  * 64. */
 FOLDS static uint32_t crc_folded(uint32_t crc, const uint8_t *p, size_t n)
 {
     const __m128i by4 = _mm_set_epi64x(0x9e4addf8, 0x740eef02);
     const __m128i by1 = _mm_set_epi64x(0x493c7d27, 0xf20c0dfe);
-    __m128i a = _mm_xor_si128(load(p), _mm_cvtsi32_si128((int)crc));
-    __m128i b = load(p + 16), c = load(p + 32), d = load(p + 48);
-
-    for (p += 64, n -= 64; n >= 64; p += 64, n -= 64) {
-        a = fold(a, by4, load(p));
-        b = fold(b, by4, load(p + 16));
-        c = fold(c, by4, load(p + 32));
-        d = fold(d, by4, load(p + 48));
-    }
-    a = fold(a, by1, b);
-    a = fold(a, by1, c);
-    a = fold(a, by1, d);
+    __m128i a = fold128_by64(crc, &p, &n, by4, by1);
     uint64_t left = _mm_crc32_u64(0, (uint64_t)_mm_extract_epi64(a, 0));
     left = _mm_crc32_u64(left, (uint64_t)_mm_extract_epi64(a, 1));
     return crc_hardware((uint32_t)left, p, n);

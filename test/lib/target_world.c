@@ -220,3 +220,30 @@ enum err_code world_apply_fails(struct target_world *w, struct slot *s, const st
     assert_false(w->endpoint->target->apply(s, &commit, writes, n, &r, &e));
     return e.code;
 }
+
+void bench_open(struct target_bench *b, struct target_world *w, const char *task, uint32_t slots,
+                const char *columns)
+{
+    b->w = w;
+    b->to = w->endpoint->target;
+    world_sql(w, "CREATE DATABASE IF NOT EXISTS d");
+    world_sql(w, "USE d");
+    world_sql(w, "DROP TABLE IF EXISTS d.t");
+    world_sql(w, "CREATE TABLE d.t %s", columns);
+    b->c = world_claim(w, task, 1, slots);
+    b->s = world_slot(w, b->c, 0);
+    b->t = world_table(w, b->c, "d", "t", &b->def);
+}
+
+void bench_close(struct target_bench *b)
+{
+    b->to->slot_close(b->s);
+    b->to->table_close(b->t);
+    table_def_unref(b->def);
+    b->to->claim_close(b->c);
+}
+
+struct view bench_row(struct target_bench *b, int32_t id, const char *v)
+{
+    return world_row(b->w, b->def, id, v);
+}

@@ -43,6 +43,20 @@ struct write world_update(struct target_table *t, struct view before, struct vie
 struct write world_delete(struct target_table *t, struct view before);
 
 struct txn_set *world_set(struct target_world *w, uint64_t last); /* mariadb:0 = 1-last */
+/* One claim, slot and table d.t, which begins empty. */
+struct target_bench {
+    struct target_world *w;
+    const struct target_ops *to;
+    struct claim *c;
+    struct slot *s;
+    const struct table_def *def;
+    struct target_table *t;
+};
+void bench_open(struct target_bench *b, struct target_world *w, const char *task, uint32_t slots,
+                const char *columns);
+void bench_close(struct target_bench *b);
+struct view bench_row(struct target_bench *b, int32_t id, const char *v);
+
 struct apply_result world_apply(struct target_world *w, struct slot *s, const struct txn_set *low,
                                 const struct write *writes, size_t n);
 enum err_code world_apply_fails(struct target_world *w, struct slot *s, const struct write *writes,

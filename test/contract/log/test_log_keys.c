@@ -179,7 +179,7 @@ static void rows_are_found_by_keys_of_every_kind(void **state)
         check(ask(reader, version(&r, name), (struct view){row->image.p, row->image.len}, n, e));
         if (strcmp(n, want) != 0)
             fail_msg("row %s of %s (%s): found '%s'", want, row->table,
-                     kinds[atoi(name + 1)].columns, n);
+                     kinds[strtoul(name + 1, NULL, 10)].columns, n);
         found++;
     }
     assert_true(found > 2 * made);

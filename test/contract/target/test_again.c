@@ -10,42 +10,7 @@
 
 #include "test/lib/target_world.h"
 
-struct bench { /* one claim, slot and table d.t */
-    struct target_world *w;
-    const struct target_ops *to;
-    struct claim *c;
-    struct slot *s;
-    const struct table_def *def;
-    struct target_table *t;
-};
-
-static void lay_out(struct bench *b, struct target_world *w, const char *ddl)
-{
-    b->w = w;
-    b->to = w->endpoint->target;
-    world_sql(w, "CREATE DATABASE IF NOT EXISTS d");
-    world_sql(w, "USE d");
-    world_sql(w, "DROP TABLE IF EXISTS d.t");
-    world_sql(w, "CREATE TABLE d.t %s", ddl);
-    b->c = world_claim(w, "apply", 1, 2);
-    b->s = world_slot(w, b->c, 0);
-    b->t = world_table(w, b->c, "d", "t", &b->def);
-}
-
-static void put_away(struct bench *b)
-{
-    b->to->slot_close(b->s);
-    b->to->table_close(b->t);
-    table_def_unref(b->def);
-    b->to->claim_close(b->c);
-}
-
-static struct view row(struct bench *b, int id, const char *v)
-{
-    return world_row(b->w, b->def, id, v);
-}
-
-static struct apply_result apply(struct bench *b, const struct write *x, size_t n)
+static struct apply_result apply(struct target_bench *b, const struct write *x, size_t n)
 {
     return world_apply(b->w, b->s, NULL, x, n);
 }
@@ -53,7 +18,7 @@ static struct apply_result apply(struct bench *b, const struct write *x, size_t 
 #define KEYED "(id INT PRIMARY KEY, v VARCHAR(50))"
 
 /* An image with the key alone. */
-static struct view key_alone(struct bench *b, int id)
+static struct view key_alone(struct target_bench *b, int id)
 {
     struct row_writer rw;
     struct buf k;
@@ -69,7 +34,7 @@ static struct view key_alone(struct bench *b, int id)
 }
 
 /* As a reader gives it; NULL: the source has no such row. */
-static struct write read_again(struct bench *b, int before, int after, const char *v)
+static struct write read_again(struct target_bench *b, int before, int after, const char *v)
 {
     struct write x = world_update(b->t, key_alone(b, before), key_alone(b, after));
     struct row_writer rw;
@@ -92,8 +57,8 @@ static struct write read_again(struct bench *b, int before, int after, const cha
 
 static void a_row_that_was_read_again_stands_for_its_image(void **state)
 {
-    struct bench b;
-    lay_out(&b, *state, KEYED);
+    struct target_bench b;
+    bench_open(&b, *state, "apply", 2, KEYED);
 
     for (int copied = 0; copied < 2; copied++) { /* the copy had them, or had not */
         world_sql(b.w, "DELETE FROM d.t");
@@ -117,7 +82,7 @@ static void a_row_that_was_read_again_stands_for_its_image(void **state)
                             read_again(&b, 4, 40, NULL),
                             read_again(&b, 4, 4, "d2"),
                             read_again(&b, 4, 41, "d3"),
-                            world_delete(b.t, row(&b, 41, "d3")),
+                            world_delete(b.t, bench_row(&b, 41, "d3")),
                             gone,
                             in};
         x[6].overlap = true;
@@ -127,13 +92,13 @@ static void a_row_that_was_read_again_stands_for_its_image(void **state)
             world_value(b.w, "SELECT GROUP_CONCAT(id, v ORDER BY id SEPARATOR ' ') FROM d.t"),
             "1a2 6f2 30c2");
     }
-    put_away(&b);
+    bench_close(&b);
 }
 
 static void a_row_that_was_read_again_and_collides_is_a_conflict(void **state)
 {
-    struct bench b;
-    lay_out(&b, *state, "(id INT PRIMARY KEY, v VARCHAR(50), UNIQUE KEY (v))");
+    struct target_bench b;
+    bench_open(&b, *state, "apply", 2, "(id INT PRIMARY KEY, v VARCHAR(50), UNIQUE KEY (v))");
 
     world_sql(b.w, "INSERT INTO d.t VALUES (1, 'a'), (2, 'b')");
     struct write x = read_again(&b, 1, 1, "b");
@@ -142,7 +107,7 @@ static void a_row_that_was_read_again_and_collides_is_a_conflict(void **state)
     assert_int_equal(r.conflict_errno, 1062);
     assert_string_equal(world_value(b.w, "SELECT GROUP_CONCAT(id, v ORDER BY id) FROM d.t"),
                         "1a,2b");
-    put_away(&b);
+    bench_close(&b);
 }
 
 int main(void)

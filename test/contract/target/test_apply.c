@@ -14,47 +14,12 @@
 #include "common/os/thread.h"
 #include "test/lib/target_world.h"
 
-struct bench { /* one claim, slot and table d.t */
-    struct target_world *w;
-    const struct target_ops *to;
-    struct claim *c;
-    struct slot *s;
-    const struct table_def *def;
-    struct target_table *t;
-};
-
-static void lay_out(struct bench *b, struct target_world *w, const char *ddl)
-{
-    b->w = w;
-    b->to = w->endpoint->target;
-    world_sql(w, "CREATE DATABASE IF NOT EXISTS d");
-    world_sql(w, "USE d");
-    world_sql(w, "DROP TABLE IF EXISTS d.t");
-    world_sql(w, "CREATE TABLE d.t %s", ddl);
-    b->c = world_claim(w, "apply", 1, 2);
-    b->s = world_slot(w, b->c, 0);
-    b->t = world_table(w, b->c, "d", "t", &b->def);
-}
-
-static void put_away(struct bench *b)
-{
-    b->to->slot_close(b->s);
-    b->to->table_close(b->t);
-    table_def_unref(b->def);
-    b->to->claim_close(b->c);
-}
-
-static struct view row(struct bench *b, int id, const char *v)
-{
-    return world_row(b->w, b->def, id, v);
-}
-
-static struct apply_result apply(struct bench *b, const struct write *x, size_t n)
+static struct apply_result apply(struct target_bench *b, const struct write *x, size_t n)
 {
     return world_apply(b->w, b->s, NULL, x, n);
 }
 
-static const char *all(struct bench *b)
+static const char *all(struct target_bench *b)
 {
     return world_value(b->w, "SELECT GROUP_CONCAT(id, ':', COALESCE(v, 'NULL') ORDER BY id, v"
                              " SEPARATOR ' ') FROM d.t");
@@ -64,42 +29,43 @@ static const char *all(struct bench *b)
 
 static void changes_arrive_in_order(void **state)
 {
-    struct bench b;
-    lay_out(&b, *state, KEYED);
+    struct target_bench b;
+    bench_open(&b, *state, "apply", 2, KEYED);
     struct write x[] = {
-        world_insert(b.t, row(&b, 1, "a")),
-        world_insert(b.t, row(&b, 2, "b")),
-        world_update(b.t, row(&b, 1, "a"), row(&b, 1, "c")),
-        world_update(b.t, row(&b, 1, "c"), row(&b, 3, "c")),
-        world_delete(b.t, row(&b, 2, "b")),
-        world_insert(b.t, row(&b, 2, NULL)),
-        world_update(b.t, row(&b, 3, "c"), row(&b, 1, "d")),
-        world_insert(b.t, row(&b, 3, "e")),
+        world_insert(b.t, bench_row(&b, 1, "a")),
+        world_insert(b.t, bench_row(&b, 2, "b")),
+        world_update(b.t, bench_row(&b, 1, "a"), bench_row(&b, 1, "c")),
+        world_update(b.t, bench_row(&b, 1, "c"), bench_row(&b, 3, "c")),
+        world_delete(b.t, bench_row(&b, 2, "b")),
+        world_insert(b.t, bench_row(&b, 2, NULL)),
+        world_update(b.t, bench_row(&b, 3, "c"), bench_row(&b, 1, "d")),
+        world_insert(b.t, bench_row(&b, 3, "e")),
     };
     struct apply_result r = apply(&b, x, 8);
 
     assert_int_equal(r.outcome, APPLY_COMMITTED);
     assert_int_equal(r.rows_matched, 8);
     assert_string_equal(all(&b), "1:d 2:NULL 3:e");
-    put_away(&b);
+    bench_close(&b);
 }
 
 static void an_update_that_changes_nothing_matches(void **state)
 {
-    struct bench b;
-    lay_out(&b, *state, KEYED);
+    struct target_bench b;
+    bench_open(&b, *state, "apply", 2, KEYED);
     world_sql(b.w, "INSERT INTO d.t VALUES (1, 'a'), (2, 'b')");
     struct write x[] = {
-        world_update(b.t, row(&b, 1, "a"), row(&b, 1, "a")),
-        world_update(b.t, row(&b, 2, "b"), row(&b, 2, "b")),
+        world_update(b.t, bench_row(&b, 1, "a"), bench_row(&b, 1, "a")),
+        world_update(b.t, bench_row(&b, 2, "b"), bench_row(&b, 2, "b")),
     };
 
     assert_int_equal(apply(&b, x, 2).rows_matched, 2);
     assert_int_equal(apply(&b, x, 1).outcome, APPLY_COMMITTED);
-    put_away(&b);
+    bench_close(&b);
 }
 
-static void expect_conflict(struct bench *b, const struct write *x, size_t n, size_t at, int number)
+static void expect_conflict(struct target_bench *b, const struct write *x, size_t n, size_t at,
+                            int number)
 {
     const char *before = all(b);
     struct apply_result r = apply(b, x, n);
@@ -113,75 +79,75 @@ static void expect_conflict(struct bench *b, const struct write *x, size_t n, si
 
 static void a_missing_row_is_a_conflict_and_nothing_is_committed(void **state)
 {
-    struct bench b;
-    lay_out(&b, *state, KEYED);
+    struct target_bench b;
+    bench_open(&b, *state, "apply", 2, KEYED);
     world_sql(b.w, "INSERT INTO d.t VALUES (1, 'a'), (3, 'c')");
     struct write x[] = {
-        world_update(b.t, row(&b, 1, "a"), row(&b, 1, "x")),
-        world_update(b.t, row(&b, 2, "b"), row(&b, 2, "x")),
-        world_update(b.t, row(&b, 3, "c"), row(&b, 3, "x")),
+        world_update(b.t, bench_row(&b, 1, "a"), bench_row(&b, 1, "x")),
+        world_update(b.t, bench_row(&b, 2, "b"), bench_row(&b, 2, "x")),
+        world_update(b.t, bench_row(&b, 3, "c"), bench_row(&b, 3, "x")),
     };
     struct write y[] = {
-        world_delete(b.t, row(&b, 1, "a")),
-        world_delete(b.t, row(&b, 3, "c")),
-        world_delete(b.t, row(&b, 2, "b")),
+        world_delete(b.t, bench_row(&b, 1, "a")),
+        world_delete(b.t, bench_row(&b, 3, "c")),
+        world_delete(b.t, bench_row(&b, 2, "b")),
     };
 
     expect_conflict(&b, x, 3, 1, 0);
     expect_conflict(&b, y, 3, 2, 0);
     expect_conflict(&b, &x[1], 1, 0, 0);
-    put_away(&b);
+    bench_close(&b);
 }
 
 static void a_duplicate_is_a_conflict_with_the_servers_number(void **state)
 {
-    struct bench b;
-    lay_out(&b, *state, "(id INT PRIMARY KEY, v VARCHAR(50) UNIQUE)");
+    struct target_bench b;
+    bench_open(&b, *state, "apply", 2, "(id INT PRIMARY KEY, v VARCHAR(50) UNIQUE)");
     world_sql(b.w, "INSERT INTO d.t VALUES (5, 'e')");
     struct write x[] = {
-        world_insert(b.t, row(&b, 1, "a")),
-        world_insert(b.t, row(&b, 2, "b")),
-        world_insert(b.t, row(&b, 3, "e")),
+        world_insert(b.t, bench_row(&b, 1, "a")),
+        world_insert(b.t, bench_row(&b, 2, "b")),
+        world_insert(b.t, bench_row(&b, 3, "e")),
     };
 
     expect_conflict(&b, x, 3, 2, 1062);
     expect_conflict(&b, &x[2], 1, 0, 1062);
-    put_away(&b);
+    bench_close(&b);
 }
 
 static void a_value_that_does_not_fit_is_a_conflict_and_never_cut(void **state)
 {
-    struct bench b;
-    lay_out(&b, *state, KEYED);
+    struct target_bench b;
+    bench_open(&b, *state, "apply", 2, KEYED);
     world_sql(b.w, "ALTER TABLE d.t MODIFY v VARCHAR(3)"); /* behind our back */
-    struct write x[] = {world_insert(b.t, row(&b, 1, "abc")),
-                        world_insert(b.t, row(&b, 2, "abcd"))};
+    struct write x[] = {world_insert(b.t, bench_row(&b, 1, "abc")),
+                        world_insert(b.t, bench_row(&b, 2, "abcd"))};
 
     expect_conflict(&b, x, 2, 1, 1406);
-    put_away(&b);
+    bench_close(&b);
 }
 
 static void rows_with_further_unique_keys_keep_their_order(void **state)
 {
-    struct bench b;
-    lay_out(&b, *state, "(id INT PRIMARY KEY, v VARCHAR(50) UNIQUE)");
+    struct target_bench b;
+    bench_open(&b, *state, "apply", 2, "(id INT PRIMARY KEY, v VARCHAR(50) UNIQUE)");
     world_sql(b.w, "INSERT INTO d.t VALUES (1, 'a'), (2, 'b')");
     struct write x[] = {
-        world_update(b.t, row(&b, 1, "a"), row(&b, 1, "t")),
-        world_insert(b.t, row(&b, 7, "a")),
-        world_update(b.t, row(&b, 2, "b"), row(&b, 2, "b2")),
-        world_delete(b.t, row(&b, 7, "a")),
-        world_update(b.t, row(&b, 2, "b2"), row(&b, 2, "a")),
-        world_update(b.t, row(&b, 1, "t"), row(&b, 1, "b")),
+        world_update(b.t, bench_row(&b, 1, "a"), bench_row(&b, 1, "t")),
+        world_insert(b.t, bench_row(&b, 7, "a")),
+        world_update(b.t, bench_row(&b, 2, "b"), bench_row(&b, 2, "b2")),
+        world_delete(b.t, bench_row(&b, 7, "a")),
+        world_update(b.t, bench_row(&b, 2, "b2"), bench_row(&b, 2, "a")),
+        world_update(b.t, bench_row(&b, 1, "t"), bench_row(&b, 1, "b")),
     };
 
     assert_int_equal(apply(&b, x, 6).outcome, APPLY_COMMITTED);
     assert_string_equal(all(&b), "1:b 2:a");
-    put_away(&b);
+    bench_close(&b);
 }
 
 struct applying {
-    struct bench *b;
+    struct target_bench *b;
     const struct write *x;
     struct apply_result r;
 };
@@ -198,12 +164,12 @@ static void apply_in_thread(void *arg)
 
 static void a_deadlock_rolls_back_whole_and_asks_for_a_retry(void **state)
 {
-    struct bench b;
-    lay_out(&b, *state, KEYED);
+    struct target_bench b;
+    bench_open(&b, *state, "apply", 2, KEYED);
     world_sql(b.w, "INSERT INTO d.t SELECT seq, 'a' FROM seq_1_to_1000");
     struct write x[] = {
-        world_update(b.t, row(&b, 1, "a"), row(&b, 1, "x")),
-        world_update(b.t, row(&b, 2, "a"), row(&b, 2, "x")),
+        world_update(b.t, bench_row(&b, 1, "a"), bench_row(&b, 1, "x")),
+        world_update(b.t, bench_row(&b, 2, "a"), bench_row(&b, 2, "x")),
     };
     struct applying a = {.b = &b, .x = x};
     struct thread thread = {0};
@@ -224,20 +190,20 @@ static void a_deadlock_rolls_back_whole_and_asks_for_a_retry(void **state)
     assert_int_equal(a.r.conflict_errno, 1213); /* why, for who counts the target's troubles */
     assert_int_equal(world_number(b.w, "SELECT COUNT(*) FROM d.t WHERE v='x'"), 0);
     assert_int_equal(apply(&b, x, 2).outcome, APPLY_COMMITTED);
-    put_away(&b);
+    bench_close(&b);
 }
 
 static void a_lock_wait_rolls_back_whole_and_asks_for_a_retry(void **state)
 {
-    struct bench b;
-    lay_out(&b, *state, KEYED);
+    struct target_bench b;
+    bench_open(&b, *state, "apply", 2, KEYED);
     world_sql(b.w, "INSERT INTO d.t VALUES (1, 'a'), (2, 'b')");
     world_sql(b.w, "SET GLOBAL innodb_lock_wait_timeout=1");
     struct slot *s = world_slot(b.w, b.c, 1);
     struct write x[] = {
-        world_update(b.t, row(&b, 1, "a"), row(&b, 1, "x")),
-        world_insert(b.t, row(&b, 3, "c")),
-        world_update(b.t, row(&b, 2, "b"), row(&b, 2, "x")),
+        world_update(b.t, bench_row(&b, 1, "a"), bench_row(&b, 1, "x")),
+        world_insert(b.t, bench_row(&b, 3, "c")),
+        world_update(b.t, bench_row(&b, 2, "b"), bench_row(&b, 2, "x")),
     };
 
     world_sql(b.w, "START TRANSACTION");
@@ -250,14 +216,15 @@ static void a_lock_wait_rolls_back_whole_and_asks_for_a_retry(void **state)
     assert_string_equal(all(&b), "1:x 2:x 3:c");
     world_sql(b.w, "SET GLOBAL innodb_lock_wait_timeout=50");
     b.to->slot_close(s);
-    put_away(&b);
+    bench_close(&b);
 }
 
 static void a_broken_idle_session_is_opened_again(void **state)
 {
-    struct bench b;
-    lay_out(&b, *state, KEYED);
-    struct write x[] = {world_insert(b.t, row(&b, 1, "a")), world_insert(b.t, row(&b, 2, "b"))};
+    struct target_bench b;
+    bench_open(&b, *state, "apply", 2, KEYED);
+    struct write x[] = {world_insert(b.t, bench_row(&b, 1, "a")),
+                        world_insert(b.t, bench_row(&b, 2, "b"))};
 
     assert_int_equal(apply(&b, x, 1).outcome, APPLY_COMMITTED);
     const char *ids = world_value(b.w, "SELECT GROUP_CONCAT(connection_id) FROM oms_meta.session"
@@ -266,27 +233,27 @@ static void a_broken_idle_session_is_opened_again(void **state)
         world_sql(b.w, "KILL %.*s", (int)strcspn(p, ","), p);
     assert_int_equal(apply(&b, &x[1], 1).outcome, APPLY_COMMITTED);
     assert_string_equal(all(&b), "1:a 2:b");
-    put_away(&b);
+    bench_close(&b);
 }
 
 static void replaying_the_overlap_leads_to_the_same_rows(void **state)
 {
-    struct bench b;
-    lay_out(&b, *state, KEYED);
+    struct target_bench b;
+    bench_open(&b, *state, "apply", 2, KEYED);
     /* The copy saw the end of what follows, or its middle, or nothing. */
     const char *seen[] = {"(1, 'z'), (9, 'k')", "(1, 'b'), (2, 'x'), (4, 'd'), (9, 'k')",
                           "(9, 'k')"};
     struct write x[] = {
-        world_insert(b.t, row(&b, 1, "a")),
-        world_insert(b.t, row(&b, 2, "x")),
-        world_update(b.t, row(&b, 1, "a"), row(&b, 1, "b")),
-        world_insert(b.t, row(&b, 4, "d")),
-        world_update(b.t, row(&b, 2, "x"), row(&b, 3, "y")),
-        world_delete(b.t, row(&b, 4, "d")),
-        world_update(b.t, row(&b, 1, "b"), row(&b, 1, "c")),
-        world_update(b.t, row(&b, 3, "y"), row(&b, 2, "y")),
-        world_update(b.t, row(&b, 2, "y"), row(&b, 3, "w")),
-        world_insert(b.t, row(&b, 2, "n")),
+        world_insert(b.t, bench_row(&b, 1, "a")),
+        world_insert(b.t, bench_row(&b, 2, "x")),
+        world_update(b.t, bench_row(&b, 1, "a"), bench_row(&b, 1, "b")),
+        world_insert(b.t, bench_row(&b, 4, "d")),
+        world_update(b.t, bench_row(&b, 2, "x"), bench_row(&b, 3, "y")),
+        world_delete(b.t, bench_row(&b, 4, "d")),
+        world_update(b.t, bench_row(&b, 1, "b"), bench_row(&b, 1, "c")),
+        world_update(b.t, bench_row(&b, 3, "y"), bench_row(&b, 2, "y")),
+        world_update(b.t, bench_row(&b, 2, "y"), bench_row(&b, 3, "w")),
+        world_insert(b.t, bench_row(&b, 2, "n")),
     };
 
     for (size_t i = 0; i < 10; i++)
@@ -302,59 +269,59 @@ static void replaying_the_overlap_leads_to_the_same_rows(void **state)
             assert_int_equal(apply(&b, &x[k], 1).outcome, APPLY_COMMITTED);
         assert_string_equal(all(&b), "1:c 2:n 3:w 9:k");
     }
-    put_away(&b);
+    bench_close(&b);
 }
 
 static void text_keys_find_their_rows_by_collation(void **state)
 {
-    struct bench b;
-    lay_out(&b, *state,
-            "(id INT, v VARCHAR(20) CHARACTER SET latin1 COLLATE latin1_german1_ci"
-            " PRIMARY KEY)");
+    struct target_bench b;
+    bench_open(&b, *state, "apply", 2,
+               "(id INT, v VARCHAR(20) CHARACTER SET latin1 COLLATE latin1_german1_ci"
+               " PRIMARY KEY)");
     struct write x[] = {
-        world_insert(b.t, row(&b, 1,
-                              "Stra\xdf"
-                              "e")),
-        world_insert(b.t, row(&b, 2, "\xe4")),
+        world_insert(b.t, bench_row(&b, 1,
+                                    "Stra\xdf"
+                                    "e")),
+        world_insert(b.t, bench_row(&b, 2, "\xe4")),
         world_update(b.t,
-                     row(&b, 1,
-                         "Stra\xdf"
-                         "e"),
-                     row(&b, 5,
-                         "STRA\xdf"
-                         "E")),
-        world_delete(b.t, row(&b, 2, "\xe4")),
-        world_insert(b.t, row(&b, 3, "\xc4")),
+                     bench_row(&b, 1,
+                               "Stra\xdf"
+                               "e"),
+                     bench_row(&b, 5,
+                               "STRA\xdf"
+                               "E")),
+        world_delete(b.t, bench_row(&b, 2, "\xe4")),
+        world_insert(b.t, bench_row(&b, 3, "\xc4")),
     };
 
     assert_int_equal(apply(&b, x, 5).outcome, APPLY_COMMITTED);
     assert_string_equal(world_value(b.w, "SELECT GROUP_CONCAT(id, HEX(v) ORDER BY id) FROM d.t"),
                         "3C4,553545241DF45");
-    put_away(&b);
+    bench_close(&b);
 }
 
 static void a_table_without_a_key_loses_one_of_equal_rows(void **state)
 {
-    struct bench b;
-    lay_out(&b, *state, "(id INT, v VARCHAR(50)) COLLATE utf8mb4_general_ci");
+    struct target_bench b;
+    bench_open(&b, *state, "apply", 2, "(id INT, v VARCHAR(50)) COLLATE utf8mb4_general_ci");
     world_sql(b.w, "INSERT INTO d.t VALUES (1, 'a'), (1, 'A'), (1, 'a'), (1, NULL), (1, NULL)");
     struct write x[] = {
-        world_delete(b.t, row(&b, 1, "a")),
-        world_update(b.t, row(&b, 1, NULL), row(&b, 2, "n")),
-        world_update(b.t, row(&b, 1, "A"), row(&b, 1, "a ")),
+        world_delete(b.t, bench_row(&b, 1, "a")),
+        world_update(b.t, bench_row(&b, 1, NULL), bench_row(&b, 2, "n")),
+        world_update(b.t, bench_row(&b, 1, "A"), bench_row(&b, 1, "a ")),
     };
-    struct write y = world_delete(b.t, row(&b, 1, "A"));
+    struct write y = world_delete(b.t, bench_row(&b, 1, "A"));
 
     assert_int_equal(apply(&b, x, 3).outcome, APPLY_COMMITTED);
     assert_string_equal(all(&b), "1:NULL 1:a 1:a  2:n");
     expect_conflict(&b, &y, 1, 0, 0);
-    put_away(&b);
+    bench_close(&b);
 }
 
 static void a_negative_zero_is_found_again(void **state)
 {
-    struct bench b;
-    lay_out(&b, *state, "(id DOUBLE, v VARCHAR(50))");
+    struct target_bench b;
+    bench_open(&b, *state, "apply", 2, "(id DOUBLE, v VARCHAR(50))");
     struct row_writer rw;
     struct buf bytes;
     double minus = -0.0;
@@ -369,13 +336,13 @@ static void a_negative_zero_is_found_again(void **state)
     assert_int_equal(apply(&b, &x, 1).outcome, APPLY_COMMITTED);
     assert_int_equal(apply(&b, &y, 1).outcome, APPLY_COMMITTED);
     buf_fini(&bytes);
-    put_away(&b);
+    bench_close(&b);
 }
 
 static void images_with_absent_columns_set_only_what_they_have(void **state)
 {
-    struct bench b;
-    lay_out(&b, *state, "(id INT PRIMARY KEY, v VARCHAR(50), w INT DEFAULT 4)");
+    struct target_bench b;
+    bench_open(&b, *state, "apply", 2, "(id INT PRIMARY KEY, v VARCHAR(50), w INT DEFAULT 4)");
     world_sql(b.w, "INSERT INTO d.t VALUES (1, 'a', 9), (2, 'b', 9)");
     struct row_writer rw;
     struct buf k, i;
@@ -401,22 +368,23 @@ static void images_with_absent_columns_set_only_what_they_have(void **state)
     assert_int_equal(world_apply_fails(b.w, b.s, &x, 1), ERR_BUG);
     buf_fini(&k);
     buf_fini(&i);
-    put_away(&b);
+    bench_close(&b);
 }
 
 static void many_writes_arrive(void **state)
 {
-    struct bench b;
-    lay_out(&b, *state, KEYED);
+    struct target_bench b;
+    bench_open(&b, *state, "apply", 2, KEYED);
     enum { N = 5000 };
     static struct write x[2 * N];
     char text[40];
 
     for (int i = 0; i < N; i++) {
         (void)snprintf(text, sizeof text, "value %d", i);
-        x[2 * i] = world_insert(b.t, row(&b, i, text));
-        x[2 * i + 1] = i % 3 == 0 ? world_delete(b.t, row(&b, i, text))
-                                  : world_update(b.t, row(&b, i, text), row(&b, i + N, text));
+        x[2 * i] = world_insert(b.t, bench_row(&b, i, text));
+        x[2 * i + 1] = i % 3 == 0
+                           ? world_delete(b.t, bench_row(&b, i, text))
+                           : world_update(b.t, bench_row(&b, i, text), bench_row(&b, i + N, text));
     }
     assert_int_equal(apply(&b, x, 2 * N).outcome, APPLY_COMMITTED);
     assert_int_equal(world_number(b.w,
@@ -425,13 +393,13 @@ static void many_writes_arrive(void **state)
                                   N, N),
                      N - (N + 2) / 3);
     assert_int_equal(world_number(b.w, "SELECT COUNT(*) FROM d.t"), N - (N + 2) / 3);
-    put_away(&b);
+    bench_close(&b);
 }
 
 static void a_row_beyond_the_servers_packet_is_refused_with_the_limits_name(void **state)
 {
-    struct bench b;
-    lay_out(&b, *state, "(id INT PRIMARY KEY, v LONGTEXT)");
+    struct target_bench b;
+    bench_open(&b, *state, "apply", 2, "(id INT PRIMARY KEY, v LONGTEXT)");
     size_t n = (size_t)world_number(b.w, "SELECT @@max_allowed_packet") + 10;
     char *big = arena_alloc(&b.w->arena, n + 1);
     struct row_writer rw;
@@ -451,10 +419,10 @@ static void a_row_beyond_the_servers_packet_is_refused_with_the_limits_name(void
     assert_false(b.to->apply(b.s, &commit, &x, 1, &r, &e));
     assert_int_equal(e.code, ERR_LIMIT);
     assert_non_null(strstr(e.message, "max_allowed_packet"));
-    struct write y = world_insert(b.t, row(&b, 2, "small"));
+    struct write y = world_insert(b.t, bench_row(&b, 2, "small"));
     assert_int_equal(apply(&b, &y, 1).outcome, APPLY_COMMITTED); /* the slot lives */
     buf_fini(&bytes);
-    put_away(&b);
+    bench_close(&b);
 }
 
 int main(void)

@@ -13,47 +13,12 @@
 
 #include "test/lib/target_world.h"
 
-struct bench { /* one claim, slot and table d.t (id, v) */
-    struct target_world *w;
-    struct claim *c;
-    struct slot *s;
-    const struct table_def *def;
-    struct target_table *t;
-};
-
-static void lay_out(struct bench *b, struct target_world *w, const char *ddl)
+static struct write update(struct target_bench *b, int id, const char *from, const char *to)
 {
-    b->w = w;
-    world_sql(w, "CREATE DATABASE IF NOT EXISTS d");
-    world_sql(w, "USE d");
-    world_sql(w, "DROP TABLE IF EXISTS d.t");
-    world_sql(w, "CREATE TABLE d.t %s", ddl);
-    b->c = world_claim(w, "upsert", 1, 1);
-    b->s = world_slot(w, b->c, 0);
-    b->t = world_table(w, b->c, "d", "t", &b->def);
+    return world_update(b->t, bench_row(b, id, from), bench_row(b, id, to));
 }
 
-static void put_away(struct bench *b)
-{
-    const struct target_ops *to = b->w->endpoint->target;
-
-    to->slot_close(b->s);
-    to->table_close(b->t);
-    table_def_unref(b->def);
-    to->claim_close(b->c);
-}
-
-static struct view row(struct bench *b, int id, const char *v)
-{
-    return world_row(b->w, b->def, id, v);
-}
-
-static struct write update(struct bench *b, int id, const char *from, const char *to)
-{
-    return world_update(b->t, row(b, id, from), row(b, id, to));
-}
-
-static long statements(struct bench *b, const char *kind)
+static long statements(struct target_bench *b, const char *kind)
 {
     return world_number(b->w,
                         "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS"
@@ -61,7 +26,7 @@ static long statements(struct bench *b, const char *kind)
                         kind);
 }
 
-static char *text_of(struct bench *b, int i)
+static char *text_of(struct target_bench *b, int i)
 {
     size_t n = i % 50 == 0 ? 40000 + (size_t)i : (size_t)i % 97;
     char *text = arena_alloc(&b->w->arena, n + 1);
@@ -74,12 +39,12 @@ static char *text_of(struct bench *b, int i)
 /* Long and short values, NULL before and after, more than one packet. */
 static void many_rows_are_updated_by_few_statements(void **state)
 {
-    struct bench b;
+    struct target_bench b;
     enum { N = 400 };
     static struct write x[N];
     long updates, inserts;
 
-    lay_out(&b, *state, "(id INT PRIMARY KEY, v LONGTEXT)");
+    bench_open(&b, *state, "upsert", 1, "(id INT PRIMARY KEY, v LONGTEXT)");
     world_sql(b.w, "INSERT INTO d.t SELECT seq, IF(seq %% 7 = 0, NULL, REPEAT('o', seq)) FROM"
                    " d.seq_0_to_399");
     for (int i = 0; i < N; i++)
@@ -97,16 +62,16 @@ static void many_rows_are_updated_by_few_statements(void **state)
                                       i % 11 == 0 ? "NULL" : "'", i % 11 == 0 ? "" : text_of(&b, i),
                                       i % 11 == 0 ? "" : "'", i),
                          1);
-    put_away(&b);
+    bench_close(&b);
 }
 
 static void a_missing_row_is_never_made(void **state)
 {
-    struct bench b;
+    struct target_bench b;
     enum { N = 100 };
     struct write x[N];
 
-    lay_out(&b, *state, "(id INT PRIMARY KEY, v VARCHAR(50))");
+    bench_open(&b, *state, "upsert", 1, "(id INT PRIMARY KEY, v VARCHAR(50))");
     world_sql(b.w, "INSERT INTO d.t SELECT seq, 'old' FROM d.seq_0_to_99 WHERE seq <> 77");
     for (int i = 0; i < N; i++) /* every other one changes nothing, so that counts are alike */
         x[i] = update(&b, i, "old", i % 2 ? "old" : "new");
@@ -115,18 +80,18 @@ static void a_missing_row_is_never_made(void **state)
     assert_int_equal(r.conflict_at, 77);
     assert_int_equal(r.conflict_errno, 0);
     assert_int_equal(world_number(b.w, "SELECT COUNT(*) FROM d.t WHERE v='old'"), N - 1);
-    put_away(&b);
+    bench_close(&b);
 }
 
 static void a_row_that_moves_is_found_by_its_old_key(void **state)
 {
-    struct bench b;
+    struct target_bench b;
 
-    lay_out(&b, *state, "(id INT PRIMARY KEY, v VARCHAR(50))");
+    bench_open(&b, *state, "upsert", 1, "(id INT PRIMARY KEY, v VARCHAR(50))");
     world_sql(b.w, "INSERT INTO d.t VALUES (1, 'a'), (2, 'b'), (3, 'c')");
     struct write x[] = {
-        update(&b, 1, "a", "A"),  world_update(b.t, row(&b, 2, "b"), row(&b, 4, "B")),
-        update(&b, 3, "c", "C"),  world_update(b.t, row(&b, 1, "A"), row(&b, 2, "AA")),
+        update(&b, 1, "a", "A"),  world_update(b.t, bench_row(&b, 2, "b"), bench_row(&b, 4, "B")),
+        update(&b, 3, "c", "C"),  world_update(b.t, bench_row(&b, 1, "A"), bench_row(&b, 2, "AA")),
         update(&b, 4, "B", "BB"), update(&b, 2, "AA", "AAA"),
     };
     struct apply_result r = world_apply(b.w, b.s, NULL, x, 6);
@@ -134,15 +99,15 @@ static void a_row_that_moves_is_found_by_its_old_key(void **state)
     assert_int_equal(r.rows_matched, 6);
     assert_string_equal(world_value(b.w, "SELECT GROUP_CONCAT(id, v ORDER BY id) FROM d.t"),
                         "2AAA,3C,4BB");
-    put_away(&b);
+    bench_close(&b);
 }
 
 /* There the row that a duplicate is of could be another one. */
 static void where_another_key_is_unique_a_row_is_updated_by_itself(void **state)
 {
-    struct bench b;
+    struct target_bench b;
 
-    lay_out(&b, *state, "(id INT PRIMARY KEY, v VARCHAR(50), UNIQUE KEY (v))");
+    bench_open(&b, *state, "upsert", 1, "(id INT PRIMARY KEY, v VARCHAR(50), UNIQUE KEY (v))");
     world_sql(b.w, "INSERT INTO d.t VALUES (1, 'a'), (2, 'b')");
     struct write x[] = {update(&b, 1, "a", "A1"), update(&b, 2, "b", "B1")};
     long updates = statements(&b, "update");
@@ -155,7 +120,7 @@ static void where_another_key_is_unique_a_row_is_updated_by_itself(void **state)
     assert_int_equal(r.outcome, APPLY_CONFLICT);
     assert_int_equal(r.conflict_at, 0);
     assert_string_equal(world_value(b.w, "SELECT GROUP_CONCAT(id, v) FROM d.t"), "2B1");
-    put_away(&b);
+    bench_close(&b);
 }
 
 int main(void)

@@ -9,25 +9,13 @@
 
 #include <zlib.h>
 
+#include "components/record/fold128.h"
+
 #if defined(__x86_64__)
-#include <immintrin.h>
 
 #define FOLD_MIN 16
 
 #define TARGET __attribute__((target("pclmul,sse4.1")))
-
-TARGET static inline __m128i fold(__m128i a, __m128i k, __m128i next)
-{
-    __m128i low = _mm_clmulepi64_si128(a, k, 0x00);
-    __m128i high = _mm_clmulepi64_si128(a, k, 0x11);
-
-    return _mm_xor_si128(_mm_xor_si128(low, high), next);
-}
-
-TARGET static inline __m128i load(const uint8_t *p)
-{
-    return _mm_loadu_si128((const __m128i *)p);
-}
 
 /* 16 bytes of remainder to 32 bits. */
 TARGET static uint32_t reduce(__m128i x)
@@ -58,12 +46,12 @@ static const uint8_t moves[48] = {
 /* The last n bytes, 1 to 15, before `end`; the 16 bytes before `end` may be read. */
 TARGET static __m128i fold_tail(__m128i a, __m128i by1, const uint8_t *end, size_t n)
 {
-    __m128i out = _mm_shuffle_epi8(a, load(moves + n));       /* the first n of a, at the end */
-    __m128i kept = _mm_shuffle_epi8(a, load(moves + 16 + n)); /* the others, at the beginning */
-    __m128i behind = _mm_cmpgt_epi8(_mm_setzero_si128(), load(moves + 16 + n));
-    __m128i last = _mm_and_si128(load(end - 16), behind);
+    __m128i out = _mm_shuffle_epi8(a, load128(moves + n));       /* the first n of a, at the end */
+    __m128i kept = _mm_shuffle_epi8(a, load128(moves + 16 + n)); /* the others, at the beginning */
+    __m128i behind = _mm_cmpgt_epi8(_mm_setzero_si128(), load128(moves + 16 + n));
+    __m128i last = _mm_and_si128(load128(end - 16), behind);
 
-    return fold(out, by1, _mm_or_si128(kept, last));
+    return fold128(out, by1, _mm_or_si128(kept, last));
 }
 
 /* n is at least 16; crc is not inverted here. */
@@ -71,25 +59,17 @@ TARGET static uint32_t fold_all(uint32_t crc, const uint8_t *p, size_t n)
 {
     const __m128i by4 = _mm_set_epi64x(0x1c6e41596, 0x154442bd4);
     const __m128i by1 = _mm_set_epi64x(0x0ccaa009e, 0x1751997d0);
-    __m128i a = _mm_xor_si128(load(p), _mm_cvtsi32_si128((int)crc));
+    __m128i a;
 
     if (n >= 64) {
-        __m128i b = load(p + 16), c = load(p + 32), d = load(p + 48);
-        for (p += 64, n -= 64; n >= 64; p += 64, n -= 64) {
-            a = fold(a, by4, load(p));
-            b = fold(b, by4, load(p + 16));
-            c = fold(c, by4, load(p + 32));
-            d = fold(d, by4, load(p + 48));
-        }
-        a = fold(a, by1, b);
-        a = fold(a, by1, c);
-        a = fold(a, by1, d);
+        a = fold128_by64(crc, &p, &n, by4, by1);
     } else {
+        a = _mm_xor_si128(load128(p), _mm_cvtsi32_si128((int)crc));
         p += 16;
         n -= 16;
     }
     for (; n >= 16; p += 16, n -= 16)
-        a = fold(a, by1, load(p));
+        a = fold128(a, by1, load128(p));
     return reduce(n > 0 ? fold_tail(a, by1, p + n, n) : a);
 }
 
