@@ -20,13 +20,6 @@ int reading_start(void **state)
     return 0;
 }
 
-int reading_stop(void **state)
-{
-    (void)state;
-    one_server_stop();
-    return 0;
-}
-
 void reading_init(struct reading *r)
 {
     *r = (struct reading){.next_table_id = 1};

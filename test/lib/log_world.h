@@ -50,7 +50,6 @@ struct asked { /* how to open and read */
 
 /* For a group's setup and teardown: one MariaDB server that takes dates of every kind. */
 int reading_start(void **state);
-int reading_stop(void **state);
 void reading_init(struct reading *r); /* begins at the server's present end */
 void reading_fini(struct reading *r);
 bool reading_open(struct reading *r, const struct asked *a, struct log **l, struct err *e);

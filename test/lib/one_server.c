@@ -41,10 +41,13 @@ void one_server_start_mysql_no_gtids(uint32_t server_id)
     start_mysql(server_id, no_gtids);
 }
 
-void one_server_stop(void)
+int one_server_stop(void **state)
 {
+    (void)state;
     session_close(root);
+    root = NULL;
     mariadb_stop(&server);
+    return 0;
 }
 
 void run(const char *sql)

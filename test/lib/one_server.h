@@ -37,7 +37,7 @@ extern const char *const no_gtids[];
         if (!root)    \
             skip();   \
     } while (0)
-void one_server_stop(void);
+int one_server_stop(void **state); /* as a group's teardown */
 void run(const char *sql);
 void run_refused(const char *sql); /* it fails */
 const struct table_def *load_def(const char *db, const char *name);

@@ -19,7 +19,7 @@ void reader_world_start(uint32_t server_id)
 void reader_world_stop(void)
 {
     ops->close(reader);
-    one_server_stop();
+    (void)one_server_stop(NULL);
 }
 
 const struct table_def *load(const char *name)

@@ -281,5 +281,5 @@ int main(void)
         cmocka_unit_test(savepoints_and_rollbacks_leave_what_is_committed),
     };
 
-    return cmocka_run_group_tests(tests, reading_start, reading_stop);
+    return cmocka_run_group_tests(tests, reading_start, one_server_stop);
 }

@@ -224,14 +224,6 @@ static int nothing(void **state)
     return 0;
 }
 
-static int stop(void **state)
-{
-    (void)state;
-    one_server_stop();
-    root = NULL;
-    return 0;
-}
-
 #define TEST(f) cmocka_unit_test_setup(f, fresh)
 
 static const struct CMUnitTest tests[] = {
@@ -249,6 +241,7 @@ int main(void)
 {
     int failed = cmocka_run_group_tests_name("mariadb, no metadata", tests, start_mariadb, nothing);
 
-    failed += cmocka_run_group_tests_name("mariadb, little metadata", tests, with_minimal, stop);
-    return failed + cmocka_run_group_tests_name("mysql", tests, start_mysql, stop);
+    failed += cmocka_run_group_tests_name("mariadb, little metadata", tests, with_minimal,
+                                          one_server_stop);
+    return failed + cmocka_run_group_tests_name("mysql", tests, start_mysql, one_server_stop);
 }

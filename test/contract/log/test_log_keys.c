@@ -336,13 +336,6 @@ static int start_mysql(void **state)
     return 0;
 }
 
-static int stop(void **state)
-{
-    (void)state;
-    one_server_stop();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -352,8 +345,8 @@ int main(void)
         cmocka_unit_test(a_snapshot_holds_no_ddl_up_and_notices_it),
     };
     const struct CMUnitTest mariadb[] = {cmocka_unit_test(who_may_not_let_tables_go_says_so)};
-    int failed = cmocka_run_group_tests_name("mariadb", tests, start_mariadb, stop);
+    int failed = cmocka_run_group_tests_name("mariadb", tests, start_mariadb, one_server_stop);
 
-    failed += cmocka_run_group_tests_name("rights", mariadb, start_mariadb, stop);
-    return failed + cmocka_run_group_tests_name("mysql", tests, start_mysql, stop);
+    failed += cmocka_run_group_tests_name("rights", mariadb, start_mariadb, one_server_stop);
+    return failed + cmocka_run_group_tests_name("mysql", tests, start_mysql, one_server_stop);
 }

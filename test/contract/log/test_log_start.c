@@ -41,14 +41,6 @@ static int start_mysql_no_gtids(void **state)
     return 0;
 }
 
-static int stop(void **state)
-{
-    (void)state;
-    one_server_stop();
-    root = NULL;
-    return 0;
-}
-
 static bool has_gtids(void)
 {
     enum gtid_mode mode;
@@ -473,8 +465,9 @@ int main(void)
     const struct CMUnitTest mysql[] = {ON_ALL, WITH_GTIDS};
     const struct CMUnitTest places[] = {ON_ALL};
 
-    return cmocka_run_group_tests_name("start on MariaDB", mariadb, start_mariadb, stop) +
-           cmocka_run_group_tests_name("start on MySQL", mysql, start_mysql, stop) +
+    return cmocka_run_group_tests_name("start on MariaDB", mariadb, start_mariadb,
+                                       one_server_stop) +
+           cmocka_run_group_tests_name("start on MySQL", mysql, start_mysql, one_server_stop) +
            cmocka_run_group_tests_name("start on MySQL without GTIDs", places, start_mysql_no_gtids,
-                                       stop);
+                                       one_server_stop);
 }

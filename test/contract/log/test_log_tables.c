@@ -355,5 +355,5 @@ int main(void)
         cmocka_unit_test(an_alter_in_two_phases_counts_once),
     };
 
-    return cmocka_run_group_tests(tests, reading_start, reading_stop);
+    return cmocka_run_group_tests(tests, reading_start, one_server_stop);
 }

@@ -285,14 +285,6 @@ static int start_places(void **state)
     return 0;
 }
 
-static int stop(void **state)
-{
-    (void)state;
-    one_server_stop();
-    root = NULL;
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,7 +297,8 @@ int main(void)
         cmocka_unit_test(a_restart_of_the_source_between_is_nothing),
     };
 
-    int failed = cmocka_run_group_tests_name("mariadb", tests, start, stop);
+    int failed = cmocka_run_group_tests_name("mariadb", tests, start, one_server_stop);
 
-    return failed + cmocka_run_group_tests_name("mysql without GTIDs", tests, start_places, stop);
+    return failed +
+           cmocka_run_group_tests_name("mysql without GTIDs", tests, start_places, one_server_stop);
 }

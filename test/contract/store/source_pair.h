@@ -315,7 +315,7 @@ static inline int close_pair(void **state)
     other = NULL;
     if (root)
         mariadb_stop(&second);
-    one_server_stop();
+    (void)one_server_stop(NULL);
     root = NULL;
     return 0;
 }

@@ -33,12 +33,11 @@ static int tear_down(void **state)
 {
     bool ok;
 
-    (void)state;
     ok = component_stop(&c);
     if (!ok)
         print_message("the store ended: %s\n", c.ended.message);
     scratch_dir_remove(&dir);
-    one_server_stop();
+    (void)one_server_stop(state);
     return ok ? 0 : -1;
 }
 

@@ -50,15 +50,13 @@ static int close_server(void **state)
 {
     bool ok = true;
 
-    (void)state;
     if (c.running) {
         ok = component_stop(&c);
         if (!ok)
             print_message("the store ended: %s\n", c.ended.message);
         scratch_dir_remove(&dir);
     }
-    one_server_stop();
-    root = NULL;
+    (void)one_server_stop(state);
     return ok ? 0 : -1;
 }
 

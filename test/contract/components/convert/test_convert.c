@@ -19,13 +19,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    (void)state;
-    one_server_stop();
-    return 0;
-}
-
 static void map(void *arg, const char *db, const char *table, const char **to_db,
                 const char **to_table)
 {
@@ -215,5 +208,5 @@ int main(void)
         cmocka_unit_test(cascades_join_tables_to_families),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, one_server_stop);
 }

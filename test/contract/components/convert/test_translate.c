@@ -30,11 +30,10 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    (void)state;
     session_close(maria);
     if (root)
         mariadb_stop(&other);
-    one_server_stop();
+    (void)one_server_stop(state);
     buf_fini(&notes);
     return 0;
 }

@@ -97,10 +97,9 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    (void)state;
     session_close(target_root);
     mariadb_stop(&target_server);
-    one_server_stop();
+    (void)one_server_stop(state);
     return 0;
 }
 

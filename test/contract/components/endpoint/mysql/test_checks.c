@@ -26,8 +26,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    (void)state;
-    one_server_stop();
+    (void)one_server_stop(state);
     arena_fini(&arena);
     return 0;
 }

@@ -33,13 +33,6 @@ static int setup_mysql(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    (void)state;
-    one_server_stop();
-    return 0;
-}
-
 /* --- the strings --------------------------------------------------------------------------------
  */
 
@@ -245,7 +238,7 @@ int main(void)
     const struct CMUnitTest mysql[] = {
         cmocka_unit_test(what_a_collation_calls_equal_has_equal_folds),
     };
-    int bad = cmocka_run_group_tests_name("mariadb", mariadb, setup_mariadb, teardown);
+    int bad = cmocka_run_group_tests_name("mariadb", mariadb, setup_mariadb, one_server_stop);
 
-    return bad + cmocka_run_group_tests_name("mysql", mysql, setup_mysql, teardown);
+    return bad + cmocka_run_group_tests_name("mysql", mysql, setup_mysql, one_server_stop);
 }

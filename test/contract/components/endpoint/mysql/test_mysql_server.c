@@ -22,13 +22,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    (void)state;
-    one_server_stop();
-    return 0;
-}
-
 /* A user whom the server does not know by heart yet: the whole exchange takes place. */
 static bool log_in(const char *user, const char *tls_mode, char cipher[80], struct err *e)
 {
@@ -353,5 +346,5 @@ int main(void)
         cmocka_unit_test(a_table_that_is_held_is_busy_and_free_again),
         cmocka_unit_test(keys_come_in_the_servers_own_order),
     };
-    return cmocka_run_group_tests_name("mysql server", tests, setup, teardown);
+    return cmocka_run_group_tests_name("mysql server", tests, setup, one_server_stop);
 }

@@ -33,14 +33,6 @@ static int start(void **state)
     return 0;
 }
 
-static int stop(void **state)
-{
-    (void)state;
-    one_server_stop();
-    root = NULL;
-    return 0;
-}
-
 static int fresh(void **state)
 {
     (void)state;
@@ -351,5 +343,5 @@ int main(void)
         TEST(precheck_says_what_goes_without_gtids_and_what_not),
     };
 
-    return cmocka_run_group_tests_name("mysql without GTIDs", tests, start, stop);
+    return cmocka_run_group_tests_name("mysql without GTIDs", tests, start, one_server_stop);
 }
