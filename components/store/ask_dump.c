@@ -51,12 +51,8 @@ static enum walk_answer dump_changes(struct dump *d, const struct walk_record *r
         if (it.c.failed)
             break;
     }
-    if (it.c.failed) {
-        (void)err_set(e, ERR_STORE_CORRUPT,
-                      "transaction %s=%" PRIu64 " has damaged rows or an unknown table",
-                      r->head.id.origin, r->head.id.seq);
-        return WALK_FAILED;
-    }
+    if (it.c.failed)
+        return log_walk_damaged(r, e);
     return a;
 }
 

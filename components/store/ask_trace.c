@@ -279,12 +279,8 @@ static enum walk_answer trace_record(void *arg, const struct walk_record *r, str
         t->number++;
         a = one_change(t, r, &ch, e);
     }
-    if (it.c.failed) {
-        (void)err_set(e, ERR_STORE_CORRUPT,
-                      "transaction %s=%" PRIu64 " has damaged rows or an unknown table",
-                      r->head.id.origin, r->head.id.seq);
-        return WALK_FAILED;
-    }
+    if (it.c.failed)
+        return log_walk_damaged(r, e);
     return a;
 }
 

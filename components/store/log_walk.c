@@ -184,3 +184,11 @@ bool log_walk(const struct log_walk_params *p, struct err *e)
     buf_fini(&w.raw);
     return ok && a != WALK_FAILED;
 }
+
+enum walk_answer log_walk_damaged(const struct walk_record *r, struct err *e)
+{
+    (void)err_set(e, ERR_STORE_CORRUPT,
+                  "transaction %s=%" PRIu64 " has damaged rows or an unknown table",
+                  r->head.id.origin, r->head.id.seq);
+    return WALK_FAILED;
+}

@@ -33,5 +33,7 @@ struct log_walk_params {
 bool log_walk(const struct log_walk_params *p, struct err *e) MUST_CHECK;
 /* Inside each(): a table_resolver whose argument is the record's walk. */
 const struct table_def *log_walk_table(void *walk, uint32_t id);
+/* What each() answers where the record's changes cannot be read. */
+enum walk_answer log_walk_damaged(const struct walk_record *r, struct err *e);
 
 #endif

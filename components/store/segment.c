@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/base/vec.h"
+#include "common/os/fileio.h"
 #include "components/record/txn.h"
 
 #define PREAMBLE_MAX (256u << 20)
@@ -61,19 +62,8 @@ void segment_head_encode(const struct segment_head *h, struct buf *out)
 static bool read_at(int fd, const char *path, uint64_t offset, void *p, size_t n, size_t *got,
                     struct err *e)
 {
-    *got = 0;
-    while (*got < n) {
-        ssize_t r = pread(fd, (uint8_t *)p + *got, n - *got, (off_t)(offset + *got));
-
-        if (r < 0 && errno == EINTR)
-            continue;
-        if (r < 0)
-            return err_set_errno(e, ERR_SYSTEM, errno, "cannot read '%s'", path);
-        if (r == 0)
-            return true;
-        *got += (size_t)r;
-    }
-    return true;
+    return file_read_at(fd, p, n, offset, got) ||
+           err_set_errno(e, ERR_SYSTEM, errno, "cannot read '%s'", path);
 }
 
 static bool read_preamble(struct view preamble, struct segment_head *h, struct err *e)

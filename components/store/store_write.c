@@ -18,43 +18,12 @@
 
 #include "common/base/must.h"
 #include "common/log/log.h"
+#include "common/os/fileio.h"
 #include "components/store/store_priv.h"
 
 #define PAGE 4096u
 #define STAGE_BYTES (1u << 20)
 #define DIRECT_MIN (256u << 10)
-
-static bool write_all(int fd, const uint8_t *p, size_t n, uint64_t at)
-{
-    while (n > 0) {
-        ssize_t done = pwrite(fd, p, n, (off_t)at);
-
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return false;
-        p += done;
-        n -= (size_t)done;
-        at += (size_t)done;
-    }
-    return true;
-}
-
-static bool read_all(int fd, uint8_t *p, size_t n, uint64_t at)
-{
-    while (n > 0) {
-        ssize_t done = pread(fd, p, n, (off_t)at);
-
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return false;
-        p += done;
-        n -= (size_t)done;
-        at += (size_t)done;
-    }
-    return true;
-}
 
 /* Writes past the cache: fd's flag is set for that long. */
 static bool write_pages(int fd, const uint8_t *p, size_t n, uint64_t at)
@@ -64,7 +33,7 @@ static bool write_pages(int fd, const uint8_t *p, size_t n, uint64_t at)
 
     if (!ok)
         return false;
-    ok = write_all(fd, p, n, at);
+    ok = file_write_at(fd, p, n, at);
     int reason = errno;
     must(fcntl(fd, F_SETFL, flags) == 0);
     errno = reason;
@@ -83,7 +52,7 @@ static bool put_pages(struct store *s, const uint8_t *p, size_t n, size_t have, 
         n -= more;
         size_t whole = have - have % PAGE;
         if (whole == 0) /* the last of it */
-            return write_all(s->fd, s->stage, have, at);
+            return file_write_at(s->fd, s->stage, have, at);
         if (!write_pages(s->fd, s->stage, whole, at))
             return false;
         at += whole;
@@ -97,13 +66,15 @@ static bool put_pages(struct store *s, const uint8_t *p, size_t n, size_t have, 
 static bool put_direct(struct store *s, const struct buf *bytes)
 {
     uint64_t at = s->offset - s->offset % PAGE;
-    size_t have = (size_t)(s->offset - at);
+    size_t have = (size_t)(s->offset - at), got = 0;
 
     if (!s->stage) {
         s->stage = aligned_alloc(PAGE, STAGE_BYTES);
         must(s->stage != NULL);
     }
-    if (read_all(s->fd, s->stage, have, at) && put_pages(s, bytes->p, bytes->len, have, at))
+    errno = 0;
+    if (file_read_at(s->fd, s->stage, have, at, &got) && got == have &&
+        put_pages(s, bytes->p, bytes->len, have, at))
         return true;
     if (errno != ENOSPC && errno != EDQUOT) {
         log_event(LOG_INFO, "store.through_cache", "the log in '%s': error %d", s->dir, errno);
@@ -116,7 +87,7 @@ bool store_write_block(struct store *s, const struct buf *bytes, struct err *e)
 {
     if (bytes->len >= DIRECT_MIN && !s->no_direct && put_direct(s, bytes))
         return true;
-    if (write_all(s->fd, bytes->p, bytes->len, s->offset))
+    if (file_write_at(s->fd, bytes->p, bytes->len, s->offset))
         return true;
     int reason = errno;
 

@@ -23,6 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/os/fileio.h"
 #include "components/endpoint/mysql/log_priv.h"
 
 #define XA_MEMORY_MAX ((size_t)32 << 20)
@@ -98,26 +99,18 @@ static bool rows_add(struct log *l, struct xa_rows *r, struct view changes, stru
 
 static bool read_at(const struct xa_rows *r, void *to, size_t n, uint64_t at, struct err *e)
 {
-    uint8_t *p = to;
+    size_t got = 0;
 
     if (r->fd < 0) {
         must(at + n <= r->memory.len);
-        memcpy(p, r->memory.p + at, n);
+        memcpy(to, r->memory.p + at, n);
         return true;
     }
-    while (n > 0) {
-        ssize_t got = pread(r->fd, p, n, (off_t)at);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return err_set_sys(e, ERR_SYSTEM, errno,
-                               "cannot read what was put aside of a prepared XA transaction: %s",
-                               got ? strerror(errno) : "it ends too early");
-        p += got;
-        n -= (size_t)got;
-        at += (uint64_t)got;
-    }
-    return true;
+    if (!file_read_at(r->fd, to, n, at, &got))
+        return err_set_errno(e, ERR_SYSTEM, errno,
+                             "cannot read what was put aside of a prepared XA transaction");
+    return got == n ||
+           err_set(e, ERR_SYSTEM, "what was put aside of a prepared XA transaction ends too early");
 }
 
 bool xa_put_aside(struct log *l, struct err *e)

@@ -17,19 +17,6 @@ static const char *const own_functions[] = {
     "FOUND_ROWS",   "ROW_COUNT",    "STATEMENT_DIGEST", "NEXT",          "SETVAL",
 };
 
-bool skip_parens(struct reading *r)
-{
-    int depth = 0;
-
-    do {
-        struct sql_token t = sql_next(&r->l);
-        if (t.kind == SQL_END)
-            return false;
-        depth += sql_is_punct(&t, '(') ? 1 : sql_is_punct(&t, ')') ? -1 : 0;
-    } while (depth > 0);
-    return true;
-}
-
 static bool ends_element(const struct sql_token *t)
 {
     return t->kind == SQL_END || sql_is_punct(t, ',') || sql_is_punct(t, ')');
@@ -122,7 +109,7 @@ static bool is_own_function(const struct reading *r, const struct sql_token *t)
     return false;
 }
 
-/* Inside parentheses: only functions count. */
+/* Inside parentheses: only functions count, where d is not NULL. */
 static bool scan_parens(struct reading *r, struct definition *d)
 {
     int depth = 0;
@@ -132,9 +119,15 @@ static bool scan_parens(struct reading *r, struct definition *d)
         if (t.kind == SQL_END)
             return false;
         depth += sql_is_punct(&t, '(') ? 1 : sql_is_punct(&t, ')') ? -1 : 0;
-        d->own_data |= is_own_function(r, &t);
+        if (d)
+            d->own_data |= is_own_function(r, &t);
     } while (depth > 0);
     return true;
+}
+
+bool skip_parens(struct reading *r)
+{
+    return scan_parens(r, NULL);
 }
 
 static bool read_attribute(struct reading *r, struct definition *d)
