@@ -2,8 +2,14 @@
 #include "test/lib/binlog_text.h"
 
 #include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include <cmocka.h>
 
 #include "common/base/must.h"
 #include "components/endpoint/mysql/binlog/mysql_gtid.h"
@@ -276,4 +282,16 @@ struct view binlog_text_file(const char *path)
     must(fread(p, 1, n, f) == n);
     fclose(f);
     return (struct view){p, n};
+}
+
+const char *binlog_text_of(const char *path, struct buf *out)
+{
+    struct view v = binlog_text_file(path);
+    struct err e = ERR_INIT;
+
+    buf_init(out, 64u << 20);
+    if (!binlog_text(v, out, &e))
+        fail_msg("%s", e.message);
+    free((void *)(uintptr_t)v.p);
+    return buf_cstr(out);
 }

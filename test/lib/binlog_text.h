@@ -17,5 +17,8 @@ extern const struct collations binlog_text_collations; /* those of the fixtures 
 bool binlog_text(struct view bytes, struct buf *out, struct err *e) MUST_CHECK;
 /* Reads a file below the project's folder. Aborts the test when it is not there. */
 struct view binlog_text_file(const char *path);
+/* The lines of such a file; out is initialised here and is the caller's. Fails the test on an
+ * error. */
+const char *binlog_text_of(const char *path, struct buf *out);
 
 #endif

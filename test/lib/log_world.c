@@ -12,6 +12,24 @@
 #define OUT_MAX (256u << 20)
 #define END_MS 30000
 
+bool only_w(void *arg, const char *db, const char *table)
+{
+    (void)arg;
+    (void)table;
+    return strcmp(db, "w") == 0;
+}
+
+void fresh_w(const char *create)
+{
+    run("DROP DATABASE IF EXISTS w");
+    run("DROP DATABASE IF EXISTS other");
+    run("CREATE DATABASE w CHARACTER SET utf8mb4");
+    run("CREATE DATABASE other");
+    run("USE w");
+    if (create)
+        run(create);
+}
+
 int reading_start(void **state)
 {
     (void)state;

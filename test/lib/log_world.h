@@ -48,6 +48,9 @@ struct asked { /* how to open and read */
     uint32_t open_xa; /* so many prepared transactions stay open: their identities do not come */
 };
 
+bool only_w(void *arg, const char *db, const char *table); /* a filter: the database w */
+/* Empty databases w, the session's own, and other; create may be NULL. */
+void fresh_w(const char *create);
 /* For a group's setup and teardown: one MariaDB server that takes dates of every kind. */
 int reading_start(void **state);
 void reading_init(struct reading *r); /* begins at the server's present end */

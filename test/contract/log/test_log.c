@@ -41,25 +41,7 @@
     "(i,i1,u1,i2,u2,i3,u3,u4,i8,u8,f,d,de,dz,dm,b1,b9,b64,y,da,t0,t3,t6,dt0,dt2,dt6,ts0,ts1,ts5," \
     "c,cl,v,vl,b,vb,tt,te,mt,lt,tb,bl,lb,e,es,s,j,u,n4,n6,g,p,vc,bc)"
 
-static bool only_w(void *arg, const char *db, const char *table)
-{
-    (void)arg;
-    (void)table;
-    return strcmp(db, "w") == 0;
-}
-
 static const struct asked whole = {.filter = only_w, .part_bytes = 4u << 20};
-
-static void fresh(const char *create)
-{
-    run("DROP DATABASE IF EXISTS w");
-    run("DROP DATABASE IF EXISTS other");
-    run("CREATE DATABASE w CHARACTER SET utf8mb4");
-    run("CREATE DATABASE other");
-    run("USE w");
-    if (create)
-        run(create);
-}
 
 /* Inserts, updates, changes of the key, NULLs and deletes of every type. */
 static void work(void)
@@ -84,7 +66,7 @@ static void replay_of_every_type(const struct asked *a)
 {
     struct reading r;
 
-    fresh("CREATE TABLE w.t (" COLUMNS ")");
+    fresh_w("CREATE TABLE w.t (" COLUMNS ")");
     reading_init(&r);
     work();
     read_to_end(&r, a);
@@ -133,7 +115,7 @@ static void reading_goes_on_after_any_transaction(void **state)
     (void)state;
     struct reading r;
 
-    fresh("CREATE TABLE w.t (i INT PRIMARY KEY, v VARCHAR(20))");
+    fresh_w("CREATE TABLE w.t (i INT PRIMARY KEY, v VARCHAR(20))");
     reading_init(&r);
     for (int i = 0; i < 10; i++) {
         char sql[100];
@@ -155,7 +137,7 @@ static void several_writers_in_one_domain_are_told_apart(void **state)
     (void)state;
     struct reading r;
 
-    fresh("CREATE TABLE w.t (i INT PRIMARY KEY)");
+    fresh_w("CREATE TABLE w.t (i INT PRIMARY KEY)");
     reading_init(&r);
     for (int i = 0; i < 12; i++) {
         char sql[100];
@@ -190,7 +172,7 @@ static void several_domains_are_read_side_by_side(void **state)
     (void)state;
     struct reading r;
 
-    fresh("CREATE TABLE w.t (i INT PRIMARY KEY)");
+    fresh_w("CREATE TABLE w.t (i INT PRIMARY KEY)");
     reading_init(&r);
     for (int round = 0; round < 3; round++) {
         for (int domain = 0; domain < 3; domain++) {
@@ -214,7 +196,7 @@ static void tables_outside_only_move_the_position(void **state)
     (void)state;
     struct reading r;
 
-    fresh("CREATE TABLE w.t (i INT PRIMARY KEY)");
+    fresh_w("CREATE TABLE w.t (i INT PRIMARY KEY)");
     run("CREATE TABLE other.t (i INT PRIMARY KEY)");
     reading_init(&r);
     run("INSERT INTO other.t VALUES (1),(2)");
@@ -245,7 +227,7 @@ static void savepoints_and_rollbacks_leave_what_is_committed(void **state)
     (void)state;
     struct reading r;
 
-    fresh("CREATE TABLE w.t (i INT PRIMARY KEY)");
+    fresh_w("CREATE TABLE w.t (i INT PRIMARY KEY)");
     run("CREATE TABLE w.m (i INT PRIMARY KEY) ENGINE=MyISAM");
     reading_init(&r);
     run("BEGIN");

@@ -5,13 +5,6 @@
 
 #include "test/lib/log_world.h"
 
-static bool only_w(void *arg, const char *db, const char *table)
-{
-    (void)arg;
-    (void)table;
-    return strcmp(db, "w") == 0;
-}
-
 static const struct asked whole = {.filter = only_w};
 
 static int fresh(void **state)

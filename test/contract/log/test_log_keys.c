@@ -9,13 +9,6 @@
 
 static const struct reader_ops *const ops = &mysql_reader_ops;
 
-static bool only_w(void *arg, const char *db, const char *table)
-{
-    (void)arg;
-    (void)table;
-    return strcmp(db, "w") == 0;
-}
-
 static const struct asked whole = {.filter = only_w};
 
 static struct reader *open_snapshot(void)

@@ -11,13 +11,6 @@
 
 #define KEYS 32
 
-static bool only_w(void *arg, const char *db, const char *table)
-{
-    (void)arg;
-    (void)table;
-    return strcmp(db, "w") == 0;
-}
-
 static const struct asked whole = {.filter = only_w, .part_bytes = 4u << 20};
 
 static int start_mariadb(void **state)

@@ -8,13 +8,6 @@
 #include "common/os/clock.h"
 #include "test/lib/log_world.h"
 
-static bool only_w(void *arg, const char *db, const char *table)
-{
-    (void)arg;
-    (void)table;
-    return strcmp(db, "w") == 0;
-}
-
 static const struct asked whole = {.filter = only_w};
 
 /* The server notices that a reader has gone with its next heartbeat. */

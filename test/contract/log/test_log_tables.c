@@ -5,27 +5,9 @@
 
 #include "test/lib/log_world.h"
 
-static bool only_w(void *arg, const char *db, const char *table)
-{
-    (void)arg;
-    (void)table;
-    return strcmp(db, "w") == 0;
-}
-
 #define NO_BACKSLASH_ESCAPES 0x100000u
 
 static const struct asked whole = {.filter = only_w};
-
-static void fresh(const char *create)
-{
-    run("DROP DATABASE IF EXISTS w");
-    run("DROP DATABASE IF EXISTS other");
-    run("CREATE DATABASE w CHARACTER SET utf8mb4");
-    run("CREATE DATABASE other");
-    run("USE w");
-    if (create)
-        run(create);
-}
 
 /* Read when the catalog is long past them: each version comes from the log itself. */
 static void versions_that_the_catalog_has_forgotten_come_from_the_log(void **state)
@@ -33,7 +15,7 @@ static void versions_that_the_catalog_has_forgotten_come_from_the_log(void **sta
     (void)state;
     struct reading r;
 
-    fresh(NULL);
+    fresh_w(NULL);
     reading_init(&r);
     run("CREATE TABLE w.t (i INT PRIMARY KEY, a VARCHAR(10), u UUID)");
     run("INSERT INTO w.t VALUES (1,'x',UUID())");
@@ -66,7 +48,8 @@ static void hidden_columns_are_left_out(void **state)
     (void)state;
     struct reading r;
 
-    fresh("CREATE TABLE w.t (i INT PRIMARY KEY, b TEXT, c VARCHAR(4000), UNIQUE (b), UNIQUE (c))");
+    fresh_w(
+        "CREATE TABLE w.t (i INT PRIMARY KEY, b TEXT, c VARCHAR(4000), UNIQUE (b), UNIQUE (c))");
     run("CREATE TABLE w.own (i INT PRIMARY KEY, DB_ROW_HASH_1 BIGINT UNSIGNED)");
     reading_init(&r);
     run("INSERT INTO w.t VALUES (1,'x','y'),(2,NULL,NULL),(3,'z',NULL)");
@@ -97,10 +80,10 @@ static void wide_tables_and_edges_of_types_arrive(void **state)
     struct reading r;
     struct buf sql;
 
-    fresh("CREATE TABLE w.e (i INT PRIMARY KEY, c0 CHAR(0), v0 VARCHAR(0), b0 BINARY(0),"
-          " c255 CHAR(255) CHARACTER SET utf8mb4, v255 VARCHAR(255) CHARACTER SET latin1,"
-          " v256 VARCHAR(256) CHARACTER SET latin1, b255 BINARY(255), vb255 VARBINARY(255),"
-          " vb256 VARBINARY(256), x INT INVISIBLE DEFAULT 5) ENGINE=Aria");
+    fresh_w("CREATE TABLE w.e (i INT PRIMARY KEY, c0 CHAR(0), v0 VARCHAR(0), b0 BINARY(0),"
+            " c255 CHAR(255) CHARACTER SET utf8mb4, v255 VARCHAR(255) CHARACTER SET latin1,"
+            " v256 VARCHAR(256) CHARACTER SET latin1, b255 BINARY(255), vb255 VARBINARY(255),"
+            " vb256 VARBINARY(256), x INT INVISIBLE DEFAULT 5) ENGINE=Aria");
     run("CREATE TABLE w.`ü-b``c` (`ü``` INT PRIMARY KEY, `a b` VARCHAR(9) COLLATE"
         " utf8mb4_uca1400_ai_ci)");
     buf_init(&sql, 1u << 20);
@@ -141,7 +124,7 @@ static void swapped_columns_are_noticed(void **state)
     (void)state;
     struct reading r;
 
-    fresh("CREATE TABLE w.t (i INT PRIMARY KEY, a INT, b INT)");
+    fresh_w("CREATE TABLE w.t (i INT PRIMARY KEY, a INT, b INT)");
     reading_init(&r);
     run("INSERT INTO w.t VALUES (1,10,20)");
     run("ALTER TABLE w.t MODIFY a INT AFTER b");
@@ -158,7 +141,7 @@ static void a_new_version_comes_before_the_transaction_that_uses_it(void **state
     (void)state;
     struct reading r;
 
-    fresh("CREATE TABLE w.a (i INT PRIMARY KEY)");
+    fresh_w("CREATE TABLE w.a (i INT PRIMARY KEY)");
     run("CREATE TABLE w.b (i INT PRIMARY KEY)");
     reading_init(&r);
     run("BEGIN");
@@ -178,7 +161,7 @@ static void ddl_arrives_with_its_text_and_session(void **state)
     (void)state;
     struct reading r;
 
-    fresh("CREATE TABLE w.t (i INT PRIMARY KEY)");
+    fresh_w("CREATE TABLE w.t (i INT PRIMARY KEY)");
     reading_init(&r);
     run("SET timestamp=1700000000");
     run("ALTER TABLE w.t ADD `ü` INT");
@@ -210,7 +193,7 @@ static void a_statement_in_another_charset_becomes_utf8(void **state)
     (void)state;
     struct reading r;
 
-    fresh("CREATE TABLE w.t (i INT PRIMARY KEY)");
+    fresh_w("CREATE TABLE w.t (i INT PRIMARY KEY)");
     reading_init(&r);
     run("SET character_set_client=latin1");
     run("ALTER TABLE w.t COMMENT '\xfc'");
@@ -227,7 +210,7 @@ static void a_table_made_by_select_keeps_its_names_in_any_charset(void **state)
     (void)state;
     struct reading r;
 
-    fresh("CREATE TABLE w.`\u00e4` (`\u00f6` INT PRIMARY KEY)");
+    fresh_w("CREATE TABLE w.`\u00e4` (`\u00f6` INT PRIMARY KEY)");
     run("INSERT INTO w.`\u00e4` VALUES (1)");
     reading_init(&r);
     run("SET character_set_client=latin1");
@@ -255,7 +238,7 @@ static void a_text_of_the_servers_is_read_as_the_server_writes_it(void **state)
     (void)state;
     struct reading r;
 
-    fresh(NULL);
+    fresh_w(NULL);
     reading_init(&r);
     run("SET @mode=@@sql_mode, sql_mode=CONCAT(@@sql_mode, ',NO_BACKSLASH_ESCAPES')");
     run("CREATE TABLE w.a (i INT PRIMARY KEY, v VARCHAR(9) DEFAULT 'a\\b')");
@@ -280,7 +263,7 @@ static void the_source_says_what_its_charsets_bytes_mean(void **state)
     (void)state;
     struct reading r;
 
-    fresh("CREATE TABLE w.t (i INT PRIMARY KEY)");
+    fresh_w("CREATE TABLE w.t (i INT PRIMARY KEY)");
     reading_init(&r);
     run("SET character_set_client=sjis");
     run("ALTER TABLE w.t COMMENT '\x83\x5c~\\t'");
@@ -299,7 +282,7 @@ static void bytes_behind_an_introducer_are_left_to_a_person(void **state)
     (void)state;
     struct reading r;
 
-    fresh("CREATE TABLE w.t (i INT PRIMARY KEY)");
+    fresh_w("CREATE TABLE w.t (i INT PRIMARY KEY)");
     reading_init(&r);
     run("SET character_set_client=latin1");
     run("ALTER TABLE w.t ADD b VARBINARY(9) DEFAULT _binary'\xe4'");
@@ -325,7 +308,7 @@ static void an_alter_in_two_phases_counts_once(void **state)
     (void)state;
     struct reading r;
 
-    fresh("CREATE TABLE w.t (i INT PRIMARY KEY, v INT)");
+    fresh_w("CREATE TABLE w.t (i INT PRIMARY KEY, v INT)");
     run("INSERT INTO w.t VALUES (1,1),(2,1)");
     reading_init(&r);
     run("SET binlog_alter_two_phase=1");

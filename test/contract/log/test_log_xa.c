@@ -8,13 +8,6 @@
 #include "common/os/clock.h"
 #include "test/lib/log_world.h"
 
-static bool only_w(void *arg, const char *db, const char *table)
-{
-    (void)arg;
-    (void)table;
-    return strcmp(db, "w") == 0;
-}
-
 static const struct asked whole = {.filter = only_w, .part_bytes = 4u << 20};
 static const struct asked one_open = {.filter = only_w, .part_bytes = 4u << 20, .open_xa = 1};
 

@@ -17,13 +17,6 @@
 #define SNAPSHOTS 25
 #define STRIDE 1000000
 
-static bool only_w(void *arg, const char *db, const char *table)
-{
-    (void)arg;
-    (void)table;
-    return strcmp(db, "w") == 0;
-}
-
 static const struct asked whole = {.filter = only_w, .part_bytes = 4u << 20};
 
 static int start(void **state)

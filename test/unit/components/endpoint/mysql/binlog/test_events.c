@@ -18,18 +18,6 @@
 #define ALL_TYPES "test/data/mariadb_all_types.binlog"
 #define MINIMAL "test/data/mariadb_minimal_images.binlog"
 
-static const char *text_of(const char *path, struct buf *out)
-{
-    struct view v = binlog_text_file(path);
-    struct err e = ERR_INIT;
-
-    buf_init(out, 64u << 20);
-    if (!binlog_text(v, out, &e))
-        fail_msg("%s", e.message);
-    free((void *)(uintptr_t)v.p);
-    return buf_cstr(out);
-}
-
 static void assert_has(const char *text, const char *line)
 {
     if (!strstr(text, line))
@@ -40,7 +28,7 @@ static void every_type_decodes_to_its_value(void **state)
 {
     (void)state;
     struct buf out;
-    const char *text = text_of(ALL_TYPES, &out);
+    const char *text = binlog_text_of(ALL_TYPES, &out);
 
     assert_has(text, "INSERT f.a => 1, x'123e4567e89b12d3a456426655440000',"
                      " x'00000000000000000000000000000001', x'01020304', '{\"a\":1}', 'abababab");
@@ -58,7 +46,7 @@ static void nulls_and_negative_keys_decode(void **state)
 {
     (void)state;
     struct buf out;
-    const char *text = text_of(ALL_TYPES, &out);
+    const char *text = binlog_text_of(ALL_TYPES, &out);
 
     assert_has(text, "INSERT f.a => 2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,"
                      " NULL, NULL, NULL, NULL, 3, NULL");
@@ -72,7 +60,7 @@ static void groups_and_statements_decode_in_order(void **state)
 {
     (void)state;
     struct buf out;
-    const char *text = text_of(ALL_TYPES, &out);
+    const char *text = binlog_text_of(ALL_TYPES, &out);
 
     assert_has(text, "GTID 0-7-36\nANNOTATE_ROWS\nINSERT f.nopk => 5, 'sp'\nQUERY f: SAVEPOINT `s1`"
                      "\nANNOTATE_ROWS\nINSERT f.nopk => 7, 'kept'\nXID\n");
@@ -87,7 +75,7 @@ static void compressed_events_and_columns_unpack(void **state)
     (void)state;
     struct buf out;
     char q[2001];
-    const char *text = text_of(ALL_TYPES, &out);
+    const char *text = binlog_text_of(ALL_TYPES, &out);
 
     memset(q, 'q', sizeof q - 1);
     q[sizeof q - 1] = '\0';
@@ -103,7 +91,7 @@ static void columns_that_are_not_in_an_image_are_absent(void **state)
 {
     (void)state;
     struct buf out;
-    const char *text = text_of(MINIMAL, &out);
+    const char *text = binlog_text_of(MINIMAL, &out);
 
     assert_has(text, "UPDATE t.mi 1, -, -, - => -, -, 'z', -\n"); /* MINIMAL */
     assert_has(text, "DELETE t.mi 1, -, -, - =>\n");
@@ -115,7 +103,7 @@ static void padding_that_the_server_cut_is_restored(void **state)
 {
     (void)state;
     struct buf out;
-    const char *text = text_of(MINIMAL, &out);
+    const char *text = binlog_text_of(MINIMAL, &out);
 
     assert_has(text, "INSERT t.uu => x'123e4567e89b12d3a456426655440011', x'010200000000', 'a',"
                      " x'fe800000000000000000000000000000', x'0100'\n");

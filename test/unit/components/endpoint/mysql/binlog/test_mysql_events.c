@@ -21,22 +21,10 @@
 #define PREVIOUS "test/data/mysql_previous_gtids.binlog"
 #define UUID "bf849fc8-e587-11f1-bcf3-02fc00000001"
 
-static const char *text_of(const char *path, struct buf *out)
-{
-    struct view v = binlog_text_file(path);
-    struct err e = ERR_INIT;
-
-    buf_init(out, 64u << 20);
-    if (!binlog_text(v, out, &e))
-        fail_msg("%s", e.message);
-    free((void *)(uintptr_t)v.p);
-    return buf_cstr(out);
-}
-
 static void assert_has(const char *path, const char *lines)
 {
     struct buf out;
-    const char *text = text_of(path, &out);
+    const char *text = binlog_text_of(path, &out);
 
     if (!strstr(text, lines))
         fail_msg("not in %s: %.300s", path, lines);
@@ -68,7 +56,7 @@ static void json_is_printed_as_the_server_prints_it(void **state)
 {
     (void)state;
     struct buf out;
-    const char *text = text_of(ALL_TYPES, &out);
+    const char *text = binlog_text_of(ALL_TYPES, &out);
     struct view file = binlog_text_file(JSON_TEXTS);
     struct buf line;
     unsigned n = 0;
