@@ -12,7 +12,7 @@ FUZZ_BINS := $(FUZZ_SRCS:test/fuzz/%.c=$(BUILD)/fuzz/%)
 FUZZ_SECONDS ?= 600
 # The fuzzers compile the pure folders anew with clang, instrumented for coverage.
 FUZZ_FOLDERS := common/base common/pbtext common/scope components/record components/convert components/endpoint/mysql/binlog components/endpoint/mysql/ddl components/incr_sync/core
-FUZZ_LIB_SRCS := $(foreach d,$(FUZZ_FOLDERS),$(wildcard $(d)/*.c)) $(wildcard components/stream/stream_frame*.c) components/store/segment.c components/store/pack.c
+FUZZ_LIB_SRCS := $(foreach d,$(FUZZ_FOLDERS),$(wildcard $(d)/*.c)) $(wildcard components/stream/stream_frame*.c) components/store/segment.c components/store/pack.c common/os/fileio.c
 FUZZ_OBJS := $(FUZZ_LIB_SRCS:%.c=$(BUILD)/fuzz/obj/%.o) $(PROTO_C:$(GEN)/%.c=$(BUILD)/fuzz/obj/gen/%.o)
 FUZZ_CFLAGS := -std=gnu17 -D_GNU_SOURCE -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
   -I. -I$(GEN) $(PKG_CFLAGS) -w
