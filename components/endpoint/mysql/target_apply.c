@@ -83,16 +83,24 @@ static bool send_form(struct applying *a, uint32_t i, enum stmt_form form, bool 
                    a->e) ||
         !stmt_execute(&s->pipe, st, &row, a->e))
         return false;
-    return pipe_send(&s->pipe, slot_expect(s, exact ? 1 : 0, 1, i, counted), a->e);
+    uint32_t tag = slot_expect(s, exact ? 1 : 0, 1, i, counted);
+    s->expects.at[tag].computes = form == STMT_CHECK ? w->table : NULL;
+    return pipe_send(&s->pipe, tag, a->e);
+}
+
+/* Behind a row that was written: has the target computed what the source's row has (A15)? */
+static bool send_check(struct applying *a, uint32_t i)
+{
+    return !a->writes[i].table->computes || send_form(a, i, STMT_CHECK, true, false);
 }
 
 static bool send_exact(struct applying *a, uint32_t i)
 {
     switch (a->writes[i].op) {
     case CHANGE_INSERT:
-        return send_form(a, i, STMT_INSERT, true, true);
+        return send_form(a, i, STMT_INSERT, true, true) && send_check(a, i);
     case CHANGE_UPDATE:
-        return send_form(a, i, STMT_UPDATE, true, true);
+        return send_form(a, i, STMT_UPDATE, true, true) && send_check(a, i);
     case CHANGE_DELETE:
         return send_form(a, i, STMT_DELETE, true, true);
     }
@@ -124,7 +132,8 @@ static bool send_overlap(struct applying *a, uint32_t i)
         /* fallthrough */
     case CHANGE_INSERT:
         return send_form(a, i, STMT_DELETE_AFTER, false, false) &&
-               (a->writes[i].again ? send_row(a, i) : send_form(a, i, STMT_INSERT, true, true));
+               (a->writes[i].again ? send_row(a, i)
+                                   : send_form(a, i, STMT_INSERT, true, true) && send_check(a, i));
     case CHANGE_DELETE:
         return send_form(a, i, STMT_DELETE, false, true);
     }
@@ -220,7 +229,7 @@ static bool send_bulk_batch(struct applying *a, const struct write_batch *b)
 
 static bool send_batch(struct applying *a, const struct write_batch *b)
 {
-    if (a->s->bulk && b->at.n > 1 && !b->has_absent)
+    if (a->s->bulk && b->at.n > 1 && !b->has_absent && !b->table->computes)
         return send_bulk_batch(a, b);
     for (size_t i = 0; i < b->at.n; i++)
         if (!send_write(a, b->at.at[i]))

@@ -16,6 +16,7 @@
  *   target_pipe.c      many commands sent before the first answer is read
  *   target_order.c     grouping of a transaction's writes (pure)
  *   target_slot.c      fence, commit, what became of a lost commit
+ *   target_warnings.c  strictness, and what the server's warnings say of a write
  *   target_apply.c     changes;  target_load.c  rows of the full copy
  *   target_stream.c    a transaction whose writes come in pieces
  *   target_resolve.c   changes that the target does not take: source wins, skip and record
@@ -136,6 +137,8 @@ struct target_table {
     const struct table_def *def;    /* the target's table; one reference */
     uint16_t *column; /* index in def of each source column that is written, or NO_COLUMN */
     uint16_t *found;  /* the same for finding rows: generated columns may be part of a key */
+    bool *computed;   /* per source column: plain in the source's definition, generated here */
+    bool computes;    /* any of them */
     char *quoted;     /* "`db`.`name`" */
     bool ordered;     /* writes of this table keep their order among themselves */
     bool upserts;     /* updates that leave the key alone may be STMT_UPSERT */
@@ -154,6 +157,8 @@ bool target_table_open(struct claim *c, const struct table_def *source, const ch
                        const char *name, struct target_table **t, struct err *e) MUST_CHECK;
 void target_table_close(struct target_table *t);
 bool target_row_is_whole(const struct target_table *t);
+/* Always false; ERR_TARGET_SHAPE: a row of the source has another value than a computed column. */
+bool table_computes_otherwise(const struct target_table *t, struct err *e);
 /* --- target_follow.c --- */
 /* The source's definition where the target's table is what the source's was; one reference. */
 bool follow_target(const struct table_def *source, const struct table_def *def,
@@ -249,6 +254,7 @@ enum stmt_form {
     STMT_UPSERT,       /* INSERT ... ON DUPLICATE KEY UPDATE: of rows that exist */
     STMT_DELETE,       /* by the before image */
     STMT_DELETE_AFTER, /* by the key in the after image */
+    STMT_CHECK,        /* changes nothing: finds the row if computed columns are as the image */
     STMT_SHOW,         /* the row of the before image's key into @oms_row, as text for people */
     STMT_SHOW_AFTER,   /* the same of the after image's key */
     STMT_SHOW_HOLDER,  /* the same of another row that holds a unique value of the after image */
@@ -353,10 +359,12 @@ struct slot_expect {   /* what an answer must say */
     bool counted;      /* adds to rows_matched */
     bool duplicates;   /* what matched are the duplicates that the server tells of */
     bool fence;
+    const struct target_table *computes; /* a STMT_CHECK of that table, or NULL */
 };
 struct slot_failure { /* the first thing that went wrong in a transaction */
     bool any;
     bool fence_missed;
+    const struct target_table *computes; /* a column of it has another value than the source's */
     uint32_t write;
     unsigned error; /* the server's number; 0: a count, or a warning */
     char text[512];

@@ -279,6 +279,32 @@ static struct target_table *plan_new(struct claim *c, const struct table_def *so
     return t;
 }
 
+/* Columns that the source's definition calls plain and that the target computes: rows have values
+ * of them, which only a check can compare. */
+static void plan_computed(struct target_table *t, const struct table_def *source)
+{
+    t->computed = must_calloc(source->n_columns, sizeof *t->computed);
+    for (uint16_t i = 0; i < source->n_columns; i++) {
+        t->computed[i] = source->columns[i].generated == GENERATED_NO && t->found[i] != NO_COLUMN &&
+                         t->def->columns[t->found[i]].generated != GENERATED_NO;
+        t->computes = t->computes || t->computed[i];
+    }
+}
+
+bool table_computes_otherwise(const struct target_table *t, struct err *e)
+{
+    struct buf names CLEANUP(buf_fini);
+
+    buf_init(&names, 1u << 20);
+    for (uint16_t i = 0; i < t->source->n_columns; i++)
+        if (t->computed[i])
+            buf_printf(&names, "%s'%s'", names.len ? ", " : "", t->source->columns[i].name);
+    return err_set(e, ERR_TARGET_SHAPE,
+                   "table %s: column %s is plain on the source and generated on the target, and a "
+                   "row of the source has another value there than the target computes",
+                   t->quoted, buf_cstr(&names));
+}
+
 /* A session that only reads definitions needs no registration. */
 static bool load_def(struct claim *c, const char *db, const char *name,
                      const struct table_def **def, struct err *e)
@@ -325,6 +351,8 @@ bool target_table_open(struct claim *c, const struct table_def *source, const ch
         ok = err_wrap(e, "table '%s.%s' on the target", db, name);
     if (ok) {
         *out = plan_new(c, told, def, db, name);
+        plan_computed(*out, source);
+        (*out)->upserts = (*out)->upserts && !(*out)->computes;
         (*out)->other_row_key = !follow_same_rows(told, source);
     } else {
         table_def_unref(def);
@@ -342,6 +370,7 @@ void target_table_close(struct target_table *t)
     table_def_unref(t->def);
     free(t->column);
     free(t->found);
+    free(t->computed);
     free(t->quoted);
     free(t);
 }

@@ -33,6 +33,7 @@ static void fail(struct slot *s, const struct slot_expect *x, unsigned error, co
         return;
     s->failure.any = true;
     s->failure.fence_missed = x->fence && error == 0;
+    s->failure.computes = error == 0 ? x->computes : NULL;
     s->failure.write = x->write;
     s->failure.error = error;
     (void)snprintf(s->failure.text, sizeof s->failure.text, "%s", text);
@@ -361,58 +362,6 @@ bool slot_stmt(struct slot *s, const struct target_table *t, enum stmt_form form
     return false;
 }
 
-bool slot_strict(struct slot *s, bool on, struct err *e)
-{
-    return session_exec(s->s,
-                        on ? "SET sql_mode=CONCAT('STRICT_ALL_TABLES,',@@sql_mode)"
-                           : "SET sql_mode=REPLACE(@@sql_mode,'STRICT_ALL_TABLES','')",
-                        e);
-}
-
-/* Notes that say nothing about the rows: a statement that is unsafe for statement-based logs, a
- * form that will go away. */
-static bool is_harmless(const char *number)
-{
-    return strcmp(number, "1592") == 0 || strcmp(number, "1287") == 0;
-}
-
-/* "Data truncated for column 'x' at row 1" of an ENUM that was given index 0, and of no other. */
-static bool is_enum_zero(const struct target_table *t, const char *number, const char *text)
-{
-    const char *name = strchr(text, '\'');
-
-    if (strcmp(number, "1265") != 0 || !name)
-        return false;
-    name++;
-    for (uint16_t i = 0; i < t->def->n_columns; i++) {
-        size_t len = strlen(t->def->columns[i].name);
-        if (t->def->columns[i].kind == KIND_ENUM && name[len] == '\'' &&
-            strncmp(t->def->columns[i].name, name, len) == 0)
-            return true;
-    }
-    return false;
-}
-
-bool slot_warnings(struct slot *s, uint32_t write, const struct target_table *t,
-                   const struct value *enum_zero, enum rows_encoding enc, struct err *e)
-{
-    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
-    struct slot_failure *f = &s->failure;
-
-    if (!session_query(s->s, "SHOW WARNINGS", &res, e))
-        return false;
-    for (MYSQL_ROW row; (row = mysql_fetch_row(res));) {
-        bool meant =
-            enum_zero && is_enum_zero(t, row[1], row[2]) && write_has_enum_zero(t, enc, enum_zero);
-        if (f->any || meant || is_harmless(row[1]))
-            continue;
-        *f = (struct slot_failure){
-            .any = true, .write = write, .error = (unsigned)strtoul(row[1], NULL, 10)};
-        (void)snprintf(f->text, sizeof f->text, "%s: %s", row[0], row[2]);
-    }
-    return true;
-}
-
 bool slot_settle(struct slot *s)
 {
     pipe_read(&s->pipe, 0);
@@ -475,7 +424,8 @@ bool slot_is_conflict(const struct slot *s)
 {
     const struct slot_failure *f = &s->failure;
 
-    return f->any && !f->fence_missed && !s->pipe.lost && f->write != SLOT_NO_WRITE &&
+    return f->any && !f->fence_missed && !f->computes && !s->pipe.lost &&
+           f->write != SLOT_NO_WRITE &&
            (f->error == 0 || session_code(f->error) == ERR_SERVER_REFUSED);
 }
 
@@ -488,6 +438,10 @@ enum slot_verdict slot_judge(struct slot *s, struct err *e)
         return SLOT_LOST;
     if (f->fence_missed)
         return judge_fence(s, e);
+    if (f->computes) {
+        (void)table_computes_otherwise(f->computes, e);
+        return SLOT_ERROR;
+    }
     if (f->error != 0 && code == ERR_SERVER_BUSY)
         return SLOT_RETRY;
     if (s->pipe.lost)

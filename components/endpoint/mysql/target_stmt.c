@@ -58,7 +58,8 @@ struct stmt *stmt_find(struct stmt_cache *sc, const struct target_table *t, enum
                        enum rows_encoding enc, uint16_t rows, const struct value *image)
 {
     uint64_t h = hash_of(t, form, enc, rows);
-    bool whole = form != STMT_INSERT && form != STMT_UPDATE; /* absence does not matter */
+    bool whole = form != STMT_INSERT && form != STMT_UPDATE &&
+                 form != STMT_CHECK; /* absence does not matter */
 
     for (struct stmt *st = sc->bucket[h % STMT_BUCKETS]; st; st = st->next)
         if (st->hash == h && st->serial == t->serial && st->form == form && st->encoding == enc &&

@@ -96,7 +96,7 @@ static void put_by_key(struct stmt_text *x, bool after)
 /* Equal bit for bit. A comparison of floats takes both zeros for equal, so their signs are compared
  * as well (MariaDB stores no negative zero); one of text follows a collation, so its bytes are
  * compared. */
-static void put_exact(struct stmt_text *x, uint16_t i)
+static void put_exact(struct stmt_text *x, uint16_t i, bool after)
 {
     const struct column_def *d = to_column(x, i);
 
@@ -110,7 +110,7 @@ static void put_exact(struct stmt_text *x, uint16_t i)
         buf_str(&x->sql, " AND (LEFT(CONCAT(");
         put_column(x, i);
         buf_str(&x->sql, "),1)='-') <=> (LEFT(CONCAT(?),1)='-')");
-        add_param(x, i, false, true);
+        add_param(x, i, after, true);
         break;
     case KIND_ENUM:
     case KIND_SET:
@@ -133,7 +133,7 @@ static void put_exact(struct stmt_text *x, uint16_t i)
         buf_str(&x->sql, " <=> ?");
         break;
     }
-    add_param(x, i, false, true);
+    add_param(x, i, after, true);
 }
 
 static void put_by_all(struct stmt_text *x)
@@ -144,7 +144,7 @@ static void put_by_all(struct stmt_text *x)
         if (x->t->column[i] == NO_COLUMN)
             continue;
         buf_str(&x->sql, first ? " WHERE " : " AND ");
-        put_exact(x, i);
+        put_exact(x, i, false);
         first = false;
     }
     buf_str(&x->sql, " LIMIT 1");
@@ -297,6 +297,37 @@ static void put_update(struct stmt_text *x)
     put_where(x, false);
 }
 
+/* The row of the after image, if its computed columns have the image's values. What the image lacks
+ * has not changed. */
+static void put_check(struct stmt_text *x)
+{
+    const struct table_def *s = x->t->source;
+    const struct key_def *k = s->row_key >= 0 ? &s->keys[s->row_key] : NULL;
+    uint16_t first = 0;
+    const char *and = " WHERE ";
+
+    while (x->t->column[first] == NO_COLUMN)
+        first++;
+    buf_printf(&x->sql, "UPDATE %s SET ", x->t->quoted);
+    put_column(x, first);
+    buf_str(&x->sql, "=");
+    put_column(x, first);
+    for (uint16_t p = 0; k && p < k->n_parts; p++, and = " AND ") {
+        uint16_t i = k->parts[p].column;
+        buf_str(&x->sql, and);
+        put_key_part(x, i, x->image[i].state != VALUE_ABSENT);
+    }
+    for (uint16_t i = 0; i < s->n_columns; i++) {
+        bool has = x->image[i].state != VALUE_ABSENT;
+        if (!(x->t->computed[i] ? has : !k && x->t->column[i] != NO_COLUMN))
+            continue;
+        buf_str(&x->sql, and);
+        put_exact(x, i, has);
+        and = " AND ";
+    }
+    buf_str(&x->sql, k ? "" : " LIMIT 1");
+}
+
 /* The whole row as text that people read, cut where a value is long; NULL when there is none. A
  * user variable carries it, so that the statement itself gives no rows. */
 static void put_show(struct stmt_text *x)
@@ -340,6 +371,9 @@ void stmt_put_text(struct stmt_text *x, enum stmt_form form, uint16_t rows)
     case STMT_DELETE_AFTER:
         buf_printf(&x->sql, "DELETE FROM %s", x->t->quoted);
         put_where(x, form == STMT_DELETE_AFTER);
+        break;
+    case STMT_CHECK:
+        put_check(x);
         break;
     case STMT_SHOW:
     case STMT_SHOW_AFTER:

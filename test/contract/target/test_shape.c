@@ -170,6 +170,53 @@ static void what_the_log_does_not_tell_is_told_by_a_target_that_follows(void **s
     to->claim_close(c);
 }
 
+/* v is plain in the source's definition and computed on the target: either the definition is that
+ * of a later DDL, and the row has what is computed, or the target's table is another. */
+static void a_computed_column_never_hides_another_value(void **state)
+{
+    static const char *const tables[] = {
+        "(id INT PRIMARY KEY, v VARCHAR(50) AS (CONCAT('x', id)) STORED)",
+        "(id INT PRIMARY KEY, v VARCHAR(50) AS (CONCAT('x', id)))",
+        "(id INT, v VARCHAR(50) AS (CONCAT('x', id)))",
+    };
+    struct target_world *w = *state;
+    const struct target_ops *to = w->endpoint->target;
+    struct endpoint_address a = mariadb_address(&w->server);
+    struct takeover_params p = {
+        .address = &a, .task = "computed", .epoch = 1, .slots = 1, .follows_ddl = true};
+    const struct table_def *def;
+    struct target_table *t = NULL;
+    struct err e = ERR_INIT;
+    struct claim *c = NULL;
+
+    assert_true(to->takeover(&p, &c, &e));
+    struct slot *s = world_slot(w, c, 0);
+    for (size_t i = 0; i < 3; i++) {
+        world_sql(w, "CREATE OR REPLACE TABLE d.t (id INT%s, v VARCHAR(50))",
+                  i < 2 ? " PRIMARY KEY" : "");
+        world_sql(w, "CREATE OR REPLACE TABLE d.other %s", tables[i]);
+        to->table_close(world_table(w, c, "d", "t", &def));
+        assert_true(to->table_open(c, def, "d", "other", &t, &e));
+        struct write good[] = {
+            world_insert(t, world_row(w, def, 1, "x1")),
+            world_insert(t, world_row(w, def, 2, "x2")),
+            world_update(t, world_row(w, def, 1, "x1"), world_row(w, def, 3, "x3")),
+        };
+        assert_int_equal(world_apply(w, s, NULL, good, 3).outcome, APPLY_COMMITTED);
+        struct write insert = world_insert(t, world_row(w, def, 5, "y5"));
+        assert_int_equal(world_apply_fails(w, s, &insert, 1), ERR_TARGET_SHAPE);
+        struct write update =
+            world_update(t, world_row(w, def, 3, "x3"), world_row(w, def, 3, NULL));
+        assert_int_equal(world_apply_fails(w, s, &update, 1), ERR_TARGET_SHAPE);
+        assert_string_equal(world_value(w, "SELECT GROUP_CONCAT(id ORDER BY id) FROM d.other"),
+                            "2,3");
+        to->table_close(t);
+        table_def_unref(def);
+    }
+    to->slot_close(s);
+    to->claim_close(c);
+}
+
 /* A row whose 16 bytes the source's definition calls BINARY, without a key on either side: written,
  * found and removed by them. */
 static void bytes_arrive_in_a_column_that_names_them_otherwise(void **state)
@@ -218,6 +265,7 @@ int main(void)
         cmocka_unit_test(a_wider_target_is_taken),
         cmocka_unit_test(keys_of_the_target_that_find_more_in_common_are_noticed),
         cmocka_unit_test(what_the_log_does_not_tell_is_told_by_a_target_that_follows),
+        cmocka_unit_test(a_computed_column_never_hides_another_value),
         cmocka_unit_test(bytes_arrive_in_a_column_that_names_them_otherwise),
     };
 
