@@ -2,7 +2,7 @@
 .PHONY: test lint demo bench fuzz fuzz-bins docs
 test:
 	deploy/need build run demo test
-	BUILD=$(BUILD) $(PYTHON) test/run.py $(if $(FAST),--fast) $(if $(ONLY),--only $(ONLY)) $(if $(MATCH),--match $(MATCH))
+	BUILD=$(BUILD) $(PYTHON) test/run.py $(if $(FAST),--fast) $(if $(ONLY),--only $(ONLY)) $(if $(MATCH),--match "$(MATCH)")
 
 lint: $(PROTO_STAMP)
 	GEN=$(GEN) $(PYTHON) test/lint/lint.py
