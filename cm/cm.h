@@ -20,7 +20,6 @@
 #include "proto/daemon.pb-c.h"
 #include "proto/host.pb-c.h"
 
-#define CM_VERSION "0.1"
 #define CM_MESSAGE_MAX (16u << 20)
 
 struct lead;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cm/cm.h"
+#include "common/base/version.h"
 #include "common/os/clock.h"
 
 struct read { /* one read in progress */
@@ -33,7 +34,7 @@ ADMIN_HANDLER(status, Oms__Empty, Oms__StatusReply)
     (void)closure;
     if (!r.c)
         return;
-    reply.version = (char *)CM_VERSION;
+    reply.version = (char *)OMS_VERSION;
     reply.has_epoch = reply.has_pid = reply.has_hosts_up = reply.has_projects = true;
     reply.epoch = lead_epoch(r.cm->lead);
     reply.metadb_id = (char *)lead_metadb_id(r.cm->lead);
@@ -189,18 +190,24 @@ ADMIN_HANDLER(incident_list, Oms__IncidentListRequest, Oms__IncidentListReply)
 {
     struct read r = read_of(service, closure_data);
     Oms__IncidentListReply reply = OMS__INCIDENT_LIST_REPLY__INIT;
+    bool known;
 
     (void)closure;
     if (!r.c)
         return;
+    known = text_is(request->project, "") || cluster_project(r.c, request->project);
     reply.incidents = arena_calloc(r.a, r.c->incidents.n + 1, sizeof(void *));
     for (size_t i = 0; i < r.c->incidents.n; i++) {
         Oms__Incident *in = (Oms__Incident *)r.c->incidents.at[i]->row.m;
         bool wanted = text_is(request->project, "") || text_is(request->project, in->project);
+        known = known || wanted; /* a removed project's incidents stay */
         if (wanted && (request->all || !text_is(in->state, "closed")))
             reply.incidents[reply.n_incidents++] = in;
     }
-    rpc_reply(r.call, &reply.base);
+    if (known)
+        rpc_reply(r.call, &reply.base);
+    else
+        admin_not_found(r.call, "project", request->project);
 }
 
 ADMIN_HANDLER(incident_show, Oms__IncidentRequest, Oms__Incident)

@@ -102,6 +102,15 @@ static bool project_has_news(struct cm *cm, const struct watch *w, struct mono n
 /* --- events ------------------------------------------------------------------------------------
  */
 
+/* Something may have happened to it, as far as the CM knows ("" is everything). */
+static bool is_subject(struct cm *cm, const char *name)
+{
+    struct cluster *c = lead_cluster(cm->lead);
+
+    return text_is(name, "") || cluster_project(c, name) || cluster_component(c, name) ||
+           cluster_host_named(c, name) || cluster_source(c, name);
+}
+
 /* Answers if there are events, or at once; false: there are none yet. */
 static bool reply_events(struct cm *cm, struct watch *w, bool empty_too)
 {
@@ -118,6 +127,10 @@ static bool reply_events(struct cm *cm, struct watch *w, bool empty_too)
     }
     if (r.n_events == 0 && !empty_too)
         return false;
+    if (r.n_events == 0 && q->after == 0 && !is_subject(cm, q->subject)) {
+        admin_not_found(w->call, "project, component, host or data source", q->subject);
+        return true;
+    }
     rpc_reply(w->call, &r.base);
     return true;
 }

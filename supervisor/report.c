@@ -6,12 +6,12 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "common/base/version.h"
 #include "common/os/clock.h"
 #include "common/os/durable.h"
 #include "common/pbtext/pbtext.h"
 #include "supervisor/supervisor_priv.h"
 
-#define VERSION "0.1"
 #define CPU_EVERY_MS 1000
 
 static char *read_word(struct arena *a, const char *path)
@@ -62,7 +62,7 @@ static Oms__HostIdentity *identity(struct supervisor *sv, struct arena *a)
     id->machine_id = read_word(a, "/etc/machine-id");
     id->boot_id = read_word(a, "/proc/sys/kernel/random/boot_id");
     id->address = sv->config->address;
-    id->version = (char *)VERSION;
+    id->version = (char *)OMS_VERSION;
     id->capacity = capacity(sv, a);
     return id;
 }

@@ -7,13 +7,13 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/base/must.h"
+#include "common/base/version.h"
+#include "common/pbtext/pbtext.h"
 
 #define OUT_MAX (256u << 20)
 
@@ -29,41 +29,6 @@ void cli_flush(struct cli *c)
         at += (size_t)n;
     }
     buf_clear(&c->out);
-}
-
-void cli_say(const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
-    va_end(ap);
-    fputc('\n', stderr);
-}
-
-enum cli_exit cli_failed(struct cli *c)
-{
-    cli_flush(c);
-    fprintf(stderr, "oms: %s: %s\n", err_name(c->e.code), c->e.message);
-    if (c->e.code != ERR_UNAVAILABLE && c->e.code != ERR_INVALID)
-        fprintf(stderr, "     (oms explain %s)\n", err_name(c->e.code));
-    return c->e.code == ERR_UNAVAILABLE ? CLI_UNREACHABLE : CLI_FAILED;
-}
-
-enum cli_exit cli_usage(struct cli *c, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    fputs("oms: ", stderr);
-    vfprintf(stderr, fmt, ap);
-    va_end(ap);
-    if (c->command && *c->command->noun)
-        fprintf(stderr, "\n     (oms %s%s%s --help)\n", c->command->noun,
-                c->command->verb ? " " : "", c->command->verb ? c->command->verb : "");
-    else
-        fputs("\n     (oms --help)\n", stderr);
-    return CLI_USAGE;
 }
 
 static int find_option(const struct cli_option *list, const char *name, size_t len, char letter)
@@ -118,6 +83,22 @@ static const struct cli_command *find_command(int argc, char **argv, int *used)
     return NULL;
 }
 
+/* The option that is written most like this one; "" = none is near. */
+static const char *guess_option(struct cli *c, const char *name)
+{
+    const struct cli_option *const lists[] = {c->command->options, cli_global_options};
+    const char *best = NULL;
+    size_t least = strlen(name) / 2 + 1;
+
+    for (size_t k = 0; k < ARRAY_LEN(lists); k++)
+        for (const struct cli_option *o = lists[k]; o->name; o++)
+            if (pbtext_distance(name, o->name) < least) {
+                best = o->name;
+                least = pbtext_distance(name, o->name);
+            }
+    return best ? arena_printf(&c->arena, "; did you mean '--%s'?", best) : "";
+}
+
 /* One option at argv[*i]; moves *i past a value that stands apart. */
 static enum cli_exit take_option(struct cli *c, int argc, char **argv, int *i)
 {
@@ -138,7 +119,8 @@ static enum cli_exit take_option(struct cli *c, int argc, char **argv, int *i)
         at = find_option(list, name, len, letter);
     }
     if (at < 0)
-        return cli_usage(c, "unknown option '%s'", word);
+        return cli_usage(c, "unknown option '%s'%s", word,
+                         is_long ? guess_option(c, arena_strndup(&c->arena, name, len)) : "");
     if (!list[at].value) {
         if (attached)
             return cli_usage(c, "option '--%s' takes no value", list[at].name);
@@ -191,25 +173,77 @@ static bool is_help(const char *word)
     return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
+/* The command that is written most like these words ("; did you mean ..."); "" = none is near. */
+static const char *guess(struct cli *c, const char *noun, const char *verb)
+{
+    const struct cli_command *best = NULL;
+    size_t least = 0;
+
+    for (size_t i = 0; i < cli_n_commands; i++) {
+        const struct cli_command *cmd = &cli_commands[i];
+        size_t n = pbtext_distance(noun, cmd->noun);
+
+        if (n > strlen(cmd->noun) / 2)
+            continue;
+        if (verb && cmd->verb)
+            n += pbtext_distance(verb, cmd->verb);
+        if (!best || n < least) {
+            best = cmd;
+            least = n;
+        }
+    }
+    if (!best)
+        return "";
+    if (verb && best->verb && pbtext_distance(verb, best->verb) <= strlen(best->verb) / 2)
+        return arena_printf(&c->arena, "; did you mean 'oms %s %s'?", best->noun, best->verb);
+    if (strcmp(noun, best->noun) == 0)
+        return arena_printf(&c->arena, "; `oms help %s` lists what there is", noun);
+    return arena_printf(&c->arena, "; did you mean 'oms %s'?", best->noun);
+}
+
+static bool is_noun(const char *word)
+{
+    for (size_t i = 0; i < cli_n_commands; i++)
+        if (strcmp(cli_commands[i].noun, word) == 0)
+            return true;
+    return false;
+}
+
+/* noun, verb: the words that are no command; either may be NULL. */
+static enum cli_exit unknown_words(struct cli *c, const char *noun, const char *verb)
+{
+    if (!noun)
+        return cli_usage(c, "a command is missing");
+    if (!is_noun(noun))
+        return cli_usage(c, "unknown command '%s'%s", noun, guess(c, noun, verb));
+    if (verb)
+        return cli_usage(c, "unknown command '%s %s'%s", noun, verb, guess(c, noun, verb));
+    return cli_usage(c, "a word is missing after '%s'; `oms help %s` lists what there is", noun,
+                     noun);
+}
+
+/* Help that was asked for, or that is owed to a noun alone: of everything, or of the noun. */
+static void put_help(struct cli *c, const char *noun)
+{
+    if (!noun)
+        cli_help_all(&c->out);
+    for (size_t i = 0; noun && i < cli_n_commands; i++)
+        if (strcmp(cli_commands[i].noun, noun) == 0)
+            cli_help_command(&cli_commands[i], &c->out);
+    cli_flush(c);
+}
+
 static enum cli_exit unknown_command(struct cli *c, int argc, char **argv)
 {
-    bool noun = false;
+    const char *noun = argc > 0 && !is_help(argv[0]) ? argv[0] : NULL;
+    const char *verb = argc > 1 && argv[1][0] != '-' ? argv[1] : NULL;
+    bool help = argc > 0 && is_help(argv[argc - 1]);
+    bool wrong = (noun && !is_noun(noun)) || verb;
 
-    for (size_t i = 0; i < cli_n_commands && argc > 0; i++)
-        noun = noun || strcmp(cli_commands[i].noun, argv[0]) == 0;
-    if (argc > 0 && !noun && !is_help(argv[0]))
-        return cli_usage(c, "unknown command '%s'", argv[0]);
-    if (argc > 1 && !is_help(argv[1]))
-        return cli_usage(c, "unknown command '%s %s'", argv[0], argv[1]);
-    if (argc == 0 || is_help(argv[0])) {
-        cli_help_all(&c->out);
-    } else {
-        for (size_t i = 0; i < cli_n_commands; i++)
-            if (strcmp(cli_commands[i].noun, argv[0]) == 0)
-                cli_help_command(&cli_commands[i], &c->out);
-    }
-    cli_flush(c);
-    return argc > 0 && is_help(argv[argc - 1]) ? CLI_FINE : CLI_USAGE;
+    if (wrong || (!help && (argc > 1 || c->output == OUTPUT_JSON)))
+        return unknown_words(c, noun, verb);
+    put_help(c, noun);
+    return help ? CLI_FINE : CLI_USAGE;
 }
 
 /* Options of every command may stand before it, too; *used = their words. */
@@ -228,11 +262,40 @@ static enum cli_exit take_leading(struct cli *c, int argc, char **argv, int *use
     return x;
 }
 
+/* What is wrong with the words is said in the form that they ask for, so it is looked for first. */
+static enum cli_output wanted_output(int argc, char **argv)
+{
+    static const char *const forms[] = {"-ojson", "--output=json"};
+
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        for (size_t k = 0; k < ARRAY_LEN(forms); k++)
+            if (strcmp(argv[i], forms[k]) == 0)
+                return OUTPUT_JSON;
+        if ((strcmp(argv[i], "-o") == 0 || strcmp(argv[i], "--output") == 0) && i + 1 < argc &&
+            strcmp(argv[i + 1], "json") == 0)
+            return OUTPUT_JSON;
+    }
+    return OUTPUT_TABLE;
+}
+
+/* `oms --version`, like other programs. */
+static bool asks_version(int argc, char **argv)
+{
+    return argc == 1 && (strcmp(argv[0], "--version") == 0 || strcmp(argv[0], "-V") == 0);
+}
+
 static enum cli_exit run(struct cli *c, int argc, char **argv)
 {
     int used = 0;
-    enum cli_exit x = take_leading(c, argc, argv, &used);
+    enum cli_exit x;
 
+    c->output = wanted_output(argc, argv);
+    if (asks_version(argc, argv)) {
+        buf_printf(&c->out, "oms %s\n", OMS_VERSION);
+        cli_flush(c);
+        return CLI_FINE;
+    }
+    x = take_leading(c, argc, argv, &used);
     if (x != CLI_FINE)
         return x;
     argc -= used;

@@ -14,6 +14,7 @@
 #include "common/base/arena.h"
 #include "common/base/buf.h"
 #include "common/base/err.h"
+#include "proto/common.pb-c.h"
 
 #define CLI_EXITS(X)                                                                 \
     X(0, FINE, "done, or the awaited state was reached")                             \
@@ -72,12 +73,19 @@ const char *cli_value(const struct cli *c, const char *name);
 /* Whole number in [low, high] of an option; absent: *out stays. */
 bool cli_number(struct cli *c, const char *name, long low, long high, long *out) MUST_CHECK;
 void cli_flush(struct cli *c);
-/* Prints c->e with its code to standard error and returns the exit code that fits. */
+
+/* failure.c: errors on standard error, as text or (-o json) as one line of JSON. */
+/* Says c->e with its code and returns the exit code that fits. */
 enum cli_exit cli_failed(struct cli *c);
-/* Says on standard error what is wrong with the command line. */
+/* The same where the exit code says more than the error's code. */
+enum cli_exit cli_ends(struct cli *c, enum cli_exit x);
+/* Says what is wrong with the command line. */
 enum cli_exit cli_usage(struct cli *c, const char *fmt, ...) PRINTF(2, 3);
-/* A sentence on standard error, for progress. */
-void cli_say(const char *fmt, ...) PRINTF(1, 2);
+/* A sentence for people, about progress; nothing with -o json. */
+void cli_say(const struct cli *c, const char *fmt, ...) PRINTF(2, 3);
+/* c->e from an error that came in a message; always false. */
+bool cli_error_of(struct cli *c, const Oms__Error *e);
+
 void cli_help_command(const struct cli_command *cmd, struct buf *out);
 void cli_help_all(struct buf *out);
 void cli_help_markdown(struct buf *out);
@@ -100,7 +108,7 @@ void cli_print_message(struct cli *c, const ProtobufCMessage *m);  /* JSON */
 const char *cli_count(struct arena *a, unsigned long long n);      /* "1,234,567" */
 const char *cli_rate_bytes(struct arena *a, unsigned long long n); /* "8.1 MB/s" */
 const char *cli_duration(struct arena *a, long long ms);
-const char *cli_when(struct arena *a, long long us); /* "2026-11-21 04:52:01" UTC; "-" for 0 */
+const char *cli_when(struct arena *a, long long us); /* "2026-11-21 04:52:01 UTC"; "-" for 0 */
 const char *cli_or(const char *s, const char *otherwise);
 /* verify.c: a verdict's numbers, without the rows that are told of one table alone. */
 const char *cli_verify_counts(struct arena *a, const char *detail);

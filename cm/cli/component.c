@@ -98,7 +98,7 @@ enum cli_exit cli_component_show(struct cli *c)
     e = error_of(s);
     buf_printf(&c->out,
                "id          %s\nkind        %s\nproject     %s\nhost        %s\ngoal        %s\n"
-               "state       %s since %s UTC\npid         %u\nepoch       %llu\nmemory      %s\n"
+               "state       %s since %s\npid         %u\nepoch       %llu\nmemory      %s\n"
                "processor   %.2f cores\n",
                cli_or(v->id, ""), cli_or(v->kind, ""), cli_or(v->project, ""), cli_or(v->host, ""),
                cli_or(v->goal, ""), state_of(c, s), cli_when(&c->arena, s->since_us), s->pid,

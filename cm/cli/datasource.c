@@ -138,7 +138,7 @@ enum cli_exit cli_datasource_show(struct cli *c)
     }
     if (v->file)
         pbtext_format_yaml(&v->file->base, &c->out);
-    buf_printf(&c->out, "# created %s UTC; used by: %s\n",
+    buf_printf(&c->out, "# created %s; used by: %s\n",
                cli_when(&c->arena, v->has_created_us ? v->created_us : 0),
                cli_or(users_of(c, v), "no project"));
     return CLI_FINE;
@@ -202,15 +202,15 @@ enum cli_exit cli_datasource_test(struct cli *c)
     }
     cli_flush(c);
     if (r->error && cli_or(r->error->code, NULL)) {
-        cli_say("oms: %s: %s", r->error->code, cli_or(r->error->message, ""));
-        return CLI_FAILED;
+        (void)cli_error_of(c, r->error);
+        return cli_ends(c, CLI_FAILED);
     }
     if (strcmp(state, "done") == 0)
         return outcome && has_failed_check(outcome) ? CLI_FAILED : CLI_FINE;
     if (strcmp(state, "failed") == 0)
         return CLI_FAILED;
-    cli_say("oms: the test is still running");
-    return CLI_TIMEOUT;
+    err_set(&c->e, ERR_TIMEOUT, "the test of '%s' is still running", c->args[0]);
+    return cli_ends(c, CLI_TIMEOUT);
 }
 
 enum cli_exit cli_datasource_remove(struct cli *c)

@@ -15,13 +15,13 @@
 #define KILL_MS 5000
 
 /* Politely, then by force. True: it is gone. */
-static bool stop(const char *name, pid_t pid, int sig)
+static bool stop(const struct cli *c, const char *name, pid_t pid, int sig)
 {
     if (process_stop(pid, sig, STOP_MS)) {
-        cli_say("%s: stopped", name);
+        cli_say(c, "%s: stopped", name);
         return true;
     }
-    cli_say("%s (pid %d) does not stop; killing it", name, (int)pid);
+    cli_say(c, "%s (pid %d) does not stop; killing it", name, (int)pid);
     return process_stop(pid, SIGKILL, KILL_MS);
 }
 
@@ -32,7 +32,7 @@ static bool stop_components(struct cli *c, const char *supervisor_dir)
     bool fine = true;
 
     for (pid_t pid = 0; (pid = process_find("oms-", "--dir", below, pid)) != 0;)
-        fine = stop("a component", pid, SIGTERM) && fine;
+        fine = stop(c, "a component", pid, SIGTERM) && fine;
     return fine;
 }
 
@@ -47,17 +47,17 @@ static bool bring_down(struct cli *c, const Oms__Installation *i)
     m.user = i->metadb_user && *i->metadb_user ? i->metadb_user : NULL;
     pid = process_find("oms-supervisor", "--config", sv, 0);
     if (pid)
-        fine = stop("oms-supervisor and its components", pid, SIGUSR1);
+        fine = stop(c, "oms-supervisor and its components", pid, SIGUSR1);
     fine = stop_components(c, arena_printf(&c->arena, "%s/supervisor", i->dir)) && fine;
     if (i->runtime_dir)
         fine = stop_components(c, arena_printf(&c->arena, "%s/supervisor", i->runtime_dir)) && fine;
     pid = process_find("oms-cm", "--config", cm, 0);
     if (pid)
-        fine = stop("oms-cm", pid, SIGTERM) && fine;
+        fine = stop(c, "oms-cm", pid, SIGTERM) && fine;
     if (!metadb_down(c, &m, &stopped))
         return false;
     if (stopped)
-        cli_say("MetaDB: stopped");
+        cli_say(c, "MetaDB: stopped");
     return fine || err_set(&c->e, ERR_SYSTEM, "a process of '%s' could not be stopped", i->dir);
 }
 

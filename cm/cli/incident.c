@@ -78,7 +78,7 @@ enum cli_exit cli_incident_show(struct cli *c)
     }
     buf_printf(&c->out,
                "incident   %llu (%s)\nproject    %s\ncomponent  %s\ncode       %s\n"
-               "opened     %s UTC\nsummary    %s\n",
+               "opened     %s\nsummary    %s\n",
                (unsigned long long)n->id, cli_or(n->state, "?"), cli_or(n->project, ""),
                cli_or(n->component_id, ""), cli_or(n->code, ""), cli_when(&c->arena, n->opened_us),
                cli_or(n->summary, ""));

@@ -225,7 +225,7 @@ bool metadb_up(struct cli *c, struct metadb *m, bool *started)
         !make_private_dir(c, m, m->socket_dir))
         return false;
     if (access(arena_printf(&c->arena, "%s/PG_VERSION", data), F_OK) != 0) {
-        cli_say("making the MetaDB in %s", m->dir);
+        cli_say(c, "making the MetaDB in %s", m->dir);
         if (!make_cluster(c, m, data))
             return false;
     }

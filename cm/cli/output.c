@@ -58,7 +58,7 @@ const char *cli_when(struct arena *a, long long us)
         text[10] = ' ';
         text[19] = '\0';
     }
-    return arena_strdup(a, text);
+    return arena_printf(a, "%s UTC", text);
 }
 
 const char *cli_or(const char *s, const char *otherwise)

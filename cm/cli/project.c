@@ -121,10 +121,44 @@ static void section(struct cli *c, const char *title, struct buf *part)
     buf_clear(part);
 }
 
+/* Lines of JSON as the members of one list. */
+static void put_list(struct cli *c, const char *name, struct buf *lines)
+{
+    const char *separator = "";
+
+    buf_printf(&c->out, "{\"%s\": [", name);
+    for (const char *p = buf_cstr(lines), *end; (end = strchr(p, '\n')) != NULL; p = end + 1) {
+        buf_printf(&c->out, "%s%.*s", separator, (int)(end - p), p);
+        separator = ",\n ";
+    }
+    buf_str(&c->out, "]}\n");
+}
+
 enum cli_exit cli_project_skipped(struct cli *c)
 {
-    return cli_ask(c, arena_printf(&c->arena, "%s.incremental", c->args[0]), "skipped-rows", NULL,
-                   0);
+    static const char *const json[] = {"json"};
+    bool for_people = c->output != OUTPUT_JSON, fine;
+    struct buf text CLEANUP(buf_fini);
+    Oms__ProjectView *v;
+    struct cli_ask ask;
+
+    buf_init(&text, 256u << 20);
+    fine = cli_call_name(c, "ProjectShow", c->args[0], &v) &&
+           cli_ask_begin(c, &ask, arena_printf(&c->arena, "%s.incremental", c->args[0]),
+                         "skipped-rows", json, for_people ? 0 : 1);
+    while (fine && ask.more)
+        fine = cli_ask_next(c, &ask, &text);
+    if (fine && !buf_ok(&text))
+        fine = err_set(&c->e, ERR_LIMIT, "the answer is too long; see oms_meta.skipped");
+    if (!fine)
+        return cli_failed(c);
+    if (!for_people)
+        put_list(c, "skipped", &text);
+    else if (text.len > 0)
+        buf_append(&c->out, text.p, text.len);
+    else
+        buf_printf(&c->out, "project '%s' left out no change\n", c->args[0]);
+    return CLI_FINE;
 }
 
 enum cli_exit cli_project_show(struct cli *c)

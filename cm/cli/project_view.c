@@ -20,7 +20,7 @@ const char *project_view_lag(const Oms__ProjectView *v, struct arena *arena)
 {
     if (!v->has_lag_ms || v->lag_ms < 0)
         return v->has_lag_unknown_since_us && v->lag_unknown_since_us > 0
-                   ? arena_printf(arena, "unknown since %s UTC",
+                   ? arena_printf(arena, "unknown since %s",
                                   cli_when(arena, v->lag_unknown_since_us))
                    : "unknown";
     return arena_printf(arena, "%s%s%s%s", cli_duration(arena, v->lag_ms),
@@ -278,7 +278,7 @@ void project_view_changes(const Oms__ProjectView *v, unsigned width, struct aren
                                                   cli_count(arena, n->skipped)});
     }
     if (any > 0) {
-        buf_printf(out, "rows changed since %s UTC, when Incr-Sync's process began\n",
+        buf_printf(out, "rows changed since %s, when Incr-Sync's process began\n",
                    cli_when(arena, v->changes_since_us));
         pbtext_table_write(t, width, out);
     }

@@ -11,7 +11,7 @@
     5000u /* a Store that says nothing for so long is shown without its figures \
            */
 
-/* "shop-move" -> "shop-move.store" */
+/* "shop-move" -> "shop-move.store", as `oms store list` has it. */
 static const char *component_of(struct cli *c, const char *name)
 {
     return strchr(name, '.') ? name : arena_printf(&c->arena, "%s.store", name);
@@ -224,7 +224,7 @@ static void put_show(struct cli *c, const Oms__StoreView *s)
     if (!s->has_bytes)
         return;
     buf_printf(&c->out, "keeps       %s in %u segments\n", bytes_text(c, s->bytes), s->segments);
-    buf_printf(&c->out, "position    %s\ncommitted   %s to %s UTC%s\n",
+    buf_printf(&c->out, "position    %s\ncommitted   %s to %s%s\n",
                cli_or(s->position, "nothing yet"), cli_when(&c->arena, s->oldest_us),
                cli_when(&c->arena, s->newest_us), s->purged ? " (older log was removed)" : "");
     buf_printf(&c->out, "retention   %s, %u h; removed although needed beyond: %s\n",
@@ -241,7 +241,10 @@ static void put_show(struct cli *c, const Oms__StoreView *s)
 static bool find_store(struct cli *c, const char *id, Oms__ComponentView **v)
 {
     if (!cli_call_name(c, "ComponentShow", id, v))
-        return false;
+        return c->e.code == ERR_NOT_FOUND
+                   ? err_set(&c->e, ERR_NOT_FOUND,
+                             "there is no store '%s'; `oms store list` lists all", c->args[0])
+                   : false;
     return strcmp(cli_or((*v)->kind, ""), "store") == 0 ||
            err_set(&c->e, ERR_NOT_FOUND, "component '%s' is no store", id);
 }

@@ -83,7 +83,8 @@ static bool choose_places(struct up *u)
         if (!random_tail(c, &tail))
             return false;
         u->i->metadb_dir = arena_printf(&c->arena, "/var/lib/oms-%s/metadb", tail);
-        cli_say("user '%s' cannot enter %s: the MetaDB goes to %s", user, u->dir, u->i->metadb_dir);
+        cli_say(c, "user '%s' cannot enter %s: the MetaDB goes to %s", user, u->dir,
+                u->i->metadb_dir);
     }
     u->i->runtime_dir = (char *)u->dir;
     if (!installation_is_short(path_of(u, "supervisor")) ||
@@ -147,7 +148,7 @@ static bool start_metadb(struct up *u, struct metadb *m)
         &c->arena, "%s/pg", strcmp(u->i->runtime_dir, u->dir) == 0 ? m->dir : u->i->runtime_dir);
     if (!metadb_up(c, m, &started))
         return err_wrap(&c->e, "MetaDB");
-    cli_say("MetaDB: %s", started ? "started" : "runs already");
+    cli_say(c, "MetaDB: %s", started ? "started" : "runs already");
     return true;
 }
 
@@ -231,14 +232,14 @@ static bool start_daemon(struct up *u, const char *program, const char *config, 
 
     *pid = process_find(program, "--config", config, 0);
     if (*pid) {
-        cli_say("%s: runs already (pid %d)", program, (int)*pid);
+        cli_say(c, "%s: runs already (pid %d)", program, (int)*pid);
         return true;
     }
     if (access(path, X_OK) != 0)
         return err_set_errno(&c->e, ERR_NOT_FOUND, errno, "no program '%s'", path);
     if (!spawn_process(&o, pid, &c->e))
         return false;
-    cli_say("%s: started (pid %d)", program, (int)*pid);
+    cli_say(c, "%s: started (pid %d)", program, (int)*pid);
     return true;
 }
 

@@ -123,6 +123,17 @@ static bool is_patient(struct watch *w)
     return true;
 }
 
+/* Says why it will not be reached any more: the project's own error where there is one. */
+static enum cli_exit failed(struct cli *c, const Oms__ProjectView *v, const char *why)
+{
+    if (strcmp(cli_or(v->state, ""), "failed") == 0 && v->error && *cli_or(v->error->code, ""))
+        (void)cli_error_of(c, v->error);
+    else
+        err_set(&c->e, ERR_WRONG_STATE, "%s", why);
+    err_wrap(&c->e, "project '%s'", c->args[0]);
+    return cli_ends(c, CLI_FAILED);
+}
+
 /* One answer of the CM. False: leave with *x. */
 static bool watch_once(struct watch *w, enum cli_exit *x)
 {
@@ -149,9 +160,9 @@ static bool watch_once(struct watch *w, enum cli_exit *x)
         draw(w, reply->project);
     else
         print_line(w, reply->project, o != WATCH_GO_ON);
-    *x = o == WATCH_FAILED ? CLI_FAILED : CLI_FINE;
+    *x = CLI_FINE;
     if (o == WATCH_FAILED)
-        cli_say("oms: project '%s': %s", c->args[0], why);
+        *x = failed(c, reply->project, why);
     return o == WATCH_GO_ON;
 }
 
@@ -168,9 +179,9 @@ static enum cli_exit watch_loop(struct watch *w)
         arena_fini(&w->c->arena);
         w->c->arena = outer;
         if (more && time_is_over(w)) {
-            cli_say("oms: project '%s': not reached within %ld seconds", w->c->args[0],
-                    w->timeout_s);
-            return CLI_TIMEOUT;
+            err_set(&w->c->e, ERR_TIMEOUT, "project '%s': not reached within %ld seconds",
+                    w->c->args[0], w->timeout_s);
+            return cli_ends(w->c, CLI_TIMEOUT);
         }
     }
     return x;

@@ -10,6 +10,9 @@
     /* general */                                                                                  \
     X(INVALID, STOP, "a value that was given cannot be used", "a typo or a value out of range",    \
       "correct the value that the message names")                                                  \
+    X(USAGE, STOP, "the command line cannot be understood",                                        \
+      "a misspelt word or option, or one too many or missing",                                     \
+      "see the command's --help; oms --help lists all")                                            \
     X(NOT_FOUND, STOP, "the named thing does not exist", "a misspelt name, or it was removed",     \
       "list what exists and use one of those names")                                               \
     X(EXISTS, STOP, "a thing of that name exists already", "it was created before",                \

@@ -44,6 +44,10 @@ void pbtext_format_string(const char *s, struct buf *out);
 /* A commented example file of the message, from the fields' doc, example and standard. */
 void pbtext_format_example(const ProtobufCMessageDescriptor *type, struct buf *out);
 
+/* Edits (insert, delete, replace; two for a swap of neighbours) between short names: for guessing
+ * what was meant. */
+size_t pbtext_distance(const char *a, const char *b);
+
 /* Unpacks with all memory in arena. False: not this message. */
 bool pbtext_unpack(const ProtobufCMessageDescriptor *type, const void *p, size_t n,
                    struct arena *arena, ProtobufCMessage **out, struct err *e) MUST_CHECK;

@@ -15,8 +15,7 @@ struct walk {
 
 #define NAME_MAX_COMPARED 63
 
-/* Edits (insert, delete, replace, swap of neighbours counted as two) between short names. */
-static size_t distance(const char *a, const char *b)
+size_t pbtext_distance(const char *a, const char *b)
 {
     size_t row[NAME_MAX_COMPARED + 1], n = strlen(b), m = strlen(a);
 
@@ -45,7 +44,7 @@ static const char *nearest_name(const ProtobufCMessageDescriptor *d, const char 
     size_t least = 0;
 
     for (unsigned i = 0; i < d->n_fields; i++) {
-        size_t n = distance(key, d->fields[i].name);
+        size_t n = pbtext_distance(key, d->fields[i].name);
 
         if (!best || n < least) {
             best = d->fields[i].name;

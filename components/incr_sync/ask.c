@@ -1,18 +1,21 @@
 /*
  * What Incr-Sync answers: "skipped-rows", the changes that were left out, from oms_meta.skipped,
- * one line each. On a thread of its own, since the target may take its time; one question at a
- * time. Asks come without a context, so the desk is the process's.
+ * for people, or (argument "json") as one line of JSON each. On a thread of its own, since the
+ * target may take its time; one question at a time. Asks come without a context, so the desk is the
+ * process's.
  */
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/must.h"
 #include "common/log/log.h"
+#include "common/pbtext/pbtext.h"
 #include "components/incr_sync/sync_priv.h"
 
-#define SHOWN_MOST 1000
+#define SHOWN_MOST 10000
 #define LINES_MAX (1u << 20)
 #define PIECE_BYTES (32u << 10)
 
@@ -20,6 +23,7 @@ static struct {
     pthread_mutex_t lock;
     struct component *c;
     char *id;
+    bool json;
     struct thread thread;
     atomic_bool over;
 } desk = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -27,6 +31,7 @@ static struct {
 struct listing {
     struct buf out;
     bool heard;
+    uint64_t n;
 };
 
 static void give(struct listing *l)
@@ -42,16 +47,58 @@ static void put_row(struct buf *b, const char *name, const char *row)
         buf_printf(b, "    %s (%.2000s)\n", name, row);
 }
 
+static void put_text(struct buf *b, const struct skipped *x, const char *at)
+{
+    buf_printf(b, "%s UTC  %s change %" PRIu64 "  %s of %s where %.300s: %.600s\n", at ? at : "?",
+               x->txid, x->n, x->op, x->table,
+               x->row_key && *x->row_key ? x->row_key : "(no row key)", x->reason ? x->reason : "");
+    put_row(b, "source before", x->before);
+    put_row(b, "source after", x->after);
+    put_row(b, "target", x->target_row);
+}
+
+static void put_pair(struct buf *b, const char *name, const char *value)
+{
+    buf_printf(b, ", \"%s\": ", name);
+    if (value)
+        pbtext_format_string(value, b);
+    else
+        buf_str(b, "null");
+}
+
+static void put_json(struct buf *b, const struct skipped *x, const char *at)
+{
+    char when[40];
+
+    snprintf(when, sizeof when, "%.31sZ", at ? at : "");
+    if (strlen(when) > 10 && when[10] == ' ')
+        when[10] = 'T';
+    buf_printf(b, "{\"change\": %" PRIu64, x->n);
+    put_pair(b, "transaction", x->txid);
+    put_pair(b, "at", at ? when : NULL);
+    put_pair(b, "op", x->op);
+    put_pair(b, "table", x->table);
+    put_pair(b, "key", x->row_key);
+    put_pair(b, "reason", x->reason);
+    put_pair(b, "source_before", x->before);
+    put_pair(b, "source_after", x->after);
+    put_pair(b, "target_row", x->target_row);
+    buf_str(b, "}\n");
+}
+
 static bool take_skipped(void *arg, const struct skipped *x, const char *at)
 {
     struct listing *l = arg;
 
-    buf_printf(&l->out, "%s  %s change %" PRIu64 "  %s of %s where %.300s: %.600s\n", at ? at : "",
-               x->txid, x->n, x->op, x->table, x->row_key ? x->row_key : "",
-               x->reason ? x->reason : "");
-    put_row(&l->out, "source before", x->before);
-    put_row(&l->out, "source after", x->after);
-    put_row(&l->out, "target", x->target_row);
+    if (++l->n > SHOWN_MOST) {
+        buf_printf(&l->out,
+                   desk.json ? "{\"more_than\": %d}\n"
+                             : "only the oldest %d are shown; all are in "
+                               "oms_meta.skipped on the target\n",
+                   SHOWN_MOST);
+        return true;
+    }
+    (desk.json ? put_json : put_text)(&l->out, x, at);
     if (l->out.len > PIECE_BYTES)
         give(l);
     return l->heard;
@@ -70,7 +117,8 @@ static bool list_skipped(struct listing *l, struct err *e)
     if (!endpoint->target || !endpoint->target->skipped_list)
         return err_set(e, ERR_UNSUPPORTED, "a target of kind '%s' keeps no skipped changes",
                        address.kind);
-    return endpoint->target->skipped_list(&address, spec->task, SHOWN_MOST, take_skipped, l, e) ||
+    return endpoint->target->skipped_list(&address, spec->task, SHOWN_MOST + 1, take_skipped, l,
+                                          e) ||
            !l->heard;
 }
 
@@ -102,13 +150,14 @@ static void clear_desk(void)
     desk.id = NULL;
 }
 
-static bool begin(struct component *c, const char *id, struct err *e)
+static bool begin(struct component *c, const Oms__Ask *ask, struct err *e)
 {
     if (desk.id && !atomic_load(&desk.over))
         return err_set(e, ERR_LIMIT, "a question is being answered already");
     clear_desk();
     desk.c = c;
-    desk.id = must_strdup(id);
+    desk.id = must_strdup(ask->id);
+    desk.json = ask->n_args > 0 && strcmp(ask->args[0], "json") == 0;
     atomic_store(&desk.over, false);
     if (thread_start(&desk.thread, "ask", answer, NULL, e))
         return true;
@@ -128,7 +177,7 @@ void incr_ask(struct component *c, const Oms__Ask *ask)
         ok = err_set(&e, ERR_UNSUPPORTED, "Incr-Sync does not answer '%s'",
                      ask->what ? ask->what : "");
     else
-        ok = begin(c, ask->id, &e);
+        ok = begin(c, ask, &e);
     pthread_mutex_unlock(&desk.lock);
     if (!ok)
         component_refuse(c, ask->id, &e);

@@ -277,6 +277,25 @@ static void events_with_strange_bytes_are_stored(void **state)
     assert_int_equal(events->n_events, 1);
 }
 
+static void lists_of_what_does_not_exist_are_refused(void **state)
+{
+    Oms__IncidentListRequest n = OMS__INCIDENT_LIST_REQUEST__INIT;
+    Oms__EventListRequest q = OMS__EVENT_LIST_REQUEST__INIT;
+    Oms__IncidentListReply *incidents;
+    Oms__EventListReply *events;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    assert_true(cm_world_admin(&w, "IncidentList", &n.base, NULL, &incidents, &e));
+    n.project = (char *)"no-such-project";
+    assert_false(cm_world_admin(&w, "IncidentList", &n.base, NULL, &incidents, &e));
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+    err_clear(&e);
+    q.subject = (char *)"no-such-thing";
+    assert_false(cm_world_admin(&w, "EventList", &q.base, NULL, &events, &e));
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+}
+
 /* --- crashes -----------------------------------------------------------------------------------
  */
 
@@ -401,6 +420,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(nonsense_is_refused_and_hurts_nobody),
         cmocka_unit_test(a_directive_brings_the_secrets_that_its_specification_names),
         cmocka_unit_test(events_with_strange_bytes_are_stored),
+        cmocka_unit_test(lists_of_what_does_not_exist_are_refused),
         cmocka_unit_test(killed_before_the_commit_a_command_has_its_effect_once),
         cmocka_unit_test(killed_after_the_commit_a_command_has_its_effect_once),
         cmocka_unit_test(a_crash_of_metadb_is_survived_and_nothing_is_forgotten),

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cm/cli/cli.h"
+#include "common/base/version.h"
 #include "test/lib/cli_run.h"
 
 static void every_command_is_described_with_an_example_of_itself(void **state)
@@ -114,6 +115,65 @@ static void without_a_cm_the_exit_code_is_three(void **state)
     assert_non_null(strstr(text, "oms up"));
 }
 
+static void with_json_an_error_is_one_object(void **state)
+{
+    static const struct {
+        const char *words, *code, *message;
+        int x;
+    } bad[] = {
+        {"project list -o json", "\"UNAVAILABLE\"", "no installation is known", CLI_UNREACHABLE},
+        {"-ojson project start", "\"USAGE\"", "is missing", CLI_USAGE},
+        {"project start a --nonsense --output=json", "\"USAGE\"", "--nonsense", CLI_USAGE},
+        {"nonsense --output json", "\"USAGE\"", "unknown command 'nonsense'", CLI_USAGE},
+        {"project -o json", "\"USAGE\"", "a word is missing after 'project'", CLI_USAGE},
+        {"explain NOTHING -o json", "\"NOT_FOUND\"", "no error code 'NOTHING'", CLI_FAILED},
+    };
+    char text[8192], end[64];
+
+    (void)state;
+    setenv("XDG_STATE_HOME", "/nonexistent", 1);
+    unsetenv("OMS_CM");
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        assert_int_equal(cli_run(text, sizeof text, bad[i].words), bad[i].x);
+        assert_memory_equal(text, "{\"error\": {\"code\": ", 19);
+        assert_non_null(strstr(text, bad[i].code));
+        assert_non_null(strstr(text, bad[i].message));
+        assert_non_null(strstr(text, "\"remedy\": \""));
+        snprintf(end, sizeof end, "\"exit_code\": %d}}\n", bad[i].x);
+        assert_string_equal(text + strlen(text) - strlen(end), end);
+    }
+}
+
+static void what_was_meant_is_guessed(void **state)
+{
+    static const char *const pairs[][2] = {
+        {"projct list", "did you mean 'oms project list'?"},
+        {"project lst", "did you mean 'oms project list'?"},
+        {"store trce", "did you mean 'oms store trace'?"},
+        {"project list --ouput json", "did you mean '--output'?"},
+        {"project wait x", "`oms help project` lists what there is"},
+    };
+    char text[8192];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+        assert_int_equal(cli_run(text, sizeof text, pairs[i][0]), CLI_USAGE);
+        if (!strstr(text, pairs[i][1]))
+            fail_msg("'%s': %s", pairs[i][0], text);
+    }
+    assert_int_equal(cli_run(text, sizeof text, "entirely"), CLI_USAGE);
+    assert_null(strstr(text, "did you mean"));
+}
+
+static void the_version_is_told_without_a_cm(void **state)
+{
+    char text[256];
+
+    (void)state;
+    assert_int_equal(cli_run(text, sizeof text, "--version"), CLI_FINE);
+    assert_string_equal(text, "oms " OMS_VERSION "\n");
+}
+
 static void examples_are_printed_without_a_cm(void **state)
 {
     char text[8192];
@@ -168,6 +228,9 @@ int main(void)
         cmocka_unit_test(help_is_there_for_everything),
         cmocka_unit_test(what_is_not_understood_is_refused_with_two),
         cmocka_unit_test(without_a_cm_the_exit_code_is_three),
+        cmocka_unit_test(with_json_an_error_is_one_object),
+        cmocka_unit_test(what_was_meant_is_guessed),
+        cmocka_unit_test(the_version_is_told_without_a_cm),
         cmocka_unit_test(examples_are_printed_without_a_cm),
         cmocka_unit_test(a_bad_file_is_refused_before_anything_is_called),
         cmocka_unit_test(every_error_code_is_explained),
