@@ -13,20 +13,21 @@ static void new_round(struct places *p)
     err_clear(&p->passing);
 }
 
-#define BITS 64
+static bool next(struct places *p)
+{
+    p->at = (p->at + 1) % (1 + p->all.n_others);
+    p->now = endpoint_place(&p->all, p->at);
+    return p->at != 0;
+}
+
+bool places_pass(struct places *p)
+{
+    return next(p);
+}
 
 void places_good(struct places *p)
 {
     new_round(p);
-    p->last = p->at;
-    if (p->at < BITS)
-        p->were_read |= (uint64_t)1 << p->at;
-}
-
-/* Was the present one read, and another one behind it? */
-static bool was_left(const struct places *p)
-{
-    return p->at != p->last && p->at < BITS && (p->were_read >> p->at & 1);
 }
 
 static bool is_passing(enum err_code code)
@@ -68,14 +69,11 @@ enum places_answer places_failed(struct places *p, struct err *e)
 
     if (!is_passing(e->code) && !is_lasting(e->code))
         return PLACES_STOP;
-    if (e->code == ERR_SOURCE_DIVERGED && was_left(p))
-        e->code = ERR_SOURCE_LEFT;
     struct err *kept = is_passing(e->code) ? &p->passing : &p->lasting;
     bool tells_most = e->code == ERR_SOURCE_DIVERGED || e->code == ERR_SOURCE_BEHIND;
     if (kept->code == ERR_NONE || kept->code == ERR_SOURCE_LEFT || tells_most)
         *kept = *e;
-    p->at = (p->at + 1) % n;
-    p->now = endpoint_place(&p->all, p->at);
+    (void)next(p);
     if (++p->failed < n)
         return PLACES_NEXT;
     return round_over(p, e);

@@ -12,8 +12,6 @@ struct places {
     struct endpoint_address all;
     struct endpoint_address now; /* the one to read; without others */
     size_t at;                   /* its number */
-    size_t last;                 /* the number of the one that was read last */
-    uint64_t were_read;          /* a bit for each of the first 64 */
     size_t failed;               /* so many in a row */
     struct err lasting;          /* why one of these will not do, whatever is waited for */
     struct err passing;          /* ... does not now */
@@ -25,12 +23,14 @@ enum places_answer {
 };
 
 void places_init(struct places *p, const struct endpoint_address *all);
+/* Tries the next one first; false: it was the last. To find the one that was read before. */
+bool places_pass(struct places *p);
 /* The present one is read from now on. */
 void places_good(struct places *p);
 /* *e: why the present one cannot be read. A server that lacks what was pulled and will not get it
  * (ERR_SOURCE_DIVERGED) stops the round's end even where others may come back: history went on
  * there without those transactions. One that was read and left says nothing of that kind, it stood
- * still meanwhile (ERR_SOURCE_LEFT): the others are waited for. */
+ * still meanwhile (ERR_SOURCE_LEFT; left.h): the others are waited for. */
 enum places_answer places_failed(struct places *p, struct err *e);
 
 #endif

@@ -16,6 +16,7 @@
 #include "components/store/begin.h"
 #include "components/store/heartbeat.h"
 #include "components/store/history.h"
+#include "components/store/left.h"
 #include "components/store/places.h"
 #include "components/store/reader_id.h"
 #include "components/store/serve.h"
@@ -35,6 +36,7 @@ struct pull {
     struct arena arena;
     const struct scope *scope;
     struct places places;
+    struct left *left;
     struct reader_ids ids;
     struct history_watch watch;
     const struct endpoint *source;
@@ -100,7 +102,8 @@ static bool prepare(struct pull *p, struct log_params *params, struct err *e)
                                  .look_id = p->ids.look,
                                  .store = p->store};
     ok = ok && begin_find(&begin, e);
-    ok = ok && adopt_source(&adopt, e) && history_contained(p->source, s, p->store, e);
+    ok = ok && adopt_source(&adopt, e) &&
+         left_contained(p->left, &p->places.now, p->source, s, p->store, e);
     p->source->catalog->close(s);
     return ok;
 }
@@ -149,7 +152,8 @@ static bool open_log(struct pull *p, struct err *e)
         txn_set_fini(&after); /* prepare may have set the begin */
         store_set(p->store, &after);
         ok = history_same_last(p->source, &params, p->store, e) &&
-             p->source->log->open(&params, &p->log, e);
+             p->source->log->open(&params, &p->log, e) &&
+             left_change(p->left, &p->places.now, &after, e);
     }
     txn_set_fini(&after);
     if (ok)
@@ -458,9 +462,11 @@ bool store_run(struct component *c, struct err *e)
     srandom((unsigned)clock_mono().ns ^ (unsigned)getpid());
     arena_init(&p.arena, 0);
     ok = component_address(c, fixed->source->id, &source_at, &p.source, e) &&
-         transform_scope(fixed->scope, &p.arena, &p.scope, e) && open_store(&p, e);
+         transform_scope(fixed->scope, &p.arena, &p.scope, e) && open_store(&p, e) &&
+         left_open(component_dir(c), &p.left, e);
     if (ok) {
         places_init(&p.places, &source_at);
+        left_begin(p.left, &p.places);
         ids_init(&p);
         store_asks_begin(c, p.store);
         ok = start_heartbeat(&p, e) && start_serving(&p, e) && pull_for_ever(&p, e);
@@ -468,6 +474,7 @@ bool store_run(struct component *c, struct err *e)
         heart_stop(p.heart);
     }
     serve_stop(p.serve);
+    left_close(p.left);
     store_close(p.store);
     arena_fini(&p.arena);
     return ok;

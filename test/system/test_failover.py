@@ -1,4 +1,7 @@
 """A source with two servers: the first dies, its replica takes over, and the project goes on by itself."""
+import json
+import os
+import signal
 import threading
 
 import pytest
@@ -79,6 +82,22 @@ def test_the_project_goes_on_at_the_promoted_replica(lab, make_case, pair):
     case.assert_equal()
     assert lab.target.one(f"SELECT SUM(v) FROM `{case.to}`.t") == 500_000
     assert case.verify() == {"t": "equal", "done": "equal"}
+    the_one_that_was_left_is_known_after_a_kill(lab, case, first, second)
+
+
+def the_one_that_was_left_is_known_after_a_kill(lab, case, first, second):
+    """The old one is back without what happened since; the new one is away, and the Store's memory is gone."""
+    first.start()
+    second.kill()
+    store = lab.oms.pid(f"{case.project}.store")
+    os.kill(store, signal.SIGKILL)
+    poll.until(lambda: lab.oms.pid(f"{case.project}.store") not in (0, store), 60, "another store")
+    poll.until(lambda: "SOURCE_LEFT" in json.dumps(case.show()) or "another server: " in json.dumps(case.show()), 60, "the wait to be told")
+    assert case.show()["state"] == "running"
+    second.start()
+    transfer_for(second, case.db, lambda: None)
+    case.wait_applied(120)
+    case.assert_equal()
 
 
 def contains_gtid(have, wanted):

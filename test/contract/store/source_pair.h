@@ -60,7 +60,7 @@ static inline void executed(struct session *s, struct txn_set *out)
     check(mysql_endpoint.log->executed(s, NULL, out, e));
 }
 
-static inline void replicate(void)
+static inline void replicate_from(const struct mariadb *from, struct session *to)
 {
     char sql[400];
 
@@ -69,7 +69,7 @@ static inline void replicate(void)
                        "CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=%u,"
                        " SOURCE_USER='oms', SOURCE_PASSWORD='oms', SOURCE_LOG_FILE='bin.000001',"
                        " SOURCE_LOG_POS=4, GET_SOURCE_PUBLIC_KEY=1, SOURCE_CONNECT_RETRY=1",
-                       server.port);
+                       from->port);
     else
         (void)snprintf(sql, sizeof sql,
                        server.is_mysql
@@ -78,9 +78,14 @@ static inline void replicate(void)
                              " GET_SOURCE_PUBLIC_KEY=1, SOURCE_CONNECT_RETRY=1"
                            : "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%u,"
                              " MASTER_USER='oms', MASTER_PASSWORD='oms', MASTER_USE_GTID=slave_pos",
-                       server.port);
-    on(other, sql);
-    on(other, server.is_mysql ? "START REPLICA" : "START SLAVE");
+                       from->port);
+    on(to, sql);
+    on(to, server.is_mysql ? "START REPLICA" : "START SLAVE");
+}
+
+static inline void replicate(void)
+{
+    replicate_from(&server, other);
 }
 
 /* Until the second has all that the first has: by what it executed, or by its rows. */

@@ -23,6 +23,24 @@ static void first_again(void)
     connect_to(&server, &root);
 }
 
+static void first_has_all_of_the_second(void)
+{
+    struct mono until = mono_add_ms(clock_mono(), DEADLINE_MS);
+    struct txn_set wanted, has;
+    bool all = false;
+
+    executed(other, &wanted);
+    while (!all) {
+        if (mono_cmp(clock_mono(), until) > 0)
+            fail_msg("the first does not follow the second");
+        executed(root, &has);
+        all = txn_set_contains(&has, &wanted);
+        txn_set_fini(&has);
+        (void)poll(NULL, 0, 20);
+    }
+    txn_set_fini(&wanted);
+}
+
 static void counts_rows(struct session *s, const char *wanted)
 {
     char text[32];
@@ -46,9 +64,12 @@ static void when_the_source_dies_its_promoted_replica_is_followed(void **state)
     holds_all_of(other);
     counts_rows(other, "4");
     /* The old one comes back without what happened since: the way back is not taken, and the new
-     * one is waited for. */
+     * one is waited for, in another life of the Store, too. */
     first_again();
     mariadb_kill(&second);
+    waits_for(ERR_SERVER_UNREACHABLE);
+    stop_store();
+    start_at_both();
     waits_for(ERR_SERVER_UNREACHABLE);
     check(mariadb_again(&second, NULL, e));
     connect_to(&second, &other);
@@ -57,7 +78,32 @@ static void when_the_source_dies_its_promoted_replica_is_followed(void **state)
     stop_store();
     /* Alone it is refused. */
     start_at(&server);
-    stops_with(ERR_SOURCE_DIVERGED, "lacks 2 transactions");
+    stops_with(ERR_SOURCE_LEFT, "lacks 2 transactions");
+}
+
+/* The old one became a replica of the new one, and took its place back without all of it. */
+static void a_way_back_that_lost_transactions_stops_with_them(void **state)
+{
+    (void)state;
+    need_server();
+    promote();
+    start_at_both();
+    holds_all_of(root);
+    mariadb_kill(&server);
+    insert(other, 3);
+    holds_all_of(other);
+    stop_store();
+    first_again();
+    replicate_from(&second, root);
+    first_has_all_of_the_second();
+    on(root, server.is_mysql ? "STOP REPLICA" : "STOP SLAVE");
+    start_at_both();
+    insert(other, 4);
+    holds_all_of(other);
+    mariadb_kill(&second);
+    stops_with(ERR_SOURCE_DIVERGED, "lacks 1 transactions");
+    check(mariadb_again(&second, NULL, e));
+    connect_to(&second, &other);
 }
 
 static void a_server_that_is_away_at_the_start_is_passed_over(void **state)
@@ -399,6 +445,7 @@ static const struct CMUnitTest tests[] = {
     TEST(when_the_source_dies_its_promoted_replica_is_followed),
     TEST(a_server_that_is_away_at_the_start_is_passed_over),
     TEST(a_failover_that_lost_transactions_stops_with_them),
+    TEST(a_way_back_that_lost_transactions_stops_with_them),
     TEST(a_replica_that_is_behind_is_waited_for),
 };
 

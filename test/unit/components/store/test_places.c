@@ -84,13 +84,13 @@ static void a_server_that_was_left_does_not_stop_the_wait_for_the_last(void **st
         assert_int_equal(fail_with(&p, ERR_SERVER_UNREACHABLE, &e), PLACES_NEXT);
         assert_int_equal(fail_with(&p, ERR_SERVER_UNREACHABLE, &e), PLACES_NEXT);
         assert_string_equal(p.now.host, "a");
-        assert_int_equal(fail_with(&p, ERR_SOURCE_DIVERGED, &e), PLACES_WAIT);
+        assert_int_equal(fail_with(&p, ERR_SOURCE_LEFT, &e), PLACES_WAIT);
         assert_int_equal(e.code, ERR_SERVER_UNREACHABLE);
         assert_string_equal(p.now.host, "b");
     }
     (void)fail_with(&p, ERR_SOURCE_DIVERGED, &e); /* the last one itself */
     (void)fail_with(&p, ERR_SERVER_UNREACHABLE, &e);
-    assert_int_equal(fail_with(&p, ERR_SOURCE_DIVERGED, &e), PLACES_STOP);
+    assert_int_equal(fail_with(&p, ERR_SOURCE_LEFT, &e), PLACES_STOP);
     assert_int_equal(e.code, ERR_SOURCE_DIVERGED);
     assert_string_equal(e.message, "at b");
 }
