@@ -85,7 +85,7 @@ bool again_ask(struct cycle *y, struct project *p, const Oms__Incident *in, stru
     step_set(p, STEP_FULL, STEP_RUNNING);
     kept_set(&p->steps[STEP_FULL].progress, NULL);
     component_restart(y, full);
-    component_live_changed(y, reader);
+    component_tell_copy(y, p);
     cycle_event(y, "copy.again", p->named.key, 0, "table '%s' is made and copied anew", in->table);
     return true;
 }

@@ -88,6 +88,18 @@ void component_tell_readers(struct cycle *y, struct component *x)
     }
 }
 
+void component_tell_copy(struct cycle *y, const struct project *p)
+{
+    static const enum step_kind told[] = {STEP_LOG_PULL, STEP_INCREMENTAL};
+
+    for (size_t i = 0; i < ARRAY_LEN(told); i++) {
+        struct component *x = project_component(y->c, p, told[i]);
+
+        if (x)
+            component_live_changed(y, x);
+    }
+}
+
 void component_raise_epoch(struct cycle *y, struct component *x, uint64_t reported)
 {
     x->epoch = (reported > x->epoch ? reported : x->epoch) + 1;

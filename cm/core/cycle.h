@@ -32,6 +32,8 @@ void component_set_goal(struct cycle *y, struct component *x, bool run);
 void component_raise_epoch(struct cycle *y, struct component *x, uint64_t reported);
 void component_restart(struct cycle *y, struct component *x); /* new fixed revision */
 void component_live_changed(struct cycle *y, struct component *x);
+/* Whether the copy is over has changed: the Store and who applies its log are told. */
+void component_tell_copy(struct cycle *y, const struct project *p);
 /* x is a Store: those that read its stream are told where it is, and its epoch (correctness B5). */
 void component_tell_readers(struct cycle *y, struct component *x);
 void component_send_again(struct cycle *y,

@@ -127,11 +127,9 @@ static void finish(struct cycle *y, struct facts *f)
     step_set(f->p, f->kind, STEP_DONE);
     f->p->tables_dirty |= f->p->tables.n > 0;
     /* Who waits for the copy is told. */
-    struct component *reader = project_component(y->c, f->p, STEP_INCREMENTAL);
     if (f->kind == STEP_FULL) {
         again_done(f->p);
-        if (reader)
-            component_live_changed(y, reader);
+        component_tell_copy(y, f->p);
     }
     if (project_is_released(f->p))
         cycle_event(y, "project.released", f->p->named.key, 0, "project '%s' is released",

@@ -204,10 +204,10 @@ static Oms__ComponentLive *live_build(const struct cluster *c, const struct comp
     if (!p)
         return live;
     setting_live(p, x->step, live);
+    live->has_full_done = x->step == STEP_INCREMENTAL || x->step == STEP_LOG_PULL;
+    live->full_done = live->has_full_done && step_is_over(p->steps[STEP_FULL].state);
     if (x->step == STEP_INCREMENTAL) {
         add_peer(c, p, live, a);
-        live->has_full_done = true;
-        live->full_done = step_is_over(p->steps[STEP_FULL].state);
         live->n_copied_again = again_list(p, true, a, &live->copied_again);
     }
     if (x->step == STEP_VERIFICATION) {

@@ -167,6 +167,11 @@
     X(SOURCE_LEFT, STOP, "this server was read before another one took its place",                 \
       "it came back after a failover without what the other one has",                              \
       "bring the server that was read last back, or make this one a replica of it")                \
+    X(COPY_PLACE, STOP, "positions of the copy are places in the log of another server",           \
+      "without GTIDs another server took the source's place before the log had passed the end of " \
+      "the copy",                                                                                  \
+      "bring the server back from which was copied; or release the project, put the server that "  \
+      "is read now first in the data source's addresses, and copy again")                          \
     X(SOURCE_BEHIND, RETRY, "the server does not have yet all that the store has",                 \
       "it is a replica that is behind the server that was followed before",                        \
       "nothing: it is tried again; where its replication is broken, mend it, or take the server "  \

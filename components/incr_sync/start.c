@@ -37,6 +37,29 @@ static void intersect(struct txn_set *a, const struct txn_set *b)
     txn_set_fini(&not_in_b);
 }
 
+/* NULL: none */
+static const char *place_of(const struct txn_set *s)
+{
+    for (size_t i = 0; i < s->origins.n; i++)
+        if (origin_is_place(s->origins.at[i].origin))
+            return s->origins.at[i].origin;
+    return NULL;
+}
+
+/* Places of two servers cannot be compared: a table that was copied anew from another one would get
+ * changes again that its copy holds. */
+static bool one_server(struct start_facts *f, const struct table_pos *p, struct err *e)
+{
+    const char *place = place_of(&p->begin);
+
+    if (!f->place)
+        f->place = place;
+    return !place || place == f->place ||
+           err_set(e, ERR_COPY_PLACE,
+                   "the copy of '%s.%s' begins at a place of %s, others at places of %s", p->db,
+                   p->name, place, f->place);
+}
+
 static bool take_pos(struct sync *s, const struct table_pos *p, struct err *e)
 {
     struct start_facts *f = &s->start;
@@ -46,6 +69,8 @@ static bool take_pos(struct sync *s, const struct table_pos *p, struct err *e)
         return true;
     if (!whole && !p->done)
         return err_set(e, ERR_COPY_RUNS, "the copy of table '%s.%s' has not ended", p->db, p->name);
+    if (!one_server(f, p, e))
+        return false;
     if (!f->any)
         txn_set_assign(&f->begin, &p->begin);
     else

@@ -98,6 +98,7 @@ static void make_core(struct sync *s)
     const struct txn_set *low = fresh ? &s->start.begin : saved;
     struct intake_params ip = {.low = low,
                                .done = done,
+                               .ends = &s->start.end,
                                .scope = table_scope,
                                .ddl_in_scope = ddl_in_scope,
                                .ddl_tables = ddl_tables,

@@ -173,6 +173,7 @@ struct start_facts {                 /* immutable once loaded: read by reader an
     VEC(struct copied_table) tables; /* ascending by key; without "*" */
     struct txn_set begin;            /* the intersection of all begins */
     struct txn_set end;              /* the union of all ends */
+    const char *place;               /* the server whose log they are places of, or NULL */
     bool any;
     struct family_member *families; /* of the target, by name; in the arena */
     size_t n_families;

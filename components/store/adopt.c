@@ -341,6 +341,13 @@ static bool adopt(struct adoption *a, const struct txn_set *ours, struct err *e)
                        "this server (%s) was read before another one took its place: the way back "
                        "is not taken",
                        a->origin);
+    if (a->p->copy_runs)
+        return err_set(e, ERR_COPY_PLACE,
+                       "this is another server (%s), and the copy is not over: without GTIDs its "
+                       "positions are places in the log of the one that was read, which is waited "
+                       "for. If it does not come back: release the project and copy again from "
+                       "this one",
+                       a->origin);
     if (!a->p->heartbeat_schema)
         return err_set(e, ERR_SOURCE_DIVERGED,
                        "this is another server (%s), and without GTIDs the place in its log is "

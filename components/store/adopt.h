@@ -22,9 +22,11 @@ struct adopt_params {
                                         nobody else has; after is not looked at */
     struct store *store;             /* nobody appends meanwhile */
     const char *heartbeat_schema;    /* NULL: there is no heartbeat */
+    bool copy_runs;                  /* its positions are places of the server that was read */
 };
-/* Does nothing where the server is the one that was read last, or has GTIDs. ERR_SOURCE_DIVERGED
- * with the transaction; ERR_SOURCE_BEHIND: a replica that may still get what it lacks. */
+/* Does nothing where the server is the one that was read last, or has GTIDs. ERR_COPY_PLACE: not
+ * while the copy runs, whose positions would never be reached; ERR_SOURCE_DIVERGED with the
+ * transaction; ERR_SOURCE_BEHIND: a replica that may still get what it lacks. */
 bool adopt_source(const struct adopt_params *p, struct err *e) MUST_CHECK;
 
 #endif

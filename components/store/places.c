@@ -38,9 +38,9 @@ static bool is_passing(enum err_code code)
 /* Speaks of this one server; another may do. */
 static bool is_lasting(enum err_code code)
 {
-    static const enum err_code codes[] = {ERR_SOURCE_DIVERGED, ERR_SOURCE_LEFT, ERR_LOG_LOST,
-                                          ERR_SERVER_DENIED,   ERR_SERVER_KIND, ERR_SERVER_TLS,
-                                          ERR_SERVER_REFUSED};
+    static const enum err_code codes[] = {ERR_SOURCE_DIVERGED, ERR_SOURCE_LEFT,   ERR_COPY_PLACE,
+                                          ERR_LOG_LOST,        ERR_SERVER_DENIED, ERR_SERVER_KIND,
+                                          ERR_SERVER_TLS,      ERR_SERVER_REFUSED};
 
     for (size_t i = 0; i < ARRAY_LEN(codes); i++)
         if (codes[i] == code)

@@ -80,6 +80,15 @@ static bool choose_id(struct pull *p, struct session *s, struct err *e)
            reader_ids_choose(&p->ids, &taken, dice, e);
 }
 
+static bool copy_runs(struct pull *p)
+{
+    Oms__ComponentLive *live = component_live(p->c);
+    bool runs = live && live->has_full_done && !live->full_done;
+
+    component_live_free(live);
+    return runs;
+}
+
 static bool prepare(struct pull *p, struct log_params *params, struct err *e)
 {
     struct session *s = NULL;
@@ -91,7 +100,8 @@ static bool prepare(struct pull *p, struct log_params *params, struct err *e)
                                  .session = s,
                                  .params = params,
                                  .store = p->store,
-                                 .heartbeat_schema = p->heartbeat_schema};
+                                 .heartbeat_schema = p->heartbeat_schema,
+                                 .copy_runs = copy_runs(p)};
     ok = choose_id(p, s, e);
     params->server_id = p->ids.dump; /* one after the other: a server ends the older */
     params->look_id = p->ids.look;

@@ -15,6 +15,11 @@ struct intake *intake_new(const struct intake_params *p)
     txn_set_init(&in->done);
     txn_set_assign(&in->seen, p->low);
     txn_set_assign(&in->done, p->done);
+    if (p->ends)
+        txn_set_copy(&in->ends, p->ends);
+    else
+        txn_set_init(&in->ends);
+    in->p.ends = NULL; /* ours is the copy */
     return in;
 }
 
@@ -45,6 +50,7 @@ void intake_free(struct intake *in)
     vec_fini(&in->scratch);
     txn_set_fini(&in->seen);
     txn_set_fini(&in->done);
+    txn_set_fini(&in->ends);
     free(in);
 }
 
@@ -286,6 +292,27 @@ static void finish(struct intake *in, struct source_block *b, const struct txn_h
     finished(in, h);
 }
 
+/* Where a log of places goes on at another server, all of the ones before it was read. `seen` is
+ * all that precedes something, so what it has nothing of may come yet. */
+static bool is_reached(struct intake *in, const char *origin, struct err *e)
+{
+    if (!origin_is_place(origin))
+        return true;
+    for (size_t i = 0; i < in->ends.origins.n; i++) {
+        const char *one = in->ends.origins.at[i].origin;
+        uint64_t to = txn_set_last(&in->ends, one), seen = txn_set_last(&in->seen, one);
+
+        if (one == origin || !origin_is_place(one) || seen == 0 || seen >= to)
+            continue;
+        return err_set(e, ERR_COPY_PLACE,
+                       "the copy ends at %s=%" PRIu64 ", and the log goes on behind %s=%" PRIu64
+                       " at another server, %s: nothing proves where the copy's end lies there",
+                       one, to, one, seen, origin);
+    }
+    in->place = origin;
+    return true;
+}
+
 static bool begin_part(struct intake *in, const struct txn_head *h, struct err *e)
 {
     struct open_txn *o = &in->open;
@@ -306,10 +333,12 @@ static bool begin_part(struct intake *in, const struct txn_head *h, struct err *
         return err_set(e, ERR_CORRUPT,
                        "part %" PRIu32 " of transaction %s=%" PRIu64 " without its beginning",
                        h->part, h->id.origin, h->id.seq);
+    o->dropped = txn_set_has(&in->seen, h->id);
+    if (!o->dropped && h->id.origin != in->place && !is_reached(in, h->id.origin, e))
+        return false;
     o->active = true;
     o->id = h->id;
     o->next_part = 1;
-    o->dropped = txn_set_has(&in->seen, h->id);
     o->committed = txn_set_has(&in->done, h->id);
     o->barrier = o->own_tables = false;
     o->piped = NULL;

@@ -29,6 +29,9 @@ struct intake_scope { /* what the project says of a source table */
 struct intake_params {
     const struct txn_set *low;  /* committed, with everything before: dropped */
     const struct txn_set *done; /* committed above low: become empty, so that low passes them */
+    /* The union of all copies' ends, or NULL. A place of one server's log that is not reached when
+     * the log goes on at another one never will be: ERR_COPY_PLACE. */
+    const struct txn_set *ends;
     void (*scope)(void *arg, const struct table_def *t, struct intake_scope *out);
     /* Must this DDL be held for a person? The Store's in_scope is a first, wider answer. */
     bool (*ddl_in_scope)(void *arg, const struct ddl_record *d);

@@ -29,6 +29,8 @@ struct table_name_entry { /* one name of the source; all its versions point here
 struct intake {
     struct intake_params p;
     struct txn_set seen, done;
+    struct txn_set ends;
+    const char *place;              /* the origin of the last transaction; NULL: it has no place */
     VEC(struct sync_table *) by_id; /* NULL = unknown */
     VEC(struct table_name_entry *) names;
     VEC(struct value) row; /* of the image being read */

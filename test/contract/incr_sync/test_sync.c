@@ -109,6 +109,25 @@ static void a_fenced_claim_ends_with_fenced(void **state)
     assert_int_equal(r.err.code, ERR_FENCED);
 }
 
+static void copies_from_two_servers_without_gtids_are_not_joined(void **state)
+{
+    static const char *const servers[] = {"mysql-file:51303d87-e5f5-11f1-af58-02fc00000001",
+                                          "mysql-file:4ea8df63-e5f5-11f1-83cd-02fc00000001"};
+    struct component *c = *state;
+    struct running r;
+
+    for (int i = 0; i < 2; i++) {
+        txn_set_fini(&c->pos[i].begin);
+        txn_set_init(&c->pos[i].begin);
+        txn_set_add(&c->pos[i].begin, origin_intern(servers[i], strlen(servers[i])), 1, 100);
+    }
+    start(&r, c);
+    join(&r);
+    assert_false(r.ok);
+    assert_int_equal(r.err.code, ERR_COPY_PLACE);
+    assert_int_equal(c->applies, 0);
+}
+
 static void a_ddl_holds_what_is_behind_it_until_it_is_answered(void **state)
 {
     struct component *c = *state;
@@ -243,6 +262,7 @@ int main(void)
         TEST(rolled_back_groups_are_tried_again),
         TEST(an_error_ends_the_claim_and_the_next_one_goes_on_from_the_rows),
         TEST(a_fenced_claim_ends_with_fenced),
+        TEST(copies_from_two_servers_without_gtids_are_not_joined),
         TEST(a_ddl_holds_what_is_behind_it_until_it_is_answered),
         TEST(a_recorded_answer_is_not_asked_for_again),
         TEST(a_table_copied_again_holds_what_its_ddl_did),

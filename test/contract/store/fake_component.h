@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/must.h"
@@ -25,6 +26,7 @@ struct component {
     char *include[1];
     const struct endpoint *endpoint;
     struct endpoint_address address;
+    atomic_bool copy_runs;
     atomic_bool stop;
     pthread_mutex_t lock;
     char listening[64], position[4096]; /* lock */
@@ -112,6 +114,19 @@ bool component_secret(struct component *c, const char *name, char *out, size_t c
     must(strcmp(name, "stream-token:p.store") == 0);
     snprintf(out, cap, "secret");
     return true;
+}
+Oms__ComponentLive *component_live(struct component *c)
+{
+    Oms__ComponentLive *live = must_calloc(1, sizeof *live);
+
+    oms__component_live__init(live);
+    live->has_full_done = true;
+    live->full_done = !c->copy_runs;
+    return live;
+}
+void component_live_free(Oms__ComponentLive *l)
+{
+    free(l);
 }
 bool component_stopping(const struct component *c)
 {

@@ -423,6 +423,30 @@ static void a_replica_that_applies_later_is_waited_for(void **state)
     first_again_without_gtids();
 }
 
+/* The copy's positions are places of the first: that one is waited for, and read when it is back.
+ */
+static void while_the_copy_runs_another_server_is_not_followed(void **state)
+{
+    (void)state;
+    need_server();
+    with_one_beat();
+    c.copy_runs = true;
+    start_at_both();
+    insert(root, 3);
+    holds_all_of(root);
+    replica_has_all();
+    mariadb_kill(&server);
+    waits_for(ERR_SERVER_UNREACHABLE);
+    assert_non_null(strstr(c.error.message, "the copy is not over"));
+    first_again_without_gtids();
+    insert(root, 4);
+    holds_all_of(root);
+    stop_store();
+    start_at(&second);
+    stops_with(ERR_COPY_PLACE, "copy again from this one");
+    c.copy_runs = false;
+}
+
 static void without_a_heartbeat_another_server_is_not_followed(void **state)
 {
     (void)state;
@@ -438,6 +462,7 @@ static const struct CMUnitTest place_tests[] = {
     TEST(a_replica_that_lacks_what_was_pulled_is_not_followed),
     TEST(a_replica_with_other_content_is_not_followed),
     TEST(a_replica_that_applies_later_is_waited_for),
+    TEST(while_the_copy_runs_another_server_is_not_followed),
     TEST(without_a_heartbeat_another_server_is_not_followed),
 };
 
