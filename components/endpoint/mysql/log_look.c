@@ -233,7 +233,8 @@ static bool event_in(struct look *k, struct view event, struct err *e)
     if (!binlog_event_open(&k->log.format, event, &h, &body, e))
         return false;
     log_move_position(&k->log, &h);
-    return place_passed(k, &h, e) && (k->over || use(k, &h, body, e));
+    return place_passed(k, &h, e) && (k->over || use(k, &h, body, e)) &&
+           (!k->want->each || k->want->each(k->want->each_arg, &k->log, &h, body, e));
 }
 
 static bool read_on(struct look *k, struct err *e)

@@ -14,6 +14,10 @@ struct look_for {
     int64_t us;     /* ... in microseconds; in seconds where the log tells no more */
     uint64_t place; /* or an offset in the first file, between two transactions; 0: none */
     bool one_file;  /* not beyond the first file */
+    /* Sees every event; at: file, pos behind it, event_at, format. NULL: nobody does. */
+    bool (*each)(void *arg, const struct log *at, const struct binlog_header *h, struct view body,
+                 struct err *e);
+    void *each_arg;
 };
 struct look_seen {
     bool found;            /* false: it came to the end */

@@ -253,6 +253,8 @@ bool xa_prepare_in(struct log *l, const struct binlog_header *h, struct view bod
                    struct err *e) MUST_CHECK;
 /* XA COMMIT or ROLLBACK of a prepared transaction. */
 bool xa_end_in(struct log *l, struct view sql, bool commits, struct err *e) MUST_CHECK;
+/* The identifier of an event, in the same form; false: it is too long. */
+bool xa_key_of_xid(const struct binlog_xid *xid, struct xid_key *key);
 /* The identifier in a statement; false: there is none. */
 bool xa_key_of_text(struct view sql, struct xid_key *key);
 /* A transaction is being published; one part of it. */

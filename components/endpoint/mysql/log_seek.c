@@ -16,6 +16,7 @@
 
 #include "components/endpoint/mysql/endpoint.h"
 #include "components/endpoint/mysql/log_look.h"
+#include "components/endpoint/mysql/log_prepared.h"
 #include "components/endpoint/mysql/place.h"
 #include "components/endpoint/mysql/position.h"
 
@@ -26,6 +27,7 @@ struct seek {
     struct session *s; /* for questions */
     enum gtid_mode mode;
     struct log_files files;
+    size_t from; /* the file that the position lies in, or an older one */
 };
 
 static bool look(struct seek *k, size_t file, const struct look_for *want, struct look_seen *out,
@@ -51,6 +53,9 @@ static bool give(struct seek *k, const struct look_seen *seen, struct position *
     (void)snprintf(out->native, sizeof out->native, "%.120s:%" PRIu64, seen->at.file,
                    seen->at.offset);
     txn_set_init(&out->set);
+    while (k->from + 1 < k->files.list.n &&
+           strcmp(k->files.list.at[k->from].name, seen->at.file) != 0)
+        k->from++;
     if (k->mode != GTID_OFF) {
         txn_set_copy(&out->set, &seen->before);
         return true;
@@ -238,6 +243,22 @@ static bool check_ids(struct seek *k, const struct txn_set *ids, struct err *e)
     return ok;
 }
 
+/* The newest file before which there is nothing but what the set has. */
+static bool file_of_ids(struct seek *k, const struct txn_set *ids, struct err *e)
+{
+    const struct look_for head = {.head = true};
+
+    for (k->from = k->files.list.n - 1; k->from > 0; k->from--) {
+        struct look_seen seen;
+        bool ok = look(k, k->from, &head, &seen, e), inside = txn_set_contains(ids, &seen.before);
+
+        look_seen_fini(&seen);
+        if (!ok || inside)
+            return ok;
+    }
+    return true;
+}
+
 static bool by_ids(struct seek *k, struct position *out, struct err *e)
 {
     struct err form = ERR_INIT;
@@ -253,7 +274,7 @@ static bool by_ids(struct seek *k, struct position *out, struct err *e)
                        k->want->ids, k->s->is_mariadb ? "0-1-100,1-2-33" : "3e11fa47-...:1-5,...");
     }
     (void)snprintf(out->native, sizeof out->native, "%.150s", k->want->ids);
-    if (check_ids(k, &out->set, e))
+    if (check_ids(k, &out->set, e) && file_of_ids(k, &out->set, e))
         return true;
     txn_set_fini(&out->set);
     return false;
@@ -266,6 +287,7 @@ static bool at_end(struct seek *k, struct position *out, struct err *e)
 {
     struct log_place end;
 
+    k->from = k->files.list.n - 1; /* or before it */
     txn_set_init(&out->set);
     if (!mysql_log_ops.executed(k->s, NULL, &out->set, e) || !log_place_end(k->s, &end, e)) {
         txn_set_fini(&out->set);
@@ -301,12 +323,30 @@ static bool find(struct seek *k, struct position *out, struct err *e)
     return at_end(k, out, e);
 }
 
+/* What is prepared there and not ended comes whole, at its end. */
+static bool leave_prepared_out(struct seek *k, struct position *out, struct err *e)
+{
+    const struct look_for head = {.head = true};
+    struct look_seen oldest;
+    struct prepared_params p = {
+        .address = k->address, .number = k->number, .s = k->s, .files = &k->files, .from = k->from};
+
+    bool ok = look(k, 0, &head, &oldest, e);
+    p.begins_history = ok && begins_history(k, &oldest);
+    look_seen_fini(&oldest);
+    ok = ok && (k->mode != GTID_OFF || place_origin(k->s, &p.place, e)) &&
+         log_prepared(&p, &out->set, e);
+    if (!ok)
+        txn_set_fini(&out->set);
+    return ok;
+}
+
 bool log_find_start(const struct endpoint_address *a, uint32_t number, const struct start_at *at,
                     struct position *out, struct err *e)
 {
     struct seek k = {.address = a, .number = number, .want = at};
 
-    bool ok = find(&k, out, e);
+    bool ok = find(&k, out, e) && leave_prepared_out(&k, out, e);
     place_files_fini(&k.files);
     session_close(k.s);
     return ok || err_wrap(e, "find where following the source's log begins");

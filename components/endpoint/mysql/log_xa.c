@@ -200,7 +200,7 @@ static void put_hex(char **w, struct view v)
 }
 
 /* As the server writes it into its statements: X'67',X'62',1 */
-static bool key_of(const struct binlog_xid *xid, struct xid_key *key)
+bool xa_key_of_xid(const struct binlog_xid *xid, struct xid_key *key)
 {
     char *w = key->text;
 
@@ -265,7 +265,7 @@ bool xa_prepare_in(struct log *l, const struct binlog_header *h, struct view bod
 
     if (!group_needed(l, h, e) || !binlog_read_xa_prepare(body, &one_phase, &xid, e))
         return false;
-    if (!key_of(&xid, &key))
+    if (!xa_key_of_xid(&xid, &key))
         return err_set(e, ERR_LOG_DAMAGED, "an XA identifier is too long");
     if (l->writer.open && !group_part_over(l, e))
         return false;
