@@ -106,6 +106,7 @@ enum cli_exit cli_command_call(struct cli *c, const char *method, const Protobuf
 /* output.c: numbers and tables for people. */
 void cli_print_message(struct cli *c, const ProtobufCMessage *m);  /* JSON */
 const char *cli_count(struct arena *a, unsigned long long n);      /* "1,234,567" */
+const char *cli_bytes(struct arena *a, unsigned long long n);      /* "812 bytes", "3.4 MB" */
 const char *cli_rate_bytes(struct arena *a, unsigned long long n); /* "8.1 MB/s" */
 const char *cli_duration(struct arena *a, long long ms);
 const char *cli_when(struct arena *a, long long us); /* "2026-11-21 04:52:01 UTC"; "-" for 0 */
@@ -173,6 +174,7 @@ enum cli_exit cli_incident_show(struct cli *c);
 enum cli_exit cli_incident_resolve(struct cli *c);
 enum cli_exit cli_events(struct cli *c);
 enum cli_exit cli_explain(struct cli *c);
+enum cli_exit cli_explain_lag(struct cli *c, const char *project); /* explain_lag.c */
 enum cli_exit cli_help(struct cli *c);
 
 #endif

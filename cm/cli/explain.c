@@ -1,10 +1,9 @@
-/* oms explain: the table of errors for people, and what limits a project. */
+/* oms explain: the table of errors for people. */
 #include <ctype.h>
 #include <string.h>
 
 #include "cm/cli/cli.h"
 #include "common/pbtext/pbtext.h"
-#include "proto/admin.pb-c.h"
 
 static const char *const reactions[] = {
     [ERR_CLASS_RETRY] = "tried again by itself",
@@ -74,32 +73,6 @@ static void put_all(struct cli *c)
     pbtext_table_free(t);
 }
 
-/* Which stage limits a project, and what would help. */
-static enum cli_exit explain_lag(struct cli *c, const char *project)
-{
-    Oms__LagExplanation *x;
-
-    if (!cli_call_name(c, "LagExplain", project, &x))
-        return cli_failed(c);
-    if (c->output == OUTPUT_JSON) {
-        cli_print_message(c, &x->base);
-        return CLI_FINE;
-    }
-    buf_printf(&c->out, "project %s: lag %s%s%s%s\n", cli_or(x->project, "?"),
-               x->has_lag_ms ? cli_duration(&c->arena, x->lag_ms) : "unknown",
-               x->lag_kind ? " (by " : "", cli_or(x->lag_kind, ""), x->lag_kind ? ")" : "");
-    buf_printf(&c->out, "  stage   %s\n  because %s\n", cli_or(x->stage, "?"),
-               cli_or(x->verdict, ""));
-    if (x->object)
-        buf_printf(&c->out, "  limits  %s\n", x->object);
-    if (x->setting)
-        buf_printf(&c->out, "  helps   %s\n", x->setting);
-    for (size_t i = 0; i < x->n_facts; i++)
-        buf_printf(&c->out, "    %-20s %s\n", cli_or(x->facts[i]->name, "?"),
-                   cli_or(x->facts[i]->value, ""));
-    return CLI_FINE;
-}
-
 enum cli_exit cli_explain(struct cli *c)
 {
     char *name;
@@ -114,7 +87,7 @@ enum cli_exit cli_explain(struct cli *c)
         return CLI_FINE;
     }
     if (strcmp(c->args[0], "lag") == 0)
-        return c->n_args == 2 ? explain_lag(c, c->args[1])
+        return c->n_args == 2 ? cli_explain_lag(c, c->args[1])
                               : cli_usage(c, "oms explain lag needs a project");
     if (c->n_args > 1)
         return cli_usage(c, "one error code at a time");

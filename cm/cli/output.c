@@ -35,6 +35,19 @@ const char *cli_count(struct arena *a, unsigned long long n)
     return out;
 }
 
+const char *cli_bytes(struct arena *a, unsigned long long n)
+{
+    static const char *const units[] = {"kB", "MB", "GB", "TB"};
+    double v = (double)n / 1e3;
+    size_t u = 0;
+
+    if (n < 1000)
+        return arena_printf(a, "%llu byte%s", n, n == 1 ? "" : "s");
+    for (; v >= 999.95 && u + 1 < ARRAY_LEN(units); u++)
+        v /= 1e3;
+    return arena_printf(a, "%.1f %s", v, units[u]);
+}
+
 const char *cli_rate_bytes(struct arena *a, unsigned long long n)
 {
     return arena_printf(a, "%.1f MB/s", (double)n / 1e6);

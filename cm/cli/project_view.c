@@ -163,15 +163,19 @@ static void put_incident(const Oms__Incident *n, struct buf *out)
     buf_u8(out, '\n');
 }
 
-static void put_backlog(const Oms__ProjectView *v, struct arena *arena, struct buf *out)
+void project_view_backlog(const Oms__ProjectView *v, struct arena *arena, struct buf *out)
 {
+    bool any = (v->has_backlog_bytes && v->backlog_bytes > 0) ||
+               (v->has_backlog_txns && v->backlog_txns > 0);
+
     if (*cli_or(v->lag_note, "") && v->has_lag_ms)
         buf_printf(out, "  %s\n", v->lag_note);
-    if (!v->has_backlog_bytes || v->backlog_bytes <= 0)
+    if (!any)
         return;
-    buf_printf(out, "  backlog %.1f MB", (double)v->backlog_bytes / 1e6);
+    buf_printf(out, "  backlog %s", cli_bytes(arena, (unsigned long long)v->backlog_bytes));
     if (v->has_backlog_txns)
-        buf_printf(out, ", %s transactions", cli_count(arena, (unsigned long long)v->backlog_txns));
+        buf_printf(out, ", %s transaction%s", cli_count(arena, (unsigned long long)v->backlog_txns),
+                   v->backlog_txns == 1 ? "" : "s");
     if (v->has_drain_ms && v->drain_ms > 0)
         buf_printf(out, ", drained in about %s", cli_duration(arena, v->drain_ms));
     buf_u8(out, '\n');
@@ -195,7 +199,7 @@ void project_view_summary(const Oms__ProjectView *v, const struct project_bars *
     }
     if (v->position && *v->position)
         buf_printf(out, "  position %s\n", v->position);
-    put_backlog(v, arena, out);
+    project_view_backlog(v, arena, out);
     for (size_t i = 0; i < v->n_incidents; i++)
         put_incident(v->incidents[i], out);
     if (v->error && v->error->code && *v->error->code)

@@ -31,6 +31,8 @@ void project_view_objects(const Oms__ProjectView *v, bool all, unsigned width, s
 void project_view_complete(Oms__ProjectView *v);
 size_t project_view_open_incidents(const Oms__ProjectView *v);
 const char *project_view_lag(const Oms__ProjectView *v, struct arena *arena);
+/* What waits between source and target, and how long it will take; nothing when nothing does. */
+void project_view_backlog(const Oms__ProjectView *v, struct arena *arena, struct buf *out);
 
 enum watch_goal { WATCH_END, WATCH_CAUGHT_UP, WATCH_VERIFIED, WATCH_FINISHED };
 enum watch_outcome { WATCH_GO_ON, WATCH_REACHED, WATCH_FAILED };

@@ -13,6 +13,7 @@
 #define BUSY_PART 0.5
 #define STUCK_MS 1000
 #define BEHIND_MS 3000
+#define BLIND_MS 1000
 #define HUGE_ROWS 5000
 #define HUGE_BYTES (8u << 20)
 
@@ -311,6 +312,20 @@ static bool target_is_slow(struct asked *q)
                note(q->ir, "slow_table"), "incremental.slots higher, a faster target");
 }
 
+/* It is said since when; that nothing limits would be a guess. */
+static bool is_blind(struct asked *q)
+{
+    int64_t ms = project_source_silent_ms(q->c, q->p, q->now);
+
+    if (q->out->has_lag_ms)
+        return false;
+    return say(q, "source log pull",
+               ms >= BLIND_MS
+                   ? arena_printf(q->a, "the source has said nothing for %.1f s", (double)ms / 1000)
+                   : "Incr-Sync has not heard yet how far the source is",
+               project_file(q->p)->source, "is the server up, and the network to it?");
+}
+
 static bool nothing(struct asked *q)
 {
     return say(q, "none", "nothing limits: what the source commits is applied as it comes", NULL,
@@ -334,6 +349,7 @@ static bool (*const verdicts[])(struct asked *q) = {not_following,
                                                     keys_wait,
                                                     stream_is_slow,
                                                     target_is_slow,
+                                                    is_blind,
                                                     nothing};
 
 /* --- facts --------------------------------------------------------------------------------------
@@ -347,6 +363,16 @@ static const char *const shown[] = {"pull.behind_ms",    "pull.part.decode",  "p
                                     "incr.oldest_rows",  "incr.oldest_bytes", "incr.slots_active",
                                     "pending_trx",       "rows_per_s",        "trx_per_s"};
 
+/* Three digits that say something, and no exponent. */
+static char *fact_text(struct arena *a, double v)
+{
+    double size = v < 0 ? -v : v;
+
+    if (size < 0.0005)
+        return arena_printf(a, "0");
+    return arena_printf(a, size >= 100 ? "%.0f" : "%.3g", v);
+}
+
 static void add_facts(struct asked *q, const Oms__ComponentReport *r)
 {
     for (size_t i = 0; r && i < r->n_metrics; i++)
@@ -358,7 +384,7 @@ static void add_facts(struct asked *q, const Oms__ComponentReport *r)
             f = arena_alloc(q->a, sizeof *f);
             oms__lag_fact__init(f);
             f->name = (char *)shown[k];
-            f->value = arena_printf(q->a, "%.3g", r->metrics[i]->value);
+            f->value = fact_text(q->a, r->metrics[i]->value);
             q->out->facts[q->out->n_facts++] = f;
         }
 }
@@ -388,6 +414,14 @@ Oms__LagExplanation *lag_explain(const struct cluster *c, const struct project *
     out->has_lag_ms = v->has_lag_ms;
     out->lag_ms = v->lag_ms;
     out->lag_kind = v->lag_kind;
+    out->has_lag_unknown_since_us = v->has_lag_unknown_since_us;
+    out->lag_unknown_since_us = v->lag_unknown_since_us;
+    out->has_backlog_bytes = v->has_backlog_bytes;
+    out->backlog_bytes = v->backlog_bytes;
+    out->has_backlog_txns = v->has_backlog_txns;
+    out->backlog_txns = v->backlog_txns;
+    out->has_drain_ms = v->has_drain_ms;
+    out->drain_ms = v->drain_ms;
     out->facts = arena_calloc(a, 2 * ARRAY_LEN(shown), sizeof(void *));
     add_facts(&q, q.sr);
     add_facts(&q, q.ir);

@@ -50,7 +50,7 @@ static void put_row(struct buf *b, const char *name, const char *row)
 static void put_text(struct buf *b, const struct skipped *x, const char *at)
 {
     buf_printf(b, "%s UTC  %s change %" PRIu64 "  %s of %s where %.300s: %.600s\n", at ? at : "?",
-               x->txid, x->n, x->op, x->table,
+               x->txid, x->n + 1, x->op, x->table,
                x->row_key && *x->row_key ? x->row_key : "(no row key)", x->reason ? x->reason : "");
     put_row(b, "source before", x->before);
     put_row(b, "source after", x->after);
@@ -60,7 +60,7 @@ static void put_text(struct buf *b, const struct skipped *x, const char *at)
 static void put_pair(struct buf *b, const char *name, const char *value)
 {
     buf_printf(b, ", \"%s\": ", name);
-    if (value)
+    if (value && *value)
         pbtext_format_string(value, b);
     else
         buf_str(b, "null");
@@ -73,7 +73,7 @@ static void put_json(struct buf *b, const struct skipped *x, const char *at)
     snprintf(when, sizeof when, "%.31sZ", at ? at : "");
     if (strlen(when) > 10 && when[10] == ' ')
         when[10] = 'T';
-    buf_printf(b, "{\"change\": %" PRIu64, x->n);
+    buf_printf(b, "{\"change\": %" PRIu64, x->n + 1);
     put_pair(b, "transaction", x->txid);
     put_pair(b, "at", at ? when : NULL);
     put_pair(b, "op", x->op);

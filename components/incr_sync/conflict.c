@@ -147,7 +147,7 @@ static void make_record(struct conflict_case *c, const struct conflict *x,
                                                           : x->holder,
                           .reason = reason(c, x)};
     log_event(LOG_WARN, "incr_sync.skipped", "%s, change %" PRIu64 ", %s of %s where %s: %s",
-              r->txid, r->n, r->op, r->table, r->row_key, r->reason);
+              r->txid, r->n + 1, r->op, r->table, r->row_key, r->reason);
 }
 
 static void put_evidence(struct conflict_case *c, const struct conflict *x,
@@ -161,8 +161,10 @@ static void put_evidence(struct conflict_case *c, const struct conflict *x,
     buf_printf(&b, "transaction %s", txn_text(c->txn->id, id));
     if (c->txn->native.len > 0)
         buf_printf(&b, " (%.*s)", (int)c->txn->native.len, (const char *)c->txn->native.p);
+    /* counted from 1, as `oms store dump` does */
     buf_printf(&b, ", change %" PRIu64 ": %s of %s (%s.%s on the target) where %s; ",
-               c->first + x->at, evidence_op(w->op), t->key, t->to_db, t->to_name, key(c, t, w));
+               c->first + x->at + 1, evidence_op(w->op), t->key, t->to_db, t->to_name,
+               key(c, t, w));
     buf_str(&b, reason(c, x));
     if (w->before.p)
         buf_printf(&b, "; the source's row before: (%s)",

@@ -6,6 +6,7 @@
 
 #include "common/base/must.h"
 #include "components/incr_sync/sync_priv.h"
+#include "components/record/value_text.h"
 
 const char *txn_text(struct txn_id id, char out[TXN_TEXT_MAX])
 {
@@ -13,61 +14,39 @@ const char *txn_text(struct txn_id id, char out[TXN_TEXT_MAX])
     return out;
 }
 
-static bool is_signed(enum kind k)
+/* A character set whose bytes are UTF-8, or none. */
+static bool is_unicode(const struct column_def *c)
 {
-    return k == KIND_I8 || k == KIND_I16 || k == KIND_I32 || k == KIND_I64;
+    return c->kind != KIND_TEXT || !c->charset || !*c->charset ||
+           strncmp(c->charset, "utf8", 4) == 0;
 }
 
-static bool is_number(enum kind k)
-{
-    switch (k) {
-    case KIND_U8:
-    case KIND_U16:
-    case KIND_U32:
-    case KIND_U64:
-    case KIND_YEAR:
-    case KIND_BIT:
-    case KIND_ENUM:
-    case KIND_SET:
-        return true;
-    default:
-        return is_signed(k);
-    }
-}
-
-static void put_number(struct buf *out, enum kind k, const struct value *v)
-{
-    uint64_t u = 0;
-
-    memcpy(&u, v->p, v->len < 8 ? v->len : 8);
-    if (is_signed(k)) {
-        unsigned shift = 64 - 8 * (v->len < 8 ? v->len : 8);
-
-        buf_printf(out, "%" PRId64, (int64_t)(u << shift) >> shift);
-    } else {
-        buf_printf(out, "%" PRIu64, u);
-    }
-}
-
-static bool is_readable(const struct value *v)
+static bool is_readable(const struct column_def *c, const struct value *v)
 {
     for (uint32_t i = 0; i < v->len; i++)
-        if (v->p[i] < 0x20 || v->p[i] == 0x7f)
+        if (v->p[i] < 0x20 || v->p[i] == 0x7f || (v->p[i] >= 0x80 && !is_unicode(c)))
             return false;
-    return true;
+    return bytes_are_utf8(v->p, v->len);
 }
 
-static void put_value(struct buf *out, const struct column_def *c, const struct value *v,
-                      size_t most)
+/* At most `most` bytes, never a part of a character. */
+static size_t cut(const struct value *v, size_t most)
 {
-    size_t shown = v->len < most ? v->len : most;
-    bool text = c->kind == KIND_TEXT || c->kind == KIND_DECIMAL || c->kind == KIND_JSON;
+    size_t n = v->len < most ? v->len : most;
 
-    if (v->state != VALUE_SET) {
-        buf_str(out, v->state == VALUE_NULL ? "NULL" : "(absent)");
-    } else if (is_number(c->kind) && v->len > 0) {
-        put_number(out, c->kind, v);
-    } else if (text && is_readable(v)) {
+    while (n > 0 && n < v->len && (v->p[n] & 0xc0) == 0x80)
+        n--;
+    return n;
+}
+
+static void put_long(struct buf *out, const struct column_def *c, const struct value *v,
+                     size_t most)
+{
+    bool text = c->kind == KIND_TEXT || c->kind == KIND_DECIMAL || c->kind == KIND_JSON;
+    size_t shown = v->len < most ? v->len : most;
+
+    if (text && is_readable(c, v)) {
+        shown = cut(v, most);
         buf_printf(out, "'%.*s'", (int)shown, (const char *)v->p);
     } else {
         buf_str(out, "0x");
@@ -76,6 +55,36 @@ static void put_value(struct buf *out, const struct column_def *c, const struct 
     }
     if (shown < v->len)
         buf_printf(out, "... (%" PRIu32 " bytes)", v->len);
+}
+
+static bool is_number(enum kind k)
+{
+    return k <= KIND_DOUBLE || k == KIND_YEAR || k == KIND_BIT;
+}
+
+/* As the source would show it: numbers bare, everything else in quotes or as bytes. */
+static void put_value(struct buf *out, const struct column_def *c, const struct value *v,
+                      size_t most)
+{
+    if (v->state != VALUE_SET) {
+        buf_str(out, v->state == VALUE_NULL ? "NULL" : "(absent)");
+        return;
+    }
+    switch (c->kind) {
+    case KIND_TEXT:
+    case KIND_DECIMAL:
+    case KIND_JSON:
+    case KIND_BINARY:
+    case KIND_BYTES:
+    case KIND_GEOMETRY:
+    case KIND_VECTOR:
+        put_long(out, c, v, most);
+        return;
+    default:
+        buf_str(out, is_number(c->kind) ? "" : "'");
+        value_put_text(out, c, v);
+        buf_str(out, is_number(c->kind) ? "" : "'");
+    }
 }
 
 void evidence_key(const struct table_def *t, bool has_absent, struct view row, struct buf *out)

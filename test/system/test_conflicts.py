@@ -75,3 +75,18 @@ def test_with_skip_and_record_nothing_waits_and_all_is_listed(make_case):
     assert (5, "e", 5) in rows(case) and (9, "theirs", 9) in rows(case)
     assert not case.show()["incidents"]
     assert left_out(case, "op, CONVERT(row_key USING utf8mb4)") == [("insert", "id=9"), ("update", "id=2")]
+    listed = case.oms.json("project", "skipped", case.project)["skipped"]
+    assert [(r["op"], r["key"], r["change"], r["source_before"]) for r in listed[:1]] == [("insert", "id=9", 1, None)], listed
+
+
+def test_the_evidence_shows_values_as_people_write_them(make_case):
+    case = make_case()
+    case.sql("CREATE TABLE k (d DATE, e ENUM('no','yes'), at DATETIME(6), f DOUBLE, m DECIMAL(9,2), s TIME, b VARBINARY(4),"
+             " l VARCHAR(9) CHARACTER SET latin1, PRIMARY KEY (d, e))")
+    case.start()
+    case.wait_caught_up()
+    case.target_sql("INSERT INTO k VALUES ('2026-01-02','yes',NULL,NULL,NULL,NULL,NULL,NULL)")
+    case.sql("INSERT INTO k VALUES ('2026-01-02','yes','2026-01-02 03:04:05.678901',1.5,-7.10,'-01:02:03',x'00ff','\u00e9')")
+    evidence = case.wait_incident("TARGET_CONFLICT")["evidence"]
+    assert "where d='2026-01-02', e='yes';" in evidence, evidence
+    assert "at='2026-01-02 03:04:05.678901', f=1.5, m='-7.10', s='-01:02:03', b=0x00ff, l=0xe9)" in evidence, evidence

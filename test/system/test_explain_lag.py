@@ -54,7 +54,7 @@ def test_nothing_limits_a_project_at_rest(lab, followed):
     x = wait_stage(lab, followed, "none")
     assert x["object"] is None and x["lag_ms"] is not None and x["facts"]
     text = lab.oms.run("explain", "lag", followed.project).stdout
-    assert "stage   none" in text and "incr.part.idle" in text
+    assert "stage   none" in text and "Incr-Sync: has nothing to do" in text
     assert lab.oms.run("explain", "lag", check=False).returncode == 2
     assert lab.oms.run("explain", "lag", "no-such", check=False).returncode == 1
 

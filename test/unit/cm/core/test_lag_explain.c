@@ -178,7 +178,27 @@ static void a_lag_is_unknown_as_soon_as_the_store_hears_nothing(void **state)
     assert_true(v->has_lag_unknown_since_us);
     assert_true(v->lag_unknown_since_us <= store->report_wall.us - 5000 * 1000);
     assert_false(lag_explain(lab.c, p, lab.now, &a)->has_lag_ms);
+    assert_true(lag_explain(lab.c, p, lab.now, &a)->has_lag_unknown_since_us);
     arena_fini(&a);
+}
+
+/* Incr-Sync may know it a moment before the Store's figure is past the limit. */
+static void an_unknown_lag_is_never_said_to_be_limited_by_nothing(void **state)
+{
+    const struct component *x =
+        project_component(lab.c, cluster_project(lab.c, "p"), STEP_INCREMENTAL);
+    Oms__ComponentReport *r;
+
+    (void)state;
+    STORE({"pull.silent_ms", 4800});
+    INCR({"incr.part.idle", 1});
+    expect("none", NULL);
+    r = ((Oms__ComponentStatus *)x->status.m)->report;
+    r->has_lag_ms = false;
+    expect("source log pull", "4.8 s");
+    STORE({"pull.silent_ms", 10});
+    expect("source log pull", "has not heard yet");
+    r->has_lag_ms = true;
 }
 
 static void what_does_not_report_is_where_it_stands(void **state)
@@ -205,6 +225,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_lag_is_unknown_as_soon_as_the_store_hears_nothing,
                                         open_lab, close_lab),
         cmocka_unit_test_setup_teardown(a_takeover_that_waits_is_said_before_the_store_is_looked_at,
+                                        open_lab, close_lab),
+        cmocka_unit_test_setup_teardown(an_unknown_lag_is_never_said_to_be_limited_by_nothing,
                                         open_lab, close_lab),
         cmocka_unit_test_setup_teardown(what_does_not_report_is_where_it_stands, open_lab,
                                         close_lab),
