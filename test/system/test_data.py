@@ -23,11 +23,12 @@ ROWS = [
 def test_every_type_travels_by_copy_and_by_log(lab, case):
     lab.source.sql("SET GLOBAL sql_mode='ALLOW_INVALID_DATES'")
     try:
-        case.sql(ALL_TYPES, *[f"INSERT INTO a VALUES {r}" for r in ROWS])
+        case.sql(ALL_TYPES, *[f"INSERT INTO a VALUES {r}" for r in ROWS], "CREATE TABLE g (id INT PRIMARY KEY)",
+                 "INSERT INTO g VALUES (1),(2)", "ALTER TABLE g ADD p POINT NOT NULL, ADD u UUID NOT NULL, ADD e ENUM('x') NOT NULL")
         case.start()
         case.wait_caught_up()
         case.assert_equal()
-        case.sql("CREATE TEMPORARY TABLE x AS SELECT * FROM a", "DELETE FROM a", "INSERT INTO a SELECT * FROM x",
+        case.sql("UPDATE g SET id=id+5", "INSERT INTO g SELECT 1, p, u, e FROM g WHERE id=6", "DELETE FROM g WHERE id=7", "CREATE TEMPORARY TABLE x AS SELECT * FROM a", "DELETE FROM a", "INSERT INTO a SELECT * FROM x",
                  "UPDATE a SET f=f/3, g=g/7, tx=CONCAT(tx,'!'), e='c', bi=X'FF00', id=id-1 WHERE id>5")
         case.wait_applied()
         case.assert_equal()

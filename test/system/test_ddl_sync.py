@@ -39,7 +39,8 @@ def test_ddl_of_each_kind_arrives_between_the_rows_around_it(lab, case):
              "RENAME TABLE twin TO other, filled TO twin", "TRUNCATE TABLE other", "INSERT INTO other VALUES (7,'z',9)",
              "ALTER TABLE made DROP FOREIGN KEY f", "ALTER TABLE twin ADD PRIMARY KEY (id), RENAME TO last",
              "CREATE TABLE gone (id INT PRIMARY KEY)", "INSERT INTO gone VALUES (1)", "DROP TABLE gone",
-             "ALTER TABLE t CONVERT TO CHARACTER SET latin1", "UPDATE t SET u = u + 1 ORDER BY u DESC")
+             "ALTER TABLE t CONVERT TO CHARACTER SET latin1", "UPDATE t SET u = u + 1 ORDER BY u DESC",
+             "ALTER TABLE t ADD p POINT NOT NULL", "UPDATE t SET id = id + 10 ORDER BY id DESC")
     assert_same(case)
     assert case.show()["incidents"] == []
     states = lab.target.sql(f"SELECT DISTINCT state FROM oms_meta.ddl WHERE task='{case.project}/incremental' AND txid LIKE 'mariadb:%'")

@@ -140,10 +140,15 @@ static bool send_overlap(struct applying *a, uint32_t i)
     return err_set(a->e, ERR_BUG, "a change of unknown kind %d", (int)a->writes[i].op);
 }
 
+/* The images are in the scratch. */
+static bool send_images(struct applying *a, uint32_t i)
+{
+    return a->writes[i].overlap || a->win ? send_overlap(a, i) : send_exact(a, i);
+}
+
 static bool send_write(struct applying *a, uint32_t i)
 {
-    return write_order_read(&a->s->order, &a->writes[i], a->e) &&
-           (a->writes[i].overlap || a->win ? send_overlap(a, i) : send_exact(a, i));
+    return write_order_read(&a->s->order, &a->writes[i], a->e) && send_images(a, i);
 }
 
 /* --- batches ------------------------------------------------------------------------------------
@@ -295,17 +300,17 @@ bool apply_checks_off(struct applying *a)
 /* --- one by one ---------------------------------------------------------------------------------
  */
 
-/* An UPDATE or INSERT of an ENUM's index 0: the strict session refuses it. */
+/* What a strict session refuses. In the overlap every image is inserted. */
 static bool send_lenient(struct applying *a, uint32_t i)
 {
     struct slot *s = a->s;
     const struct write *w = &a->writes[i];
-    bool ok = slot_strict(s, false, a->e) && send_write(a, i) &&
-              (!slot_settle(s) || !s->warned ||
-               slot_warnings(s, i, w->table, w->again ? s->order.row.at : s->order.after.at,
-                             w->again ? ROWS_MYSQL_TEXT : w->encoding, a->e)) &&
-              (s->pipe.lost || slot_strict(s, true, a->e));
+    struct loosened as;
 
+    write_loosen_scratch(&s->order, w, w->overlap || a->win, &as);
+    bool ok = slot_strict(s, false, a->e) && send_images(a, i) &&
+              (!slot_settle(s) || slot_warnings(s, i, w->table, &as, a->e)) &&
+              (s->pipe.lost || slot_strict(s, true, a->e));
     if (!ok)
         s->pipe.lost = true; /* the session's mode is not known: never used again */
     return ok;
@@ -325,7 +330,7 @@ bool apply_one(struct applying *a, uint32_t i)
         return send_lenient(a, i);
     if (!send_write(a, i))
         return false;
-    return !slot_settle(s) || !s->warned || slot_warnings(s, i, w->table, NULL, w->encoding, a->e);
+    return !slot_settle(s) || !s->warned || slot_warnings(s, i, w->table, NULL, a->e);
 }
 
 bool apply_careful(struct applying *a, const struct slot_commit *c, size_t n)

@@ -67,21 +67,23 @@ bool target_load_begin(struct slot *s, struct err *e)
 /* --- batches ------------------------------------------------------------------------------------
  */
 
-/* A row with an ENUM's index 0, which a strict session refuses: alone, its warnings judged. */
+/* A row that a strict session refuses: alone, its warnings judged. */
 static bool load_lenient(struct slot *s, struct target_table *t, enum rows_encoding enc,
-                         const struct stmt_row *row, struct err *e)
+                         struct value *values, struct err *e)
 {
+    struct stmt_row row = {.after = values};
+    struct loosened as;
     struct stmt *st;
 
     if (!slot_settle(s))
         return true;
     s->careful = true;
     s->warned = 0;
-    bool ok = slot_strict(s, false, e) &&
-              slot_stmt(s, t, STMT_INSERT, enc, 1, row->after, &st, e) &&
-              stmt_execute(&s->pipe, st, row, e) &&
+    write_loosen(t, enc, values, NULL, &as);
+    bool ok = slot_strict(s, false, e) && slot_stmt(s, t, STMT_INSERT, enc, 1, values, &st, e) &&
+              stmt_execute(&s->pipe, st, &row, e) &&
               pipe_send(&s->pipe, slot_expect(s, 1, 1, 0, true), e) &&
-              (!slot_settle(s) || !s->warned || slot_warnings(s, 0, t, row->after, enc, e)) &&
+              (!slot_settle(s) || slot_warnings(s, 0, t, &as, e)) &&
               (s->pipe.lost || slot_strict(s, true, e));
     s->careful = false;
     if (!ok)
@@ -104,8 +106,8 @@ static bool load_bulk(struct slot *s, struct target_table *t, const struct rows 
         if (i == 0 && !slot_stmt(s, t, STMT_INSERT, batch->encoding, 1, row.after, &st, e))
             return false;
         bulk.st = st;
-        if (write_has_enum_zero(t, batch->encoding, row.after)) {
-            if (!bulk_send(&bulk, e) || !load_lenient(s, t, batch->encoding, &row, e))
+        if (write_is_odd(t, batch->encoding, row.after)) {
+            if (!bulk_send(&bulk, e) || !load_lenient(s, t, batch->encoding, s->order.after.at, e))
                 return false;
             continue;
         }
@@ -171,9 +173,8 @@ static bool fill_multi(struct slot *s, struct target_table *t, const struct rows
         bytes = (m->n == 0 ? 0 : bytes) + row.len;
         if (!row_read(t->source, batch->encoding, false, row, values))
             return err_set(e, ERR_CORRUPT, "row %u of the batch does not have its table's form", i);
-        if (write_has_enum_zero(t, batch->encoding, values)) {
-            struct stmt_row zero = {.after = values};
-            if (!load_lenient(s, t, batch->encoding, &zero, e))
+        if (write_is_odd(t, batch->encoding, values)) {
+            if (!load_lenient(s, t, batch->encoding, values, e))
                 return false;
             continue;
         }

@@ -140,13 +140,6 @@ bool write_order_read(struct write_order *o, const struct write *w, struct err *
     return w->op == CHANGE_DELETE || read_image(w, w->after, o->after.at, e);
 }
 
-bool write_needs_care(const struct write_order *o, const struct write *w)
-{
-    if (w->again)
-        return w->row.p && write_has_enum_zero(w->table, ROWS_MYSQL_TEXT, o->row.at);
-    return w->op != CHANGE_DELETE && write_has_enum_zero(w->table, w->encoding, o->after.at);
-}
-
 static bool is_zero(const struct value *v, enum rows_encoding enc)
 {
     if (v->state != VALUE_SET)
@@ -159,11 +152,65 @@ static bool is_zero(const struct value *v, enum rows_encoding enc)
 bool write_has_enum_zero(const struct target_table *t, enum rows_encoding enc,
                          const struct value *image)
 {
-    for (uint16_t i = 0; t->has_enum && i < t->source->n_columns; i++)
+    for (uint16_t i = 0; t->has_odd && i < t->source->n_columns; i++)
         if (t->source->columns[i].kind == KIND_ENUM && t->column[i] != NO_COLUMN &&
             is_zero(&image[i], enc))
             return true;
     return false;
+}
+
+static bool is_empty(const struct target_table *t, uint16_t i, const struct value *image)
+{
+    return image[i].state == VALUE_SET && image[i].len == 0 && t->column[i] != NO_COLUMN;
+}
+
+bool target_kind_is_implicit(enum kind k)
+{
+    return k == KIND_GEOMETRY || k == KIND_VECTOR;
+}
+
+static bool has_implicit(const struct target_table *t, const struct value *image)
+{
+    for (uint16_t i = 0; t->has_odd && i < t->source->n_columns; i++)
+        if (target_kind_is_implicit(t->source->columns[i].kind) && is_empty(t, i, image))
+            return true;
+    return false;
+}
+
+bool write_is_odd(const struct target_table *t, enum rows_encoding enc, const struct value *image)
+{
+    return write_has_enum_zero(t, enc, image) || has_implicit(t, image);
+}
+
+void write_loosen(const struct target_table *t, enum rows_encoding enc, struct value *image,
+                  const struct value *before, struct loosened *out)
+{
+    *out = (struct loosened){.enum_zero = write_has_enum_zero(t, enc, image)};
+    for (uint16_t i = 0; i < t->source->n_columns; i++) {
+        if (!target_kind_is_implicit(t->source->columns[i].kind) || !is_empty(t, i, image) ||
+            (before && !is_empty(t, i, before)))
+            continue;
+        image[i].state = VALUE_ABSENT;
+        out->implicit += before == NULL;
+    }
+}
+
+void write_loosen_scratch(struct write_order *o, const struct write *w, bool inserts,
+                          struct loosened *as)
+{
+    bool updates = w->op == CHANGE_UPDATE && !inserts;
+
+    if (w->again)
+        write_loosen(w->table, ROWS_MYSQL_TEXT, o->row.at, NULL, as);
+    else
+        write_loosen(w->table, w->encoding, o->after.at, updates ? o->before.at : NULL, as);
+}
+
+bool write_needs_care(const struct write_order *o, const struct write *w)
+{
+    if (w->again)
+        return w->row.p && write_is_odd(w->table, ROWS_MYSQL_TEXT, o->row.at);
+    return w->op != CHANGE_DELETE && write_is_odd(w->table, w->encoding, o->after.at);
 }
 
 /* The hashes a write must not pass others on. */

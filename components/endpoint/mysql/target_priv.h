@@ -143,7 +143,7 @@ struct target_table {
     bool ordered;     /* writes of this table keep their order among themselves */
     bool upserts;     /* updates that leave the key alone may be STMT_UPSERT */
     bool is_mariadb;
-    bool has_enum;
+    bool has_odd; /* columns of kinds that may hold what a strict session refuses */
     bool
         other_row_key; /* the source's definition names one that the target shows to be none here */
     bool cascades;     /* of a family: the target's foreign keys do what the source's did (A8) */
@@ -346,7 +346,24 @@ bool write_order_make(struct write_order *o, const struct write *w, size_t n,
 /* Does the image store index 0 in an ENUM? Only a session that is not strict can write that. */
 bool write_has_enum_zero(const struct target_table *t, enum rows_encoding enc,
                          const struct value *image);
-/* The same of a write that is in the scratch. */
+/* Has the image a value that no strict session takes? An ENUM's index 0, or what servers put by
+ * themselves into the rows of a table that is given a column NOT NULL: an empty GEOMETRY
+ * (MariaDB), an empty VECTOR (MySQL). */
+bool write_is_odd(const struct target_table *t, enum rows_encoding enc, const struct value *image);
+/* Values of these that are empty cannot be given by any statement. */
+bool target_kind_is_implicit(enum kind k);
+struct loosened { /* what an odd image asks of the session, and what the server must warn of */
+    bool enum_zero;
+    uint16_t implicit; /* columns left out of an INSERT: the server must say that it filled each */
+};
+/* Takes out of the image what no statement can give: the server fills it by itself in an INSERT, an
+ * UPDATE (`before`) leaves it as it is. */
+void write_loosen(const struct target_table *t, enum rows_encoding enc, struct value *image,
+                  const struct value *before, struct loosened *out);
+/* The same of a write in the scratch; inserts: its image is inserted whatever it was. */
+void write_loosen_scratch(struct write_order *o, const struct write *w, bool inserts,
+                          struct loosened *as);
+/* The same as write_is_odd of a write that is in the scratch. */
 bool write_needs_care(const struct write_order *o, const struct write *w);
 /* Splits the images of a write into the scratch. */
 bool write_order_read(struct write_order *o, const struct write *w, struct err *e) MUST_CHECK;
@@ -424,16 +441,16 @@ void slot_rollback(struct slot *s);
 enum slot_verdict { SLOT_RETRY, SLOT_LOST, SLOT_CONFLICT, SLOT_ERROR };
 enum slot_verdict slot_judge(struct slot *s, struct err *e);
 
-/* Switches strictness, nothing may be outstanding. Off: values that do not fit become warnings,
- * which slot_warnings judges. */
+/* Makes the session lenient, for one write, and strict again; nothing may be outstanding. Lenient:
+ * values that do not fit become warnings, which slot_warnings judges. */
 bool slot_strict(struct slot *s, bool on, struct err *e) MUST_CHECK;
 /* Is the failure one write's own: the rest of the transaction stands? */
 bool slot_is_conflict(const struct slot *s);
 
-/* Judges the last statement's warnings: harmless ones, and with enum_zero those about ENUM columns
- * of t that were given index 0. Any other becomes the slot's failure. */
+/* Judges the last statement's warnings: harmless ones, and with `as` those it says are meant, all
+ * of which must be there. Anything else becomes the slot's failure. */
 bool slot_warnings(struct slot *s, uint32_t write, const struct target_table *t,
-                   const struct value *enum_zero, enum rows_encoding enc, struct err *e) MUST_CHECK;
+                   const struct loosened *as, struct err *e) MUST_CHECK;
 
 /* Rows of one statement in bulk packets, cut by size; each packet's count is checked alone. */
 struct bulk {

@@ -253,6 +253,12 @@ static char *quote(const char *db, const char *name)
     return text;
 }
 
+/* Kinds with values that a strict session does not take (write_is_odd). */
+static bool may_be_odd(enum kind k)
+{
+    return k == KIND_ENUM || target_kind_is_implicit(k);
+}
+
 static struct target_table *plan_new(struct claim *c, const struct table_def *source,
                                      const struct table_def *def, const char *db, const char *name)
 {
@@ -272,7 +278,7 @@ static struct target_table *plan_new(struct claim *c, const struct table_def *so
             d && d->generated == GENERATED_NO && source->columns[i].generated == GENERATED_NO;
         t->found[i] = d ? (uint16_t)(d - def->columns) : NO_COLUMN;
         t->column[i] = written ? t->found[i] : NO_COLUMN;
-        t->has_enum = t->has_enum || (written && source->columns[i].kind == KIND_ENUM);
+        t->has_odd = t->has_odd || (written && may_be_odd(source->columns[i].kind));
     }
     t->ordered = must_keep_order(t);
     t->upserts = may_upsert(t);

@@ -348,9 +348,9 @@ static void put_show(struct stmt_text *x)
         first = false;
         mysql_dialect_ops.quote_text(&x->sql, d->name, strlen(d->name));
         buf_str(&x->sql,
-                hex ? ",'=',IFNULL(CONCAT('0x',HEX(LEFT(" : ",'=',IFNULL(QUOTE(LEFT(CONVERT(");
+                hex ? ",'=',IFNULL(CONCAT('0x',HEX(LEFT(CAST(" : ",'=',IFNULL(QUOTE(LEFT(CONVERT(");
         put_column(x, i);
-        buf_str(&x->sql, hex ? ",32))),'NULL')" : " USING utf8mb4),64)),'NULL')");
+        buf_str(&x->sql, hex ? " AS BINARY),32))),'NULL')" : " USING utf8mb4),64)),'NULL')");
     }
     buf_printf(&x->sql, ") FROM %s", x->t->quoted);
 }

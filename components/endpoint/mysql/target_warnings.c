@@ -25,39 +25,64 @@ static bool is_harmless(const char *number)
     return strcmp(number, "1592") == 0 || strcmp(number, "1287") == 0;
 }
 
-/* "Data truncated for column 'x' at row 1" of an ENUM that was given index 0, and of no other. */
-static bool is_enum_zero(const struct target_table *t, const char *number, const char *text)
+/* The column of the target that the text names first. */
+static const struct column_def *column_in(const struct target_table *t, const char *text)
 {
     const char *name = strchr(text, '\'');
 
-    if (strcmp(number, "1265") != 0 || !name)
-        return false;
-    name++;
-    for (uint16_t i = 0; i < t->def->n_columns; i++) {
+    for (uint16_t i = 0; name && i < t->def->n_columns; i++) {
         size_t len = strlen(t->def->columns[i].name);
-        if (t->def->columns[i].kind == KIND_ENUM && name[len] == '\'' &&
-            strncmp(t->def->columns[i].name, name, len) == 0)
-            return true;
+        if (strncmp(t->def->columns[i].name, name + 1, len) == 0 && name[1 + len] == '\'')
+            return &t->def->columns[i];
     }
-    return false;
+    return NULL;
+}
+
+/* "Data truncated for column 'x' at row 1" of an ENUM that was given index 0, and of no other. */
+static bool is_enum_zero(const struct target_table *t, const char *number, const char *text)
+{
+    const struct column_def *c = strcmp(number, "1265") == 0 ? column_in(t, text) : NULL;
+
+    return c && c->kind == KIND_ENUM;
+}
+
+/* "Field 'x' doesn't have a default value": it has the empty one now. */
+static bool is_implicit(const struct target_table *t, const char *number, const char *text)
+{
+    const struct column_def *c = strcmp(number, "1364") == 0 ? column_in(t, text) : NULL;
+
+    return c && target_kind_is_implicit(c->kind);
+}
+
+static void fail(struct slot *s, uint32_t write, const char *number, const char *what,
+                 const char *text)
+{
+    struct slot_failure *f = &s->failure;
+
+    if (f->any)
+        return;
+    *f = (struct slot_failure){
+        .any = true, .write = write, .error = (unsigned)strtoul(number, NULL, 10)};
+    (void)snprintf(f->text, sizeof f->text, "%s: %s", what, text);
 }
 
 bool slot_warnings(struct slot *s, uint32_t write, const struct target_table *t,
-                   const struct value *enum_zero, enum rows_encoding enc, struct err *e)
+                   const struct loosened *as, struct err *e)
 {
     MYSQL_RES *res CLEANUP(session_free_result) = NULL;
-    struct slot_failure *f = &s->failure;
+    uint16_t implicit = 0;
 
     if (!session_query(s->s, "SHOW WARNINGS", &res, e))
         return false;
     for (MYSQL_ROW row; (row = mysql_fetch_row(res));) {
-        bool meant =
-            enum_zero && is_enum_zero(t, row[1], row[2]) && write_has_enum_zero(t, enc, enum_zero);
-        if (f->any || meant || is_harmless(row[1]))
-            continue;
-        *f = (struct slot_failure){
-            .any = true, .write = write, .error = (unsigned)strtoul(row[1], NULL, 10)};
-        (void)snprintf(f->text, sizeof f->text, "%s: %s", row[0], row[2]);
+        bool filled = as && as->implicit > 0 && is_implicit(t, row[1], row[2]);
+        implicit += filled;
+        if (!filled && !(as && as->enum_zero && is_enum_zero(t, row[1], row[2])) &&
+            !is_harmless(row[1]))
+            fail(s, write, row[1], row[0], row[2]);
     }
+    if (as && implicit != as->implicit)
+        fail(s, write, "0", "Error",
+             "an empty GEOMETRY or VECTOR can only be put where the column has no default");
     return true;
 }

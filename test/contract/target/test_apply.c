@@ -127,6 +127,28 @@ static void a_value_that_does_not_fit_is_a_conflict_and_never_cut(void **state)
     bench_close(&b);
 }
 
+/* What a server puts into the rows of a table that is given such a column. */
+static void an_empty_geometry_is_left_to_the_server(void **state)
+{
+    struct target_bench b;
+    bench_open(&b, *state, "apply", 2, "(id INT PRIMARY KEY, v POINT NOT NULL)");
+    struct write x[] = {
+        world_insert(b.t, bench_row(&b, 1, "")),
+        world_insert(b.t, bench_row(&b, 2, "")),
+        world_update(b.t, bench_row(&b, 1, ""), bench_row(&b, 3, "")),
+        world_delete(b.t, bench_row(&b, 2, "")),
+    };
+
+    assert_int_equal(apply(&b, x, 4).outcome, APPLY_COMMITTED);
+    assert_string_equal(world_value(b.w, "SELECT CONCAT(id, HEX(v)) FROM d.t"), "3");
+    world_sql(b.w, "DELETE FROM d.t");
+    world_sql(b.w, "ALTER TABLE d.t MODIFY v POINT NOT NULL DEFAULT (POINT(1,2))");
+    expect_conflict(&b, x, 1, 0, 0);
+    world_sql(b.w, "ALTER TABLE d.t MODIFY v POINT");
+    expect_conflict(&b, x, 1, 0, 0);
+    bench_close(&b);
+}
+
 static void rows_with_further_unique_keys_keep_their_order(void **state)
 {
     struct target_bench b;
@@ -433,6 +455,7 @@ int main(void)
         cmocka_unit_test(a_missing_row_is_a_conflict_and_nothing_is_committed),
         cmocka_unit_test(a_duplicate_is_a_conflict_with_the_servers_number),
         cmocka_unit_test(a_value_that_does_not_fit_is_a_conflict_and_never_cut),
+        cmocka_unit_test(an_empty_geometry_is_left_to_the_server),
         cmocka_unit_test(rows_with_further_unique_keys_keep_their_order),
         cmocka_unit_test(a_deadlock_rolls_back_whole_and_asks_for_a_retry),
         cmocka_unit_test(a_lock_wait_rolls_back_whole_and_asks_for_a_retry),
