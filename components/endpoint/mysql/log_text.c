@@ -65,6 +65,14 @@ static bool is_made_by_select(const struct log *l, struct view sql)
     return !l->group.standalone && looks_written_by_server(sql);
 }
 
+/* CREATE TABLE ... LIKE a temporary table is written by the server too, with escapes, and what a
+ * client may have pasted looks the same, without: who wrote it cannot be told. */
+static bool may_have_escapes(struct view sql, uint64_t sql_mode)
+{
+    return (sql_mode & SQL_MODE_NO_BACKSLASH_ESCAPES) && looks_written_by_server(sql) &&
+           has(sql, "\\");
+}
+
 static bool has_introduced_bytes(struct view sql, uint64_t sql_mode)
 {
     struct sql_lexer lexer = sql_lexer_of(sql, sql_mode);
@@ -157,19 +165,19 @@ bool log_text(struct log *l, struct binlog_query *q, struct buf *out, struct vie
         q->told & BINLOG_Q_CHARSET ? collation_find(&l->collations, q->charset_client) : NULL;
 
     *sql = q->sql;
-    *unsure = false;
     if (is_made_by_select(l, q->sql))
         q->sql_mode &= ~(uint64_t)SQL_MODE_NO_BACKSLASH_ESCAPES;
+    *unsure = may_have_escapes(q->sql, q->sql_mode);
     if (is_ascii(q->sql) || !c || strncmp(c->charset, "utf8", 4) == 0 ||
         (looks_written_by_server(q->sql) && is_utf8(q->sql)))
         return true;
     if (strcmp(c->charset, "binary") == 0) {
-        *unsure = !is_utf8(q->sql) || !keeps_bytes(l, q);
+        *unsure = *unsure || !is_utf8(q->sql) || !keeps_bytes(l, q);
         return true;
     }
     if (!convert(l, c->charset, q->sql, out, e))
         return false;
     *sql = (struct view){out->p, out->len};
-    *unsure = has_introduced_bytes(*sql, q->sql_mode);
+    *unsure = *unsure || has_introduced_bytes(*sql, q->sql_mode);
     return true;
 }

@@ -243,17 +243,24 @@ static void a_text_of_the_servers_is_read_as_the_server_writes_it(void **state)
     run("SET @mode=@@sql_mode, sql_mode=CONCAT(@@sql_mode, ',NO_BACKSLASH_ESCAPES')");
     run("CREATE TABLE w.a (i INT PRIMARY KEY, v VARCHAR(9) DEFAULT 'a\\b')");
     run("CREATE TABLE w.b AS SELECT * FROM w.a");
+    run("CREATE TEMPORARY TABLE w.t LIKE w.a");
+    run("CREATE TABLE w.c LIKE w.t"); /* the same text could be a client's, without escapes */
+    run("DROP TEMPORARY TABLE w.t");
     run("SET sql_mode=@mode, sql_quote_show_create=0, character_set_client=latin1");
     run("CREATE TEMPORARY TABLE w.x (i INT, e ENUM('\xf6'))");
     run("CREATE TABLE w.y LIKE w.x");
     run("SET sql_quote_show_create=1, character_set_client=utf8mb4");
     run("DROP TEMPORARY TABLE w.x");
     read_to_end(&r, &whole);
-    assert_int_equal(r.ddl.n, 3);
+    assert_int_equal(r.ddl.n, 4);
     assert_true(r.ddl.at[0].sql_mode & NO_BACKSLASH_ESCAPES);
+    assert_true(r.ddl.at[0].flags & DDL_F_READ);
+    assert_true(r.ddl.at[1].flags & DDL_F_READ);
+    assert_non_null(strstr(r.ddl.at[2].sql, "'a\\\\b'"));
+    assert_false(r.ddl.at[2].flags & DDL_F_READ);
     assert_non_null(strstr(r.ddl.at[1].sql, "'a\\\\b'"));
     assert_false(r.ddl.at[1].sql_mode & NO_BACKSLASH_ESCAPES);
-    assert_non_null(strstr(r.ddl.at[2].sql, "enum('\u00f6')"));
+    assert_non_null(strstr(r.ddl.at[3].sql, "enum('\u00f6')"));
     reading_fini(&r);
 }
 
