@@ -28,7 +28,8 @@ def test_every_type_travels_by_copy_and_by_log(lab, case):
         case.start()
         case.wait_caught_up()
         case.assert_equal()
-        case.sql("UPDATE g SET id=id+5", "INSERT INTO g SELECT 1, p, u, e FROM g WHERE id=6", "DELETE FROM g WHERE id=7", "CREATE TEMPORARY TABLE x AS SELECT * FROM a", "DELETE FROM a", "INSERT INTO a SELECT * FROM x",
+        case.sql("UPDATE g SET id=id+5", "INSERT INTO g SELECT 1, p, u, e FROM g WHERE id=6", "DELETE FROM g WHERE id=7",
+                 "CREATE TEMPORARY TABLE x AS SELECT * FROM a", "DELETE FROM a", "INSERT INTO a SELECT * FROM x",
                  "UPDATE a SET f=f/3, g=g/7, tx=CONCAT(tx,'!'), e='c', bi=X'FF00', id=id-1 WHERE id>5")
         case.wait_applied()
         case.assert_equal()
