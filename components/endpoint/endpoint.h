@@ -154,6 +154,8 @@ struct reader_ops {
                          struct err *e);
     /* Does read() give this column's values? Generated ones are left out, but for the row key's. */
     bool (*is_read)(const struct table_def *t, uint16_t column);
+    /* Is there still the table's CREATE statement, but for the next number? */
+    bool (*is_unchanged)(struct reader *r, const struct table_def *t, bool *yes, struct err *e);
     /* Server-side digest of a range. `columns` decides order and form on both sides: pass the
      * source's definition for both, so that equal rows give equal digests. */
     bool (*digest)(struct reader *r, const struct table_def *t, const struct table_def *columns,
@@ -358,9 +360,11 @@ struct apply_result {
     uint64_t rows_matched; /* operations that matched a row, for row accounting */
 };
 typedef bool skipped_take(void *arg, const struct skipped *x, const char *at);
-#define MEMO_COPIED "copied "   /* + "db.name": the definition that a copy had (table_def_encode) */
-#define MEMO_INDEXES "indexes " /* + "db.name": its unique keys are made; the copy's end */
-struct memo {                   /* a row of oms_meta.ddl */
+#define MEMO_COPIED "copied " /* + "db.name": the definition that a copy had (table_def_encode) */
+#define MEMO_MADE "made "     /* + "db.name": "made" or "making" by us, after this definition; of */
+#define MADE_BY_SCHEMA "/schema" /* Full-Import's task, else of the project's with this behind */
+#define MEMO_INDEXES "indexes "  /* + "db.name": its unique keys are made; the copy's end */
+struct memo {                    /* a row of oms_meta.ddl */
     const char *state;
     struct view statement, before, after; /* p = NULL: none */
 };

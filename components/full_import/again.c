@@ -1,15 +1,12 @@
 /*
- * Copying a table again, because a person chose so when a DDL was held: the target's table is
- * dropped, made from the source's present definition and copied from a new begin, which contains
- * the DDL. Invariant: until the new begin is durable, the table's old position lacks the DDL's
- * transaction, so a crash at any point drops and makes it once more; from then on it is a copy like
- * any other. Incr-Sync waits meanwhile (its live part says that full runs). Main thread alone.
+ * Copying a table again, because a person chose so when a DDL was held: it is made anew (anew.c)
+ * unless its copy has begun behind that DDL. Until the new begin is durable, the table's old
+ * position lacks the DDL's transaction, so a crash at any point makes it once more; from then on it
+ * is a copy like any other. Incr-Sync waits meanwhile (its live part says that full runs). Main
+ * thread alone.
  */
 #include <string.h>
 
-#include "common/log/log.h"
-#include "common/os/fault.h"
-#include "components/convert/convert.h"
 #include "components/full_import/import_priv.h"
 
 static const Oms__ComponentFixed *fixed_of(const struct import *im)
@@ -35,67 +32,6 @@ bool again_wants(const struct import *im, const char *db, const char *name)
     return false;
 }
 
-static bool run(struct import *im, struct buf *sql, struct err *e)
-{
-    return im->target->target->run_ddl(im->claim, NULL, buf_cstr(sql), e);
-}
-
-static bool make_anew(struct import *im, struct import_table *t, struct err *e)
-{
-    struct buf sql CLEANUP(buf_fini);
-    const struct table_def *wanted;
-
-    buf_init(&sql, 16u << 20);
-    if (t->def->family[0] != '\0')
-        return err_set(e, ERR_UNSUPPORTED,
-                       "foreign keys with CASCADE or SET NULL join it to other tables, and such "
-                       "tables cannot be copied one by one");
-    log_event(LOG_WARN, "full.again",
-              "table '%s' is dropped on the target as '%s.%s' and made anew", t->key, t->to_db,
-              t->to_name);
-    buf_str(&sql, "DROP TABLE IF EXISTS ");
-    im->target->dialect->quote_table(&sql, t->to_db, t->to_name);
-    if (!im->target->target->chunk_clear(im->claim, t->key, e) || !run(im, &sql, e))
-        return false;
-    FAULT(FULL_AGAIN_DROPPED);
-    buf_clear(&sql);
-    if (!convert_table(t->def, im->way, &wanted, NULL, e))
-        return false;
-    bool made = convert_create_table(wanted, t->to_db, t->to_name, &sql, e) && run(im, &sql, e);
-    table_def_unref(wanted);
-    if (!made)
-        return false;
-    FAULT(FULL_AGAIN_MADE);
-    t->anew = true;
-    return true;
-}
-
-/* Dropped on the source since: nothing to copy, its DROP comes with the log. What the log says of
- * it up to now is skipped. */
-static bool put_gone(struct import *im, const char *key, struct err *e)
-{
-    const char *dot = strchr(key, '.');
-    struct table_pos pos = {.name = dot ? dot + 1 : "", .mode = TABLE_MODE_EXACT, .done = true};
-    struct position at = {0};
-    struct reader *r = NULL;
-    bool ok;
-
-    if (!dot)
-        return err_set(e, ERR_INVALID, "'%s' is not db.table", key);
-    pos.db = arena_strndup(&im->arena, key, (size_t)(dot - key));
-    if (!im->source->reader->open(&im->source_at, &r, e))
-        return err_wrap(e, "connect to the source");
-    txn_set_init(&at.set);
-    ok = im->source->reader->position_now(r, &at, e);
-    pos.begin = pos.end = at.set;
-    ok = ok && im->target->target->table_pos_put(im->claim, &pos, e);
-    txn_set_fini(&at.set);
-    im->source->reader->close(r);
-    if (ok)
-        log_event(LOG_WARN, "full.gone", "table '%s' is no longer on the source", key);
-    return ok;
-}
-
 static struct import_table *find(struct import *im, const char *key)
 {
     for (size_t i = 0; i < im->tables.n; i++)
@@ -104,36 +40,42 @@ static struct import_table *find(struct import *im, const char *key)
     return NULL;
 }
 
-static bool has_begun(const struct table_pos *pos, size_t n, const char *key,
-                      const struct txn_set *ddl)
+static bool is_of(const struct table_pos *pos, const char *key)
 {
-    for (size_t i = 0; i < n; i++) {
-        size_t len = strlen(pos[i].db);
+    size_t len = strlen(pos->db);
 
-        if (strncmp(key, pos[i].db, len) == 0 && key[len] == '.' &&
-            strcmp(key + len + 1, pos[i].name) == 0)
-            return txn_set_contains(&pos[i].begin, ddl);
-    }
-    return false;
+    return strncmp(key, pos->db, len) == 0 && key[len] == '.' &&
+           strcmp(key + len + 1, pos->name) == 0;
 }
 
+/* Its position, if its copy began behind the DDL. */
+static const struct table_pos *begun(const struct table_pos *pos, size_t n, const char *key,
+                                     const struct txn_set *ddl)
+{
+    for (size_t i = 0; i < n; i++)
+        if (is_of(&pos[i], key))
+            return txn_set_contains(&pos[i].begin, ddl) ? &pos[i] : NULL;
+    return NULL;
+}
+
+/* Dropped on the source since: nothing to copy. What the log says of it up to now is skipped. */
 static bool one(struct import *im, const Oms__CopyAgain *asked, const struct table_pos *pos,
                 size_t n, struct err *e)
 {
     struct import_table *t = find(im, asked->table);
+    const struct table_pos *has;
     struct txn_set ddl;
-    bool begun;
 
     txn_set_init(&ddl);
     if (!txn_set_parse(asked->transaction, &ddl, e)) {
         txn_set_fini(&ddl);
         return false;
     }
-    begun = has_begun(pos, n, asked->table, &ddl);
+    has = begun(pos, n, asked->table, &ddl);
     txn_set_fini(&ddl);
-    if (begun)
+    if (has && (t || has->done))
         return true;
-    return (t ? make_anew(im, t, e) : put_gone(im, asked->table, e)) ||
+    return (t ? anew_make(im, t, e) : anew_gone(im, asked->table, e)) ||
            err_wrap(e, "copy '%s' again", asked->table);
 }
 

@@ -41,6 +41,7 @@ struct import_table {
     uint64_t rows_total;    /* estimate */
     atomic_uint_fast64_t rows_done;
     bool anew;          /* made again in this run: what is recorded of it is of the older copy */
+    bool to_make;       /* it must be */
     bool recorded_done; /* an earlier run recorded its end */
     bool family_begun;  /* rows of an unfinished pass may be there; its leader's worker */
     bool keyless;       /* one consistent pass, strictly before the log (A11) */
@@ -63,6 +64,8 @@ struct import {
     struct pacing pacing; /* lock */
     _Atomic uint64_t cap_rows_per_s;
     atomic_uint_fast64_t bytes_done;
+    struct table_pos *recorded; /* as found at the start of this run */
+    size_t n_recorded;
     uint32_t n_workers;
     struct worker *workers;
 };
@@ -134,6 +137,8 @@ bool pass_table(struct pump *p, bool end, struct err *e) MUST_CHECK;
 /* After the begin was taken: is the definition still the one that was loaded, so that no change of
  * it lies in what the log will skip? ERR_SERVER_TABLE_CHANGED. */
 bool definition_holds(struct worker *w, struct import_table *t, struct err *e) MUST_CHECK;
+/* Behind a reading: the same question, with the definition as text. */
+bool still_defined(struct worker *w, struct import_table *t, struct err *e) MUST_CHECK;
 
 /* --- setup.c ------------------------------------------------------------------------------------
  */
@@ -142,11 +147,32 @@ void import_fini(struct import *im);
 void import_table_free(struct import *im, struct import_table *t);
 /* --- listed.c: which tables the copy is of ------------------------------------------------------
  */
-/* Leaves tables that were made later to the log. *first: nothing was recorded yet, listed_put
- * follows once every table is known to be on the target. */
+/* Leaves tables that were made later to the log, where it tells all of them, and settles those that
+ * are gone. *first: nothing was recorded yet, listed_put follows once every table is known to be on
+ * the target. */
 bool listed_settle(struct import *im, bool *first, struct err *e) MUST_CHECK;
 bool listed_put(struct import *im, struct err *e) MUST_CHECK;
-/* --- again.c: tables that are made and copied anew ----------------------------------------------
+/* --- changed.c: tables whose definition is another one than their copy's ------------------------
+ */
+bool changed_find(struct import *im, struct err *e) MUST_CHECK; /* sets recorded_done and to_make */
+bool changed_make(struct import *im, struct err *e) MUST_CHECK;
+const struct table_pos *changed_recorded(const struct import *im, const char *db, const char *name);
+/* --- anew.c: making one table anew --------------------------------------------------------------
+ */
+struct anew_record {
+    bool ours;                     /* the target's table was made by OMS */
+    bool unfinished;               /* it is being made anew: nothing else of it counts */
+    const struct table_def *after; /* what it was made after, or NULL; unref */
+};
+bool anew_look(struct import *im, const char *key, struct anew_record *out,
+               struct err *e) MUST_CHECK;
+bool anew_make(struct import *im, struct import_table *t, struct err *e) MUST_CHECK;
+/* Its new begin is durable, and nothing was read yet. Thread: a worker. */
+bool anew_has_begun(struct import *im, const struct import_table *t, struct err *e) MUST_CHECK;
+/* A table of the copy that the source has no more: the target's is dropped, and what the log says
+ * of it up to now is skipped. */
+bool anew_gone(struct import *im, const char *key, struct err *e) MUST_CHECK;
+/* --- again.c: tables that a person wants copied again -------------------------------------------
  */
 bool again_is_asked(const struct import *im); /* this run is for those alone */
 bool again_wants(const struct import *im, const char *db, const char *name);

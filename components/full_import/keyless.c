@@ -97,7 +97,7 @@ bool pass_table(struct pump *p, bool end, struct err *e)
     if (!to->load_begin(w->slot, e) ||
         !im->source->reader->read(w->reader, t->def, all, ROWS_MYSQL_TEXT, BATCH_BYTES, take_rows,
                                   p, e) ||
-        !to->load_commit(w->slot, &commit, &r, e))
+        !still_defined(w, t, e) || !to->load_commit(w->slot, &commit, &r, e))
         return false;
     if (r.outcome != APPLY_COMMITTED)
         return not_committed(&r, e);

@@ -1,9 +1,11 @@
 /*
  * Which tables the copy is of: those that its first run listed, behind the begin of everything. One
  * that the source makes later, while a run is broken off and another begins, is the log's: its
- * CREATE TABLE lies behind that begin, so Incr-Sync meets it. It is known by three things: the
- * first run's list, kept on the target, lacks it; so does the target; and every table of that list
- * is still there, for else it may be one of them under another name. Main thread alone.
+ * CREATE TABLE lies behind that begin, so Incr-Sync meets it. But where a listed table that was not
+ * copied whole is gone, the new one may be it under another name, and nobody would copy its rows;
+ * and where one is made anew behind a DDL, the log may make or rename the new one of what it was
+ * before. Then the new one is listed and copied, too: its begin has all of its past. Main thread
+ * alone.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -43,44 +45,71 @@ static bool read_list(struct view text, struct names *out, struct err *e)
     return true;
 }
 
-static bool all_there(const struct import *im, const struct names *listed)
+static bool put_list(struct import *im, const struct buf *list, struct err *e)
+{
+    struct memo m = {.state = "listed", .statement = {(const uint8_t *)"", 0}};
+
+    if (!buf_ok(list))
+        return err_set(e, ERR_LIMIT, "the names of the copy's tables have more than %u bytes",
+                       LIST_MAX);
+    if (list->len > 0)
+        m.statement = (struct view){list->p, list->len};
+    return im->target->target->memo_put(im->claim, LISTED, &m, e) ||
+           err_wrap(e, "record which tables the copy is of");
+}
+
+static const struct table_pos *recorded(const struct import *im, const char *key)
+{
+    for (size_t i = 0; i < im->n_recorded; i++) {
+        const struct table_pos *pos = &im->recorded[i];
+        size_t len = strlen(pos->db);
+
+        if (strncmp(key, pos->db, len) == 0 && key[len] == '.' &&
+            strcmp(key + len + 1, pos->name) == 0)
+            return pos;
+    }
+    return NULL;
+}
+
+/* Listed tables that the source has no more, and whose copy had not ended; copied whole: what
+ * became of it comes with the log. */
+static void find_gone(const struct import *im, const struct names *listed, struct names *out)
 {
     struct names now = {0};
-    bool all = true;
 
     for (size_t i = 0; i < im->tables.n; i++)
         vec_push(&now, im->tables.at[i]->key);
     if (now.n > 0)
         qsort(now.at, now.n, sizeof *now.at, by_text);
-    for (size_t i = 0; i < listed->n; i++)
-        all = all && has(&now, listed->at[i]);
+    for (size_t i = 0; i < listed->n; i++) {
+        const struct table_pos *pos = has(&now, listed->at[i]) ? NULL : recorded(im, listed->at[i]);
+
+        if (!has(&now, listed->at[i]) && !(pos && pos->done))
+            vec_push(out, listed->at[i]);
+    }
     vec_fini(&now);
-    return all;
 }
 
-static bool is_on_target(struct import *im, const struct import_table *t, bool *yes, struct err *e)
+/* May a table that is not listed be one of them under another name, or have rows or a definition of
+ * one that is made anew behind the statement? Then it is copied, too. */
+static bool log_lacks_some(const struct import *im, const struct names *listed,
+                           const struct names *gone)
 {
-    struct buf look CLEANUP(buf_fini);
+    bool lacks = gone->n > 0;
 
-    buf_init(&look, LIST_MAX);
-    if (!im->target->target->ddl_look(im->claim, t->to_db, t->to_name, false, &look, e))
-        return false;
-    *yes = look.len > 0;
-    return true;
+    for (size_t i = 0; i < im->tables.n; i++)
+        lacks |= im->tables.at[i]->to_make && has(listed, im->tables.at[i]->key);
+    return lacks;
 }
 
-static bool leave_later_ones(struct import *im, const struct names *listed, struct err *e)
+static void leave_later_ones(struct import *im, const struct names *listed)
 {
     size_t kept = 0;
-    bool ok = true;
 
     for (size_t i = 0; i < im->tables.n; i++) {
         struct import_table *t = im->tables.at[i];
-        bool stays = !ok || has(listed, t->key) || t->def->family[0] != '\0';
 
-        if (!stays)
-            ok = is_on_target(im, t, &stays, e);
-        if (stays || !ok) {
+        if (has(listed, t->key) || !t->to_make) {
             im->tables.at[kept++] = t;
             continue;
         }
@@ -89,6 +118,68 @@ static bool leave_later_ones(struct import *im, const struct names *listed, stru
         import_table_free(im, t);
     }
     im->tables.n = kept;
+}
+
+/* One that has no position, where nothing may have its rows, needs nothing: its DROP comes with the
+ * log. */
+static bool settle_gone(struct import *im, const struct names *gone, bool took_others,
+                        struct err *e)
+{
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < gone->n; i++) {
+        const struct table_pos *pos = recorded(im, gone->at[i]);
+        struct anew_record r = {0};
+
+        if (!pos && !took_others)
+            continue;
+        ok = anew_look(im, gone->at[i], &r, e);
+        table_def_unref(r.after);
+        if (ok && r.ours)
+            ok = anew_gone(im, gone->at[i], e);
+        else if (ok && pos)
+            ok = err_set(e, ERR_TARGET_SHAPE,
+                         "'%s' was dropped or renamed on the source within its copy, and its table "
+                         "on the target was not made by OMS",
+                         gone->at[i]);
+    }
+    return ok;
+}
+
+/* The list has the new ones before anything is made: a run that begins behind a crash finds the
+ * same to do. */
+static bool take_others(struct import *im, const struct names *listed, const struct names *gone,
+                        struct err *e)
+{
+    struct buf list CLEANUP(buf_fini);
+    bool any = false;
+
+    buf_init(&list, LIST_MAX);
+    for (size_t i = 0; i < listed->n; i++)
+        buf_append(&list, listed->at[i], strlen(listed->at[i]) + 1);
+    for (size_t i = 0; i < im->tables.n; i++) {
+        const char *key = im->tables.at[i]->key;
+
+        if (has(listed, key))
+            continue;
+        any = true;
+        buf_append(&list, key, strlen(key) + 1);
+        log_event(LOG_INFO, "full.taken",
+                  "table '%s' was made when the copy had begun, and is copied, too", key);
+    }
+    return (!any || put_list(im, &list, e)) && settle_gone(im, gone, any, e);
+}
+
+static bool settle(struct import *im, const struct names *listed, struct err *e)
+{
+    struct names gone = {0};
+    bool ok;
+
+    find_gone(im, listed, &gone);
+    if (!log_lacks_some(im, listed, &gone))
+        leave_later_ones(im, listed);
+    ok = take_others(im, listed, &gone, e);
+    vec_fini(&gone);
     return ok;
 }
 
@@ -107,26 +198,18 @@ bool listed_settle(struct import *im, bool *first, struct err *e)
                                       &found, e);
     *first = !found;
     if (ok && found)
-        ok = read_list(m.statement, &listed, e) &&
-             (!all_there(im, &listed) || leave_later_ones(im, &listed, e));
+        ok = read_list(m.statement, &listed, e) && settle(im, &listed, e);
     vec_fini(&listed);
     arena_fini(&scratch);
-    return ok || err_wrap(e, "read which tables the copy is of");
+    return ok || err_wrap(e, "settle which tables the copy is of");
 }
 
 bool listed_put(struct import *im, struct err *e)
 {
     struct buf list CLEANUP(buf_fini);
-    struct memo m = {.state = "listed"};
 
     buf_init(&list, LIST_MAX);
     for (size_t i = 0; i < im->tables.n; i++)
         buf_append(&list, im->tables.at[i]->key, strlen(im->tables.at[i]->key) + 1);
-    if (!buf_ok(&list))
-        return err_set(e, ERR_LIMIT, "the names of the copy's tables have more than %u bytes",
-                       LIST_MAX);
-    m.statement =
-        list.len > 0 ? (struct view){list.p, list.len} : (struct view){(const uint8_t *)"", 0};
-    return im->target->target->memo_put(im->claim, LISTED, &m, e) ||
-           err_wrap(e, "record which tables the copy is of");
+    return put_list(im, &list, e);
 }

@@ -189,6 +189,8 @@ bool plan_plant(struct import *im, struct import_table *t, struct view hi, enum 
     if (!put_pos(im, &pos, e))
         return err_wrap(e, "begin the copy of '%s'", t->key);
     FAULT(FULL_AFTER_BEGIN);
+    if (t->anew && !anew_has_begun(im, t, e))
+        return err_wrap(e, "begin the copy of '%s'", t->key);
     pthread_mutex_lock(&im->lock);
     tree_plant(&t->tree, root.lo, root.hi);
     t->state = then;

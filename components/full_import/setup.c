@@ -12,6 +12,14 @@
 #include "components/full_import/import_priv.h"
 #include "components/transform/transform.h"
 
+/* Always false. It was listed a moment ago: the next run finds what has become of it. */
+static bool went_meanwhile(struct err *e)
+{
+    if (e->code == ERR_SERVER_NO_OBJECT)
+        e->code = ERR_SERVER_TABLE_CHANGED;
+    return false;
+}
+
 static bool load_one(struct import *im, struct session *s, const struct table_name *name,
                      struct err *e)
 {
@@ -24,7 +32,8 @@ static bool load_one(struct import *im, struct session *s, const struct table_na
     vec_push(&im->tables, t);
     if (!cat->load_table(s, name->db, name->name, &t->def, e) ||
         !cat->estimate(s, name->db, name->name, &t->rows_total, &bytes, e))
-        return err_wrap(e, "read the definition of '%s.%s'", name->db, name->name);
+        return went_meanwhile(e) ||
+               err_wrap(e, "read the definition of '%s.%s'", name->db, name->name);
     t->key = transform_table_key(&im->arena, name->db, name->name);
     scope_map(im->scope, name->db, name->name, &t->to_db, &t->to_name);
     t->keyless = t->def->row_key < 0;
@@ -56,11 +65,24 @@ static bool load_tables(struct import *im, struct err *e)
     return ok;
 }
 
+/* Nothing of it is written any more; its definition may be of a DDL that is the log's. */
+static bool is_whole(const struct import *im, const struct import_table *t)
+{
+    bool whole = t->recorded_done && !t->anew;
+
+    for (size_t i = 0; t->def->family[0] && i < im->tables.n; i++)
+        whole &= strcmp(im->tables.at[i]->def->family, t->def->family) != 0 ||
+                 im->tables.at[i]->recorded_done;
+    return whole;
+}
+
 static bool open_plans(struct import *im, struct err *e)
 {
     for (size_t i = 0; i < im->tables.n; i++) {
         struct import_table *t = im->tables.at[i];
 
+        if (is_whole(im, t))
+            continue;
         if (!im->target->target->table_open(im->claim, t->def, t->to_db, t->to_name, &t->target, e))
             return err_wrap(e, "match '%s' with '%s.%s' on the target", t->key, t->to_db,
                             t->to_name);
@@ -202,8 +224,9 @@ static bool settle_tables(struct import *im, struct err *e)
 {
     bool first = false;
 
-    return load_tables(im, e) && listed_settle(im, &first, e) && again_make(im, e) &&
-           open_plans(im, e) && (!first || listed_put(im, e));
+    return load_tables(im, e) && changed_find(im, e) && listed_settle(im, &first, e) &&
+           again_make(im, e) && changed_make(im, e) && open_plans(im, e) &&
+           (!first || listed_put(im, e));
 }
 
 bool import_setup(struct import *im, struct err *e)
@@ -242,6 +265,10 @@ void import_fini(struct import *im)
     for (size_t i = 0; i < im->tables.n; i++)
         import_table_free(im, im->tables.at[i]);
     vec_fini(&im->tables);
+    for (size_t i = 0; i < im->n_recorded; i++) {
+        txn_set_fini(&im->recorded[i].begin);
+        txn_set_fini(&im->recorded[i].end);
+    }
     if (im->claim)
         im->target->target->claim_close(im->claim);
     pthread_cond_destroy(&im->changed);

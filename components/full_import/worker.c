@@ -71,12 +71,22 @@ bool definition_holds(struct worker *w, struct import_table *t, struct err *e)
         return err_wrap(e, "connect to the source");
     ok = cat->load_table(s, t->def->db, t->def->name, &now, e);
     cat->close(s);
-    if (ok && (!table_def_same_rows(t->def, now) || strcmp(t->def->family, now->family) != 0))
+    if (ok && (!table_def_same_rows(t->def, now) || !table_def_same_text(t->def, now) ||
+               strcmp(t->def->family, now->family) != 0))
         ok = err_set(e, ERR_SERVER_TABLE_CHANGED,
                      "the definition of '%s' changed before its copy began", t->key);
     ok = ok && remember_definition(w->im, t, now, e);
     table_def_unref(now);
     return ok;
+}
+
+bool still_defined(struct worker *w, struct import_table *t, struct err *e)
+{
+    bool yes = false;
+
+    return w->im->source->reader->is_unchanged(w->reader, t->def, &yes, e) &&
+           (yes || err_set(e, ERR_SERVER_TABLE_CHANGED,
+                           "the definition of '%s' changed while it was copied", t->key));
 }
 
 /* The begin position has every predecessor visible before the first chunk is read (A6), so it is
@@ -159,7 +169,7 @@ static bool load_node(struct worker *w, const struct job *job, struct pump *p,
     return to->load_begin(w->slot, e) &&
            im->source->reader->read(w->reader, job->table->def, range, ROWS_MYSQL_TEXT, BATCH_BYTES,
                                     pump_take, p, e) &&
-           to->load_commit(w->slot, &commit, r, e);
+           still_defined(w, job->table, e) && to->load_commit(w->slot, &commit, r, e);
 }
 
 static bool copy_chunk(struct worker *w, struct job *job, struct err *e)
@@ -198,14 +208,16 @@ static bool copy_chunk(struct worker *w, struct job *job, struct err *e)
     return true;
 }
 
-/* The end position is read after the last snapshot was opened (A6). */
+/* The end position is read after the last snapshot was opened (A6); the definition behind it, since
+ * a DDL that lies before the end must be met here. */
 static bool close_table(struct worker *w, struct import_table *t, struct err *e)
 {
     struct position end = {0};
     bool ok;
 
     txn_set_init(&end.set);
-    ok = w->im->source->reader->position_past(w->reader, &end, e) && plan_close(w->im, t, &end, e);
+    ok = w->im->source->reader->position_past(w->reader, &end, e) && still_defined(w, t, e) &&
+         plan_close(w->im, t, &end, e);
     txn_set_fini(&end.set);
     return ok ? true : err_wrap(e, "take the end position of '%s'", t->key);
 }
@@ -239,6 +251,41 @@ static bool needs_another_process(const struct err *e)
     return e->code == ERR_SERVER_TABLE_CHANGED || e->code == ERR_TARGET_RESTARTED;
 }
 
+static bool is_changed(struct worker *w, struct session *s, const struct import_table *t)
+{
+    const struct table_def *now = NULL;
+    struct err e = ERR_INIT;
+
+    if (!w->im->source->catalog->load_table(s, t->def->db, t->def->name, &now, &e))
+        return e.code == ERR_SERVER_NO_OBJECT;
+    bool changed = !table_def_same_text(t->def, now);
+    table_def_unref(now);
+    return changed;
+}
+
+/* What is changed under a copy fails in many ways, on either side: then the change is the error. */
+static void blame_change(struct worker *w, const struct job *job, struct err *e)
+{
+    struct import *im = w->im;
+    const char *family = job->table->def->family;
+    struct session *s = NULL;
+    struct err ignored = ERR_INIT;
+    bool changed = false;
+
+    if (err_class_of(e->code) != ERR_CLASS_STOP ||
+        !im->source->catalog->connect(&im->source_at, &s, &ignored))
+        return;
+    for (size_t i = 0; i < im->tables.n && !changed; i++) {
+        const struct import_table *t = im->tables.at[i];
+
+        if (t == job->table || (family[0] && strcmp(t->def->family, family) == 0))
+            changed = is_changed(w, s, t);
+    }
+    im->source->catalog->close(s);
+    if (changed)
+        e->code = ERR_SERVER_TABLE_CHANGED;
+}
+
 static void work(void *arg)
 {
     struct worker *w = arg;
@@ -255,6 +302,7 @@ static void work(void *arg)
             continue;
         }
         plan_give_back(im, &job);
+        blame_change(w, &job, &e);
         if (plan_is_stopping(im))
             break;
         if (err_class_of(e.code) != ERR_CLASS_RETRY || needs_another_process(&e)) {

@@ -166,6 +166,45 @@ bool table_def_same_rows(const struct table_def *a, const struct table_def *b)
     return a->row_key < 0 || same_key(&a->keys[a->row_key], &b->keys[b->row_key]);
 }
 
+/* The next number stands among the options, behind the columns' closing bracket. */
+static struct view text_before_counter(const struct table_def *t, struct view *behind)
+{
+    static const char counter[] = " AUTO_INCREMENT=";
+    const char *text = t->create_text, *options = NULL, *at;
+
+    for (const char *p = text; (p = strstr(p, "\n)")); p++)
+        options = p;
+    at = options ? strstr(options, counter) : NULL;
+    size_t n = at ? (size_t)(at - text) : strlen(text);
+    const char *rest = text + n;
+    if (at)
+        rest += sizeof counter - 1 + strspn(rest + sizeof counter - 1, "0123456789");
+    *behind = (struct view){(const uint8_t *)rest, strlen(rest)};
+    return (struct view){(const uint8_t *)text, n};
+}
+
+/* The byte at `at` of what is left without the counter; 0 behind the end. */
+static char text_at(struct view head, struct view behind, size_t at)
+{
+    if (at < head.len)
+        return (char)head.p[at];
+    return at - head.len < behind.len ? (char)behind.p[at - head.len] : '\0';
+}
+
+bool table_def_same_text(const struct table_def *a, const struct table_def *b)
+{
+    struct view rest_a, rest_b;
+    struct view head_a = text_before_counter(a, &rest_a), head_b = text_before_counter(b, &rest_b);
+    size_t n = head_a.len + rest_a.len;
+
+    if (n != head_b.len + rest_b.len)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (text_at(head_a, rest_a, i) != text_at(head_b, rest_b, i))
+            return false;
+    return true;
+}
+
 int table_def_column(const struct table_def *t, const char *name)
 {
     for (uint16_t i = 0; i < t->n_columns; i++)

@@ -92,6 +92,9 @@ void table_def_encode(const struct table_def *t, struct buf *out);
 bool table_def_decode(struct cursor *c, const struct table_def **out, struct err *e) MUST_CHECK;
 /* Same shape of rows: names, kinds, parameters, charsets, row key; not ids nor comments. */
 bool table_def_same_rows(const struct table_def *a, const struct table_def *b);
+/* The same CREATE statement but for the next number: nothing was changed, keys and comments
+ * included. Both from one server. */
+bool table_def_same_text(const struct table_def *a, const struct table_def *b);
 int table_def_column(const struct table_def *t, const char *name); /* -1 = none */
 
 #endif

@@ -14,6 +14,7 @@ struct schema {
     struct task *t;
     struct session *source, *target; /* target: for definitions */
     struct session *ddl;
+    struct made *made;
     struct buf text;
     VEC(const char *) dbs; /* created already in this run */
     struct err first;      /* the first table's failure */
@@ -116,8 +117,17 @@ static bool make_indexes(struct schema *s, const struct table_def *def,
     return true;
 }
 
-static bool create_table(struct schema *s, const struct table_def *def, const char *key,
-                         struct err *e)
+/* Recorded as ours from before it is made. */
+static bool make_one(struct schema *s, const struct table_def *source, struct err *e)
+{
+    return task_made_put(s->made, s->ddl, source, false, e) &&
+           objects_run(s->ddl, buf_cstr(&s->text), e) &&
+           task_made_put(s->made, s->ddl, source, true, e);
+}
+
+/* def: the source's table as the target's is to be. */
+static bool create_table(struct schema *s, const struct table_def *source,
+                         const struct table_def *def, const char *key, struct err *e)
 {
     const struct table_def *there = NULL;
     const char *to_db, *to_table;
@@ -128,7 +138,7 @@ static bool create_table(struct schema *s, const struct table_def *def, const ch
     if (!convert_create_table(def, to_db, to_table, &s->text, e) ||
         !objects_has_table(s->target, to_db, to_table, &had, e))
         return false;
-    if (!had && !objects_run(s->ddl, buf_cstr(&s->text), e))
+    if (!had && !make_one(s, source, e))
         return false;
     if (!load_alike(s, def, to_db, to_table, &there, e))
         return false;
@@ -152,8 +162,8 @@ static bool make_table(struct schema *s, const struct table_name *name, const ch
         !s->t->source.endpoint->catalog->load_table(s->source, name->db, name->name, &def, e))
         return false;
     const struct table_def *wanted = NULL;
-    bool ok =
-        convert_table(def, task_way(s->t), &wanted, NULL, e) && create_table(s, wanted, key, e);
+    bool ok = convert_table(def, task_way(s->t), &wanted, NULL, e) &&
+              create_table(s, def, wanted, key, e);
     table_def_unref(wanted);
     table_def_unref(def);
     return ok;
@@ -243,7 +253,9 @@ bool task_schema(struct task *t, struct err *e)
     if (!task_need(t, true, true, true, e))
         return false;
     buf_init(&s.text, 16u << 20);
+    s.made = task_made_new(t);
     bool ok = run_schema(&s, e);
+    task_made_free(s.made);
     t->source.endpoint->catalog->close(s.source);
     t->target.endpoint->catalog->close(s.target);
     t->target.endpoint->catalog->close(s.ddl);

@@ -74,6 +74,16 @@ bool task_tables(struct task *t, struct session *source, struct table_name **nam
 bool task_has_table(void *arg, const char *db, const char *table);
 bool task_has_db(void *arg, const char *db);
 
+/* --- made.c: which tables of the target are ours
+ * ------------------------------------------------ */
+struct made;
+struct made *task_made_new(struct task *t);
+void task_made_free(struct made *m);
+/* Before the target's table is made after `source`, and again when it is (done). s: of the target.
+ */
+bool task_made_put(struct made *m, struct session *s, const struct table_def *source, bool done,
+                   struct err *e) MUST_CHECK;
+
 /* Does `target` hold every row of `source` unchanged? False: the first difference in `why`. */
 bool task_same_shape(const struct table_def *source, const struct table_def *target,
                      struct buf *why);

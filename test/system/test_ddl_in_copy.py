@@ -6,6 +6,7 @@ import threading
 import pymysql
 import pytest
 
+from conftest import mortal_lab, plan_faults
 from omslab import poll
 
 
@@ -92,4 +93,46 @@ def test_ddl_during_the_copy_ends_with_equal_sides(make_case, sync, ddl, killed)
     answer_all(case)
     case.assert_equal()
     assert set(case.verify().values()) == {"equal"}
+    case.end()
+
+
+@pytest.fixture(scope="module")
+def faulty():
+    """An installation whose Full-Import dies where the test says."""
+    with mortal_lab("oms-full-import", "FULL_AGAIN_MADE") as lab:
+        yield lab
+
+
+CHANGED = ["ALTER TABLE t CONVERT TO CHARACTER SET latin1, ADD UNIQUE KEY by_v (w)", "RENAME TABLE u TO u2", "DROP TABLE s",
+           "ALTER TABLE z CHANGE a b INT, CHANGE b a INT", "CREATE TABLE made LIKE t", "INSERT INTO made VALUES (1, 'x', 1)"]
+
+
+@pytest.mark.parametrize("sync, faults", [
+    (False, ["FULL_AGAIN_MAKING", "FULL_AGAIN_DROPPED", "FULL_AGAIN_MADE:2", "FULL_GONE_DROPPED"]),
+    (True, ["FULL_AFTER_ROOT", "FULL_AFTER_BEGIN", "FULL_AGAIN_BEGUN:2", "FULL_BEFORE_END"])], ids=["asked", "followed"])
+def test_what_changes_within_its_copy_is_copied_anew_by_itself(faulty, sync, faults):
+    case = faulty.case(more="full: {max_rows_per_second: 8000, workers: 1, chunk_target_ms: 100}\n" + ("ddl: {sync: true}\n" if sync else ""))
+    case.sql("CREATE TABLE a_done (id INT PRIMARY KEY, v VARCHAR(100), KEY by_v (v))", "INSERT INTO a_done VALUES (1, 'first')",
+             "CREATE TABLE z (a INT, b INT)", "INSERT INTO z VALUES (1, 2), (1, 2)",
+             *(f"CREATE TABLE {t} (id INT PRIMARY KEY, v VARCHAR(100) CHARACTER SET utf8mb4, w INT)" for t in "stu"),
+             *(f"INSERT INTO {t} SELECT seq, '\u00fc', seq FROM seq_1_to_{n}" for t, n in {"s": 80000, "t": 1000, "u": 1000}.items()))
+    case.start()
+    case.wait(lambda v: (case.step("full", v) or {}).get("done", 0) > 10, 60, "rows to be copied")
+    case.oms.run("project", "pause", case.project)
+    poll.until(lambda: not case.oms.pid(f"{case.project}.full"), 60, "the copy to stop")
+    assert case.step("full")["done"] < 80000
+    hit = plan_faults(faulty, faults)
+    case.sql(*CHANGED, *(["ALTER TABLE a_done DROP KEY by_v, ADD COLUMN more INT DEFAULT 3"] if sync else []))
+    case.oms.run("project", "resume", case.project)
+    case.wait_step("full", "done", 90)
+    case.wait_caught_up(60)
+    assert case.show()["incidents"] == []
+    with open(hit) as f:
+        assert f.read().split() == faults
+    case.wait_applied()
+    case.assert_equal()
+    left = {"a_done", "made", "t", "u2", "z"}
+    assert {t: v for t, v in case.verify().items() if v} == dict.fromkeys(left, "equal")
+    assert {t for t, in case.target.sql(f"SELECT table_name FROM information_schema.tables WHERE table_schema='{case.to}'")} \
+        == left
     case.end()

@@ -14,6 +14,7 @@
 
 #include "common/base/must.h"
 #include "components/endpoint/mysql/endpoint.h"
+#include "components/endpoint/mysql/reader_priv.h"
 #include "components/endpoint/mysql/session.h"
 #include "components/endpoint/mysql/session_watch.h"
 #include "components/endpoint/mysql/snapshot.h"
@@ -23,14 +24,6 @@
 #define SQL_MAX (8u << 20)
 /* A batch may grow beyond the wanted size by one row, and a row is at most 1 GB in the protocol. */
 #define BATCH_MAX (2047u << 20)
-
-struct reader {
-    struct session *s;
-    struct endpoint_address address; /* borrowed strings */
-    struct buf sql;
-    bool cut;             /* a result was abandoned: the connection is gone */
-    struct session *look; /* read_keys: definitions as they are, whatever the snapshot sees */
-};
 
 static bool reader_open(const struct endpoint_address *a, struct reader **out, struct err *e)
 {
@@ -56,7 +49,7 @@ static void reader_close(struct reader *r)
     free(r);
 }
 
-static bool usable(const struct reader *r, struct err *e)
+bool reader_usable(const struct reader *r, struct err *e)
 {
     return !r->cut || err_set(e, ERR_SERVER_UNREACHABLE,
                               "the connection %s was cut after an abandoned read", r->s->where);
@@ -67,29 +60,29 @@ static bool usable(const struct reader *r, struct err *e)
 
 static bool reader_position_now(struct reader *r, struct position *pos, struct err *e)
 {
-    return usable(r, e) && snapshot_log_end(r->s, pos, e);
+    return reader_usable(r, e) && snapshot_log_end(r->s, pos, e);
 }
 
 static bool reader_position_past(struct reader *r, struct position *pos, struct err *e)
 {
-    return usable(r, e) && snapshot_past(r->s, pos, e);
+    return reader_usable(r, e) && snapshot_past(r->s, pos, e);
 }
 
 static bool reader_begin_snapshot(struct reader *r, struct position *pos, bool *exact,
                                   struct err *e)
 {
-    return usable(r, e) && snapshot_open(r->s, pos, exact, e);
+    return reader_usable(r, e) && snapshot_open(r->s, pos, exact, e);
 }
 
 static bool reader_begin_table_snapshot(struct reader *r, const struct table_def *t,
                                         struct position *pos, bool *exact, struct err *e)
 {
-    return usable(r, e) && snapshot_open_of(r->s, &r->address, t, pos, exact, e);
+    return reader_usable(r, e) && snapshot_open_of(r->s, &r->address, t, pos, exact, e);
 }
 
 static bool reader_end_snapshot(struct reader *r, struct err *e)
 {
-    return usable(r, e) && session_exec(r->s, "ROLLBACK", e);
+    return reader_usable(r, e) && session_exec(r->s, "ROLLBACK", e);
 }
 
 /* --- bounds -------------------------------------------------------------------------------------
@@ -151,7 +144,7 @@ static bool reader_next_bound(struct reader *r, const struct table_def *t, struc
 {
     bool found;
 
-    if (!usable(r, e))
+    if (!reader_usable(r, e))
         return false;
     if (t->row_key < 0 || rows == 0)
         return err_set(e, ERR_BUG, "table '%s.%s' has no row key to cut it by", t->db, t->name);
@@ -310,7 +303,7 @@ static bool run_read(struct read *d, struct key_range range, struct err *e)
     struct session *s = d->r->s;
     int failed;
 
-    if (!usable(d->r, e) || !read_query(d, range, e))
+    if (!reader_usable(d->r, e) || !read_query(d, range, e))
         return false;
     session_waits(s);
     failed = mysql_real_query(s->my, (const char *)d->r->sql.p, d->r->sql.len);
@@ -351,7 +344,7 @@ static bool reader_lets_go(struct reader *r, bool *does, struct err *e)
 {
     struct err denied = ERR_INIT;
 
-    if (!usable(r, e))
+    if (!reader_usable(r, e))
         return false;
     *does = !r->s->is_mariadb || session_exec(r->s, "SET SESSION sql_log_bin=0", &denied);
     if (*does || err_class_of(denied.code) != ERR_CLASS_RETRY)
@@ -419,7 +412,7 @@ static bool reader_read_keys(struct reader *r, const struct table_def *t, const 
     struct err ignored = ERR_INIT;
 
     d.selected = must_calloc(t->n_columns, sizeof *d.selected);
-    bool ok = usable(r, e) && session_exec(r->s, "SAVEPOINT oms_keys", e);
+    bool ok = reader_usable(r, e) && session_exec(r->s, "SAVEPOINT oms_keys", e);
     for (size_t i = 0; ok && i < n; i++)
         ok = read_key(&d, images[i], values, &found[i], e);
     ok = ok && is_still(r, t, e);
@@ -430,53 +423,6 @@ static bool reader_read_keys(struct reader *r, const struct table_def *t, const 
     free(d.selected);
     free(values);
     return ok || err_wrap(e, "read rows of table '%s.%s' by their keys", t->db, t->name);
-}
-
-/* --- counts and digests -------------------------------------------------------------------------
- */
-
-static bool fetch_numbers(struct reader *r, uint64_t *out, unsigned n, struct err *e)
-{
-    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
-
-    if (!session_query_buf(r->s, &r->sql, &res, e))
-        return false;
-    MYSQL_ROW row = mysql_fetch_row(res);
-    if (!row || mysql_num_fields(res) != n)
-        return err_set(e, ERR_BUG, "an aggregate gave no row");
-    for (unsigned i = 0; i < n; i++)
-        out[i] = row[i] ? strtoull(row[i], NULL, 10) : 0;
-    return true;
-}
-
-static bool reader_digest(struct reader *r, const struct table_def *t,
-                          const struct table_def *columns, struct key_range range,
-                          struct digest *out, struct err *e)
-{
-    uint64_t n[3];
-    enum digest_form form =
-        r->s->is_mariadb && r->s->version >= 100800 ? DIGEST_CRC32C : DIGEST_REVERSE;
-
-    if (!usable(r, e))
-        return false;
-    buf_clear(&r->sql);
-    buf_str(&r->sql, "SELECT ");
-    sqltext_digest(&r->sql, columns, form);
-    sqltext_from(&r->sql, t);
-    if (!sqltext_where(&r->sql, columns, range, e) || !fetch_numbers(r, n, ARRAY_LEN(n), e))
-        return err_wrap(e, "digest table '%s.%s'", t->db, t->name);
-    *out = (struct digest){.rows = n[0], .sum_a = n[1], .sum_b = n[2], .form = form};
-    return true;
-}
-
-static bool reader_count(struct reader *r, const struct table_def *t, uint64_t *rows, struct err *e)
-{
-    if (!usable(r, e))
-        return false;
-    buf_clear(&r->sql);
-    buf_str(&r->sql, "SELECT COUNT(*) FROM ");
-    mysql_dialect_ops.quote_table(&r->sql, t->db, t->name);
-    return fetch_numbers(r, rows, 1, e) || err_wrap(e, "count table '%s.%s'", t->db, t->name);
 }
 
 const struct reader_ops mysql_reader_ops = {
@@ -494,6 +440,7 @@ const struct reader_ops mysql_reader_ops = {
     .bound_of = reader_bound_of,
     .canonical_of = text_value_row,
     .is_read = sqltext_is_read,
+    .is_unchanged = reader_is_unchanged,
     .digest = reader_digest,
     .count = reader_count,
 };

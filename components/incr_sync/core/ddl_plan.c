@@ -4,22 +4,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "components/incr_sync/core/ddl_plan_priv.h"
+
 #define PLAN_SQL_MAX (64u << 20)
-
-struct named { /* a table of the record, with its place */
-    struct ddl_table t;
-    const char *db, *name; /* of the source */
-    struct ddl_place place;
-};
-struct planning {
-    struct ddl_plan *plan;
-    const struct ddl_record *d;
-    const struct ddl_plan_params *p;
-    struct named *named;
-    size_t n;
-    bool for_trial; /* splice: subjects become the trial's tables */
-};
-
 void ddl_plan_init(struct ddl_plan *p)
 {
     *p = (struct ddl_plan){.verdict = DDL_HOLD};
@@ -62,14 +49,14 @@ const char *ddl_kind_word(const struct ddl_record *d)
     return "unknown";
 }
 
-static bool hold(struct planning *g, const char *why)
+bool plan_hold(struct planning *g, const char *why)
 {
     g->plan->verdict = DDL_HOLD;
     g->plan->why = why;
     return false;
 }
 
-static bool pass(struct planning *g, const char *why)
+bool plan_pass(struct planning *g, const char *why)
 {
     g->plan->verdict = DDL_PASS;
     g->plan->why = why;
@@ -110,7 +97,7 @@ static bool is_acted_on(const struct named *n)
     return n->t.role == DDL_ROLE_SUBJECT || n->t.role == DDL_ROLE_FROM || n->t.role == DDL_ROLE_TO;
 }
 
-static const char *key_of(struct planning *g, const struct named *n)
+const char *plan_key_of(struct planning *g, const struct named *n)
 {
     return arena_printf(&g->plan->arena, "%s.%s", n->db, n->name);
 }
@@ -169,10 +156,10 @@ static void splice(struct planning *g, struct buf *out)
     }
 }
 
-static struct ddl_object *add_object(struct planning *g, const struct named *n)
+struct ddl_object *plan_add_object(struct planning *g, const struct named *n)
 {
     struct ddl_object o = {
-        .db = n->place.to_db, .name = n->place.to_name, .key = key_of(g, n), .from = -1};
+        .db = n->place.to_db, .name = n->place.to_name, .key = plan_key_of(g, n), .from = -1};
 
     vec_push(&g->plan->objects, o);
     return &g->plan->objects.at[g->plan->objects.n - 1];
@@ -198,11 +185,12 @@ static bool plan_create(struct planning *g)
     uint32_t f = g->d->flags;
 
     if (f & DDL_F_SELECTS)
-        return hold(g, "its text selects the new table's rows, and they were logged too or never");
+        return plan_hold(
+            g, "its text selects the new table's rows, and they were logged too or never");
     for (size_t i = 1; i < g->n; i++)
         if (g->named[i].t.role == DDL_ROLE_MODEL && !g->named[i].place.in_scope)
-            return hold(g, "it makes a table like one that the project does not move");
-    struct ddl_object *o = add_object(g, subject);
+            return plan_hold(g, "it makes a table like one that the project does not move");
+    struct ddl_object *o = plan_add_object(g, subject);
     o->may_exist = f & (DDL_F_REPLACES | DDL_F_IF_EXISTS);
     o->tried = true;
     splice(g, &g->plan->sql);
@@ -215,21 +203,23 @@ static bool plan_change(struct planning *g)
     const struct named *subject = &g->named[0], *to = NULL;
 
     if (g->d->flags & DDL_F_ONLY_CUTS)
-        return pass(g, "foreign keys are made at the release");
+        return plan_pass(g, "foreign keys are made at the release");
     for (size_t i = 1; i < g->n; i++) {
         uint32_t end;
         if (g->named[i].t.role == DDL_ROLE_TO)
             to = &g->named[i];
         else if (!is_cut(g, g->named[i].t.at, &end))
-            return hold(g, "it joins the table with another one");
+            return plan_hold(g, "it joins the table with another one");
     }
     if (to && (!to->place.in_scope || !subject->place.in_scope))
-        return hold(g, "a table enters or leaves what the project moves");
-    add_object(g, subject)->must_exist = true;
+        return plan_hold(g, "a table enters or leaves what the project moves");
+    if (to && (to->place.in_copy || subject->place.in_copy))
+        return plan_alter_behind_copies(g, subject, to);
+    plan_add_object(g, subject)->must_exist = true;
     g->plan->objects.at[0].tried = !to;
     g->plan->objects.at[0].gone = to != NULL;
     if (to)
-        add_object(g, to)->tried = true;
+        plan_add_object(g, to)->tried = true;
     g->plan->like_db = subject->place.to_db;
     g->plan->like_name = subject->place.to_name;
     splice(g, &g->plan->sql);
@@ -239,77 +229,12 @@ static bool plan_change(struct planning *g)
 
 static bool plan_truncate(struct planning *g)
 {
-    struct ddl_object *o = add_object(g, &g->named[0]);
+    struct ddl_object *o = plan_add_object(g, &g->named[0]);
 
     o->must_exist = true;
     o->from = 0;
     splice(g, &g->plan->sql);
     return true;
-}
-
-static bool plan_drop(struct planning *g)
-{
-    buf_str(&g->plan->sql, "DROP TABLE IF EXISTS ");
-    for (size_t i = 0; i < g->n; i++) {
-        if (!g->named[i].place.in_scope)
-            continue;
-        if (g->plan->objects.n > 0)
-            buf_str(&g->plan->sql, ", ");
-        g->p->quote(&g->plan->sql, g->named[i].place.to_db, g->named[i].place.to_name);
-        struct ddl_object *o = add_object(g, &g->named[i]);
-        o->may_exist = true;
-        o->gone = true;
-    }
-    return true;
-}
-
-static int object_of(struct planning *g, const struct named *n, bool as_from)
-{
-    for (size_t i = 0; i < g->plan->objects.n; i++)
-        if (strcmp(g->plan->objects.at[i].db, n->place.to_db) == 0 &&
-            strcmp(g->plan->objects.at[i].name, n->place.to_name) == 0)
-            return (int)i;
-    struct ddl_object *o = add_object(g, n);
-    o->must_exist = as_from;
-    o->from = as_from ? (int)g->plan->objects.n - 1 : -1;
-    return (int)g->plan->objects.n - 1;
-}
-
-static bool rename_pair(struct planning *g, const struct named *from, const struct named *to)
-{
-    if (from->place.in_scope != to->place.in_scope)
-        return hold(g, to->place.in_scope
-                           ? "a table that was not followed since it was made gets a name that is"
-                           : "a table leaves what the project moves");
-    if (!from->place.in_scope)
-        return true;
-    int f = object_of(g, from, true), t = object_of(g, to, false);
-    buf_str(&g->plan->sql, g->plan->sql.len ? ", " : "RENAME TABLE ");
-    g->p->quote(&g->plan->sql, from->place.to_db, from->place.to_name);
-    buf_str(&g->plan->sql, " TO ");
-    g->p->quote(&g->plan->sql, to->place.to_db, to->place.to_name);
-    g->plan->objects.at[t].from = g->plan->objects.at[f].from;
-    g->plan->objects.at[f].from = -1;
-    return true;
-}
-
-/* One table comes in from outside, and no name but its own is left: a shadow table's swap. */
-static const char *table_that_enters(struct planning *g)
-{
-    const struct named *in = NULL;
-
-    for (size_t i = 0; i + 1 < g->n; i += 2) {
-        if (!g->named[i + 1].place.in_scope)
-            continue;
-        if (in || g->named[i].place.in_scope || g->named[i + 1].place.of_family)
-            return NULL;
-        in = &g->named[i + 1];
-    }
-    for (size_t i = 0; in && i + 1 < g->n; i += 2)
-        if (g->named[i].place.in_scope &&
-            (strcmp(g->named[i].db, in->db) != 0 || strcmp(g->named[i].name, in->name) != 0))
-            return NULL;
-    return in ? key_of(g, in) : NULL;
 }
 
 /* The one table that it changes: after another copy nothing of the statement is missing. */
@@ -324,18 +249,7 @@ static const char *table_that_is_left(struct planning *g)
             return NULL;
         in = n->place.in_scope ? n : in;
     }
-    return in ? key_of(g, in) : NULL;
-}
-
-static bool plan_rename(struct planning *g)
-{
-    g->plan->moves = true;
-    for (size_t i = 0; i + 1 < g->n; i += 2)
-        if (!rename_pair(g, &g->named[i], &g->named[i + 1]))
-            return false;
-    for (size_t i = 0; i < g->plan->objects.n; i++)
-        g->plan->objects.at[i].gone = g->plan->objects.at[i].from < 0;
-    return true;
+    return in ? plan_key_of(g, in) : NULL;
 }
 
 static bool plan_database(struct planning *g)
@@ -345,10 +259,10 @@ static bool plan_database(struct planning *g)
     struct buf *sql = &g->plan->sql;
 
     if (!to)
-        return pass(g, "not in scope");
+        return plan_pass(g, "not in scope");
     if (g->d->flags & (DDL_F_DROPS | DDL_F_REPLACES))
-        return hold(g, "a database is dropped: the target's may hold more than this project's "
-                       "tables");
+        return plan_hold(g, "a database is dropped: the target's may hold more than this project's "
+                            "tables");
     g->plan->runs_blind = true;
     buf_append(sql, g->d->sql.p, t->at);
     if (g->d->flags & DDL_F_CREATES && !(g->d->flags & DDL_F_IF_EXISTS))
@@ -367,11 +281,12 @@ static bool is_permitted(struct planning *g)
     const char *word = ddl_kind_word(g->d);
 
     if (!g->p->sync)
-        return hold(g, "ddl.sync is off in the project's file");
+        return plan_hold(g, "ddl.sync is off in the project's file");
     if (is_listed(g->p->deny, g->p->n_deny, word))
-        return hold(g, arena_printf(&g->plan->arena, "the project's ddl.deny names %s", word));
+        return plan_hold(g, arena_printf(&g->plan->arena, "the project's ddl.deny names %s", word));
     if (g->p->n_allow > 0 && !is_listed(g->p->allow, g->p->n_allow, word))
-        return hold(g, arena_printf(&g->plan->arena, "the project's ddl.allow lacks %s", word));
+        return plan_hold(g,
+                         arena_printf(&g->plan->arena, "the project's ddl.allow lacks %s", word));
     return true;
 }
 
@@ -384,10 +299,10 @@ static bool is_innodb(const struct ddl_record *d)
 /* Is there something to do at all? */
 static bool is_to_be_done(struct planning *g)
 {
-    bool any = false, all_in_copy = g->d->ddl_kind != DDL_DROP_TABLE;
+    bool any = false, all_in_copy = true;
 
     if (!(g->d->flags & DDL_F_READ) || g->n == 0)
-        return hold(g, "it is not understood");
+        return plan_hold(g, "it is not understood");
     if (g->d->ddl_kind == DDL_DATABASE)
         return true;
     for (size_t i = 0; i < g->n; i++)
@@ -396,8 +311,15 @@ static bool is_to_be_done(struct planning *g)
             all_in_copy &= g->named[i].place.in_copy;
         }
     if (!any)
-        return pass(g, "not in scope");
-    return !all_in_copy || pass(g, "the table's copy began behind it");
+        return plan_pass(g, "not in scope");
+    return !all_in_copy || plan_pass(g, "the table's copy began behind it");
+}
+
+/* There each name counts for itself: plan_drop, rename_behind_copies. */
+static bool moves_or_drops(const struct planning *g)
+{
+    return g->d->ddl_kind == DDL_DROP_TABLE || g->d->ddl_kind == DDL_RENAME_TABLE ||
+           g->d->flags & DDL_F_RENAMES;
 }
 
 /* Where the tables' copies stand to it. Not all of them began behind it: where one did, the
@@ -411,24 +333,25 @@ static bool judge_copies(struct planning *g)
         if (!n->place.in_scope || !(is_acted_on(n) || n->t.role == DDL_ROLE_MODEL))
             continue;
         during |= n->place.during_copy;
-        later |= n->place.in_copy;
+        later |= n->place.in_copy && !moves_or_drops(g);
         family |= is_acted_on(n) && n->place.of_family;
     }
     if (g->d->ddl_kind == DDL_DATABASE)
         return true;
     if (family && g->d->ddl_kind != DDL_INDEX)
-        return hold(g, "foreign keys' actions join the table with others: OMS would go on to act "
-                       "as they were");
+        return plan_hold(g,
+                         "foreign keys' actions join the table with others: OMS would go on to act "
+                         "as they were");
     if (later)
-        return hold(g, "the copy of a table of that name began behind it: what is on the target is "
-                       "later than the statement");
+        return plan_hold(g, LATER);
     if (during)
-        return hold(g, "it came while the table was being copied");
+        return plan_hold(g, "it came while the table was being copied");
     if (g->d->flags & DDL_F_CASCADES)
-        return hold(g, "it makes a foreign key whose action changes rows without a trace in the "
-                       "log");
+        return plan_hold(g,
+                         "it makes a foreign key whose action changes rows without a trace in the "
+                         "log");
     if (!is_innodb(g->d))
-        return hold(g, "it asks for another engine than InnoDB");
+        return plan_hold(g, "it asks for another engine than InnoDB");
     return true;
 }
 
@@ -452,7 +375,7 @@ static bool plan_kind(struct planning *g)
     case DDL_OTHER:
         break;
     }
-    return hold(g, "it is not understood");
+    return plan_hold(g, "it is not understood");
 }
 
 static const char *text_or_null(struct planning *g, struct view v)
@@ -467,18 +390,19 @@ void ddl_plan_make(struct ddl_plan *p, const struct ddl_record *d,
 
     load_names(&g);
     if (d->ddl_kind == DDL_RENAME_TABLE)
-        p->copy_table = table_that_enters(&g);
+        p->copy_table = plan_table_that_enters(&g);
     else if (d->ddl_kind != DDL_DROP_TABLE)
         p->copy_table = table_that_is_left(&g);
     if (!is_to_be_done(&g) || !is_permitted(&g) || !judge_copies(&g) || !plan_kind(&g))
         return;
     if (params->other_product && !ddl_means_the_same(d)) {
-        (void)hold(&g, "source and target are different products: there it may mean another thing");
+        (void)plan_hold(
+            &g, "source and target are different products: there it may mean another thing");
         return;
     }
     p->verdict = DDL_RUN;
     p->invents = text_or_null(&g, d->invents);
     p->auto_column = text_or_null(&g, d->auto_column);
     if (!buf_ok(&p->sql) || !buf_ok(&p->trial))
-        (void)hold(&g, "it is too long");
+        (void)plan_hold(&g, "it is too long");
 }

@@ -153,6 +153,30 @@ static void a_key_over_a_column_that_is_not_there_is_refused(void **state)
     table_def_builder_fini(&p.b);
 }
 
+static void same_text_leaves_the_next_number_out(void **state)
+{
+    static const char *const texts[] = {
+        "CREATE TABLE `t` (\n  `a` int\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4",
+        "CREATE TABLE `t` (\n  `a` int\n) ENGINE=InnoDB AUTO_INCREMENT=17 DEFAULT CHARSET=utf8mb4",
+        "CREATE TABLE `t` (\n  `a` int\n) ENGINE=InnoDB AUTO_INCREMENT=4 DEFAULT CHARSET=utf8mb4",
+        "CREATE TABLE `t` (\n  `a` int,\n  KEY (`a`)\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4",
+        "CREATE TABLE `t` (\n  `a` int COMMENT ' AUTO_INCREMENT=4'\n) ENGINE=InnoDB"};
+    const struct table_def *t[ARRAY_LEN(texts)];
+    struct parts p;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        begin(&p);
+        p.b.def.create_text = texts[i];
+        t[i] = seal(&p);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        for (size_t k = 0; k < ARRAY_LEN(texts); k++)
+            assert_int_equal(table_def_same_text(t[i], t[k]), i == k || (i < 3 && k < 3));
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        table_def_unref(t[i]);
+}
+
 static void same_rows_looks_at_what_rows_mean_only(void **state)
 {
     const struct table_def *a, *b;
@@ -226,6 +250,7 @@ int main(void)
         cmocka_unit_test(bytes_give_the_definition_back),
         cmocka_unit_test(the_row_key_is_the_primary_else_a_unique_one_without_null_or_prefix),
         cmocka_unit_test(a_key_over_a_column_that_is_not_there_is_refused),
+        cmocka_unit_test(same_text_leaves_the_next_number_out),
         cmocka_unit_test(same_rows_looks_at_what_rows_mean_only),
         cmocka_unit_test(columns_are_found_by_name),
         cmocka_unit_test(every_kind_has_a_name_of_its_own),

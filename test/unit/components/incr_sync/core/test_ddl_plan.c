@@ -85,26 +85,58 @@ static void a_table_copied_behind_its_ddl_has_its_effect(void **state)
     assert_verdict(DDL_CREATE_TABLE, DDL_PASS, w, 1);
 }
 
+static void assert_sql(enum ddl_kind kind, const char *sql, const struct words *w, size_t n)
+{
+    struct ddl_plan p;
+
+    plan(&p, kind, true, w, n);
+    assert_int_equal(p.verdict, sql ? DDL_RUN : DDL_PASS);
+    if (sql)
+        assert_string_equal(buf_cstr(&p.sql), sql);
+    ddl_plan_fini(&p);
+}
+
 static void a_drop_never_meets_a_later_copy_of_that_name(void **state)
 {
     struct words w[] = {{"early", DDL_ROLE_SUBJECT}, {"later", DDL_ROLE_SUBJECT}};
 
     (void)state;
-    assert_verdict(DDL_DROP_TABLE, DDL_RUN, w, 1);
-    assert_verdict(DDL_DROP_TABLE, DDL_HOLD, w, 2);
-    assert_verdict(DDL_DROP_TABLE, DDL_HOLD, w + 1, 1);
+    assert_sql(DDL_DROP_TABLE, "DROP TABLE IF EXISTS d.early", w, 1);
+    assert_sql(DDL_DROP_TABLE, "DROP TABLE IF EXISTS d.early", w, 2);
+    assert_sql(DDL_DROP_TABLE, NULL, w + 1, 1);
 }
 
 static void a_rename_never_meets_a_later_copy_of_one_of_its_names(void **state)
 {
     struct words w[] = {{"later", DDL_ROLE_FROM}, {"early", DDL_ROLE_TO}};
-    struct words back[] = {{"early", DDL_ROLE_FROM}, {"later", DDL_ROLE_TO}};
     struct words plain[] = {{"early", DDL_ROLE_FROM}, {"free", DDL_ROLE_TO}};
 
     (void)state;
     assert_verdict(DDL_RENAME_TABLE, DDL_HOLD, w, 2);
-    assert_verdict(DDL_RENAME_TABLE, DDL_HOLD, back, 2);
     assert_verdict(DDL_RENAME_TABLE, DDL_RUN, plain, 2);
+}
+
+static void where_every_new_name_was_copied_later_the_old_ones_go(void **state)
+{
+    struct words back[] = {{"early", DDL_ROLE_FROM}, {"later", DDL_ROLE_TO}};
+    struct words swap[] = {{"later", DDL_ROLE_FROM},
+                           {"later_old", DDL_ROLE_TO},
+                           {"new", DDL_ROLE_FROM},
+                           {"later", DDL_ROLE_TO}};
+    struct words exchange[] = {{"la", DDL_ROLE_FROM}, {"tmp", DDL_ROLE_TO},   {"lb", DDL_ROLE_FROM},
+                               {"la", DDL_ROLE_TO},   {"tmp", DDL_ROLE_FROM}, {"lb", DDL_ROLE_TO}};
+    struct words mixed[] = {{"early", DDL_ROLE_FROM},
+                            {"later", DDL_ROLE_TO},
+                            {"new", DDL_ROLE_FROM},
+                            {"early", DDL_ROLE_TO}};
+    struct words both[] = {{"la", DDL_ROLE_FROM}, {"lb", DDL_ROLE_TO}};
+
+    (void)state;
+    assert_sql(DDL_RENAME_TABLE, "DROP TABLE IF EXISTS d.early", back, 2);
+    assert_sql(DDL_RENAME_TABLE, "DROP TABLE IF EXISTS d.new", swap, 4);
+    assert_sql(DDL_RENAME_TABLE, "DROP TABLE IF EXISTS d.tmp", exchange, 6);
+    assert_verdict(DDL_RENAME_TABLE, DDL_HOLD, mixed, 4);
+    assert_sql(DDL_RENAME_TABLE, NULL, both, 2);
 }
 
 static void a_table_is_not_made_like_a_later_one(void **state)
@@ -221,6 +253,7 @@ int main(void)
         cmocka_unit_test(a_table_copied_behind_its_ddl_has_its_effect),
         cmocka_unit_test(a_drop_never_meets_a_later_copy_of_that_name),
         cmocka_unit_test(a_rename_never_meets_a_later_copy_of_one_of_its_names),
+        cmocka_unit_test(where_every_new_name_was_copied_later_the_old_ones_go),
         cmocka_unit_test(a_table_is_not_made_like_a_later_one),
         cmocka_unit_test(only_what_says_nothing_of_a_definition_runs_on_another_product),
         cmocka_unit_test(a_swap_from_outside_is_mended_by_a_copy_only_where_no_other_name_is_left),
