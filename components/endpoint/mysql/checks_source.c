@@ -264,6 +264,44 @@ static bool check_replication_right(const struct checker *c, struct err *e)
     return true;
 }
 
+/* Of a database whose tables we may not see nothing would be copied. */
+static bool is_revoked(const char *grant)
+{
+    static const char *const servers_own[] = {" ON `mysql`.", " ON `sys`.",
+                                              " ON `performance_schema`."};
+
+    if (strncmp(grant, "REVOKE ", strlen("REVOKE ")) != 0)
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(servers_own); i++)
+        if (strstr(grant, servers_own[i]))
+            return false;
+    return true;
+}
+
+static bool check_partial_revokes(const struct checker *c, struct err *e)
+{
+    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
+    MYSQL_ROW row;
+    bool any = false;
+
+    if (c->s->is_mariadb)
+        return true;
+    if (!session_query(c->s, "SHOW GRANTS", &res, e))
+        return err_wrap(e, "read the user's rights");
+    while ((row = mysql_fetch_row(res)) != NULL) {
+        if (!row[0] || !is_revoked(row[0]))
+            continue;
+        any = true;
+        check_tell(c, "source.privileges.partial", "", CHECK_FAILED, true,
+                   "GRANT it on the database, too; or skip this where the project does not have it",
+                   "a right is taken away for a database (partial_revokes): %s", row[0]);
+    }
+    if (!any)
+        check_tell(c, "source.privileges.partial", "", CHECK_OK, false, "",
+                   "no right is taken away for a database");
+    return true;
+}
+
 static bool check_xa(const struct checker *c, struct err *e)
 {
     MYSQL_RES *res CLEANUP(session_free_result) = NULL;
@@ -299,7 +337,8 @@ bool checks_source(struct session *s, check_sink *sink, void *arg, struct err *e
         if (!check_wanted(&c, &source_wanted[i], e))
             return false;
     return check_gtids(&c, e) && check_server_id(&c, e) && check_log_filters(&c, e) &&
-           check_replication_right(&c, e) && check_replica(&c, e) && check_xa(&c, e);
+           check_replication_right(&c, e) && check_partial_revokes(&c, e) && check_replica(&c, e) &&
+           check_xa(&c, e);
 }
 
 /* --- both ---------------------------------------------------------------------------------------

@@ -114,6 +114,40 @@ static void a_good_mysql_has_no_failed_item(void **state)
         fail_msg("%s", s.text);
 }
 
+static struct seen look_as_partial(const char *id)
+{
+    struct endpoint_address a = mariadb_address(&server);
+    struct seen s = {.id = id, .verdict = -1};
+    struct session *partial = NULL;
+
+    a.user = "partial";
+    a.password = "secret";
+    check(session_open(&a, SESSION_READ, &partial, e));
+    check(checks_source(partial, note, &s, e));
+    session_close(partial);
+    return s;
+}
+
+/* What the user may not see would be left out without a word. */
+static void a_right_that_is_taken_away_for_one_database_is_found(void **state)
+{
+    struct seen s;
+
+    (void)state;
+    need_server();
+    run("SET GLOBAL partial_revokes=ON");
+    run("CREATE USER partial@'%' IDENTIFIED BY 'secret'");
+    run("GRANT ALL ON *.* TO partial@'%'");
+    run("REVOKE INSERT ON mysql.* FROM partial@'%'");
+    assert_int_equal(look_as_partial("source.privileges.partial").verdict, CHECK_OK);
+    run("REVOKE SELECT ON w.* FROM partial@'%'");
+    s = look_as_partial("source.privileges.partial");
+    assert_int_equal(s.verdict, CHECK_FAILED);
+    assert_non_null(strstr(s.text, "REVOKE SELECT ON `w`.*"));
+    run("DROP USER partial@'%'");
+    run("SET GLOBAL partial_revokes=OFF");
+}
+
 static void settings_that_lose_something_are_found_with_their_remedy(void **state)
 {
     static const struct {
@@ -340,6 +374,7 @@ int main(void)
         cmocka_unit_test(a_password_goes_by_tls_or_sealed_with_the_servers_key),
         cmocka_unit_test(a_certificate_of_an_unknown_authority_is_refused),
         cmocka_unit_test(a_good_mysql_has_no_failed_item),
+        cmocka_unit_test(a_right_that_is_taken_away_for_one_database_is_found),
         cmocka_unit_test(settings_that_lose_something_are_found_with_their_remedy),
         cmocka_unit_test(all_that_a_snapshots_position_has_is_visible_in_it),
         cmocka_unit_test(a_tables_snapshot_is_exact_while_it_is_written),

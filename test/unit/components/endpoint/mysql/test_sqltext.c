@@ -223,6 +223,8 @@ static void errors_have_the_class_that_reacts_rightly(void **state)
     assert_int_equal(err_class_of(session_code(1213)), ERR_CLASS_RETRY);
     assert_int_equal(err_class_of(session_code(2013)), ERR_CLASS_RETRY);
     assert_int_equal(err_class_of(session_code(1040)), ERR_CLASS_RETRY);
+    assert_int_equal(err_class_of(session_code(3032)), ERR_CLASS_RETRY); /* offline_mode */
+    assert_true(session_is_lost(3169)); /* the session was killed */
     assert_int_equal(session_code(99999), ERR_SERVER_REFUSED);
     assert_true(session_is_lost(2006));
     assert_false(session_is_lost(1205));
