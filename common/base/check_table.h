@@ -31,6 +31,7 @@
     X("source.log_filters")            \
     X("source.log_retention")          \
     X("source.privileges.monitor")     \
+    X("source.privileges.partial")     \
     X("source.privileges.replication") \
     X("source.replica_log")            \
     X("source.row_image")              \
