@@ -4,7 +4,8 @@ The source's log holds the backlog and nothing else; row events have no text of 
 the start of its process until every block up to the last transaction is on disk: the benchmark reads the headers of
 blocks and, once it meets that of the last transaction, syncs the segment itself before it stops the clock. The peer is
 `mariadb-binlog --read-from-remote-server --raw` from the start of its process to its end; it syncs nothing. A figure is
-the bytes of the source's log files by the second.
+the bytes of the source's log files by the second. Runs take turns in who comes first, and before each clock starts the
+machine is in the same state (lab.settle).
 """
 import os
 import shutil
@@ -162,13 +163,17 @@ def backlog(work, what, fill):
         files = log_files(source)
         mb = sum(size for _, size in files) / 1e6
         for n in range(work.runs):
-            cpu = source.cpu_s()
-            a, facts = ours(work, f"{what}-{n}-ours", source, begin, last_us)
-            cpu = [cpu, source.cpu_s()]
-            b = peer(work, f"{what}-{n}-peer", source, files[0][0])
-            cpu.append(source.cpu_s())
+            sides = [lambda n=n: ours(work, f"{what}-{n}-ours", source, begin, last_us),
+                     lambda n=n: peer(work, f"{what}-{n}-peer", source, files[0][0])]
+            out, cpu = [None, None], [0, 0]
+            for i in (0, 1) if n % 2 == 0 else (1, 0):  # in turns
+                lab.settle()
+                before = source.cpu_s()
+                out[i] = sides[i]()
+                cpu[i] = round(source.cpu_s() - before, 2)
+            (a, facts), b = out
             runs.append((mb / a, mb / b, {"source_mb": round(mb, 1), "ours_s": round(a, 3), "peer_s": round(b, 3), **facts,
-                                          "source_cpu_s": [round(cpu[1] - cpu[0], 2), round(cpu[2] - cpu[1], 2)]}))
+                                          "source_cpu_s": cpu}))
             work.say(f"{what}, run {n + 1}: {mb:.0f} MB: ours {a:.2f} s, mariadb-binlog {b:.2f} s; ours {facts['ours_cpu_s']} s "
                      f"of CPU, peak {facts['ours_peak_mb']} MB, {facts['stored_mb']} MB stored")
     finally:

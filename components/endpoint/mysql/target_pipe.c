@@ -1,8 +1,8 @@
 /*
  * Many commands sent before the first answer is read: the client library's own calls wait after
  * each, and round trips are most of the cost of small changes. Packets are built here and written
- * to the connection's socket in large pieces (under TLS each goes through the library); answers
- * are read by the library, in order.
+ * to the connection's socket in large pieces, a large one from where it was built (under TLS each
+ * goes through the library); answers are read by the library, in order.
  *
  * Why nothing locks up: the server reads the next command only after it has answered the one
  * before, so it blocks on writing only when its answers fill the socket's buffers; at most
@@ -27,6 +27,7 @@
 
 #define PACKET_PART 0xffffffu
 #define WRITE_AT (128u << 10)
+#define WRITE_WHOLE (32u << 10) /* a payload of this size is not copied behind what waits */
 #define MAX_WAITING 256
 #define WRITE_TIMEOUT_MS 600000
 #define PAYLOAD_MAX (1u << 30)
@@ -72,10 +73,10 @@ void pipe_command(struct pipe *p, uint8_t command)
     buf_u8(&p->payload, command);
 }
 
-static bool write_all(int fd, const uint8_t *at, size_t n)
+static bool write_all(int fd, const uint8_t *at, size_t n, int flags)
 {
     while (n > 0) {
-        ssize_t sent = send(fd, at, n, MSG_NOSIGNAL);
+        ssize_t sent = send(fd, at, n, MSG_NOSIGNAL | flags);
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
@@ -92,20 +93,28 @@ static bool write_all(int fd, const uint8_t *at, size_t n)
     return true;
 }
 
-void pipe_flush(struct pipe *p)
+/* What waits, then `more`. */
+static void write_out(struct pipe *p, struct view more)
 {
+    int fd;
     bool ok;
 
-    if (p->lost || p->out.len == 0)
-        return;
     session_waits(p->s);
-    ok = p->s->my->net.pvio && write_all((int)mysql_get_socket(p->s->my), p->out.p, p->out.len);
+    fd = p->s->my->net.pvio ? (int)mysql_get_socket(p->s->my) : -1;
+    ok = fd >= 0 && write_all(fd, p->out.p, p->out.len, more.len ? MSG_MORE : 0) &&
+         write_all(fd, more.p, more.len, 0);
     session_waited(p->s);
     if (!ok) {
         lose(p, LOST_SERVER);
         return;
     }
     buf_clear(&p->out);
+}
+
+void pipe_flush(struct pipe *p)
+{
+    if (!p->lost && p->out.len > 0)
+        write_out(p, (struct view){NULL, 0});
 }
 
 /* A payload of 2^24-1 bytes or more goes as several packets; the answer's number follows theirs. */
@@ -118,9 +127,12 @@ static uint8_t queue_packets(struct pipe *p)
         part = p->payload.len - at < PACKET_PART ? p->payload.len - at : PACKET_PART;
         buf_append(&p->out, &part, 3);
         buf_u8(&p->out, sequence++);
-        buf_append(&p->out, p->payload.p + at, part);
+        if (part >= WRITE_WHOLE)
+            write_out(p, (struct view){p->payload.p + at, part});
+        else
+            buf_append(&p->out, p->payload.p + at, part);
         at += part;
-    } while (part == PACKET_PART);
+    } while (part == PACKET_PART && !p->lost);
     return sequence;
 }
 
