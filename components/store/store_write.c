@@ -22,7 +22,7 @@
 #include "components/store/store_priv.h"
 
 #define PAGE 4096u
-#define STAGE_BYTES (1u << 20)
+#define STAGE_BYTES (4u << 20) /* one write for nearly every block: each is waited for */
 #define DIRECT_MIN (256u << 10)
 
 /* Writes past the cache: fd's flag is set for that long. */

@@ -18,13 +18,14 @@ def available():
         return next(int(line.split()[1]) * 1024 for line in f if line.startswith("MemAvailable:"))
 
 
-def settle():
+def settle(touch=True):
     """Called before each clock starts. Two things would otherwise fall on whoever comes first: what was written before and
     waits for the disk, and pages that the kernel has at hand but the machine has not (a virtual machine's host must find
     memory for a page that was not used for long, which is dearer than all that is then done with it)."""
     os.sync()
-    with mmap.mmap(-1, min(TOUCHED, available() // 2), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE):
-        pass
+    if touch:
+        with mmap.mmap(-1, min(TOUCHED, available() // 2), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE):
+            pass
 
 
 class Server(MariaDB):
