@@ -25,7 +25,9 @@
 #define FULL_BYTES (512u << 10) /* a batch of so much: the source had more than was taken */
 #define LEVEL_FULL (-3)
 #define CROWDED 0.25 /* of a batch's time until it is packed, in which nobody packs it */
-#define CROWDED_OF 4 /* batches it is the average of */
+#define SEEN_OF 4    /* batches that an average is of */
+#define BEHIND 3     /* batches that wait for the writer: the disk is what limits... */
+#define MOSTLY 0.75  /* ...if it is so at most batches */
 #define SYNC_MS 10
 #define SYNC_BYTES (8u << 20)
 #define RETRY_MS 1000
@@ -53,6 +55,7 @@ struct writer {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* a job is ready or given back */
     size_t in_flight;       /* lock; bytes */
+    int n_packed;           /* lock; batches that are ready and that the writer has not begun */
     struct job
         *empty[BATCHES]; /* lock; the last one given back is used first: its memory is near */
     int n_empty;         /* lock */
@@ -93,13 +96,31 @@ static void pack(struct job *j, struct block_packer *p, int level)
     j->failed = !pack_part(j, p, all, false, level) || !pack_part(j, p, rest, true, level);
 }
 
+/* What a packer has seen of late. */
+struct seen {
+    double crowded; /* which part of the time from where a batch was there until it was packed, it
+                       waited: for a packer, or the packer, which only computes, for a processor */
+    double behind;  /* at which part of the batches as many waited for the writer */
+};
+
+static void see_writer(struct writer *w, struct seen *s)
+{
+    bool behind;
+
+    pthread_mutex_lock(&w->lock);
+    behind = w->n_packed >= BEHIND;
+    pthread_mutex_unlock(&w->lock);
+    s->behind += (behind - s->behind) / SEEN_OF;
+}
+
 /* What comes slowly is packed well, a backlog fast, and in haste where the processors are what
- * limits it. If the disk is, batches wait for the writer and not for a packer. */
-static int level_for(const struct writer *w, const struct job *j, double crowded)
+ * limits it. If the disk is, batches wait for the writer, and processors for something to do:
+ * fewer bytes are worth their time then. */
+static int level_for(const struct writer *w, const struct job *j, const struct seen *s)
 {
     if (w->level <= 0 || j->bytes < FULL_BYTES)
         return w->level;
-    return crowded > CROWDED ? BLOCK_LEVEL_HASTE : LEVEL_FULL;
+    return s->crowded > CROWDED && s->behind < MOSTLY ? BLOCK_LEVEL_HASTE : LEVEL_FULL;
 }
 
 static int64_t thread_ns(void)
@@ -110,24 +131,23 @@ static int64_t thread_ns(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Packs; *crowded: which part of the time of late, from where a batch was there until it was
- * packed, it waited: for a packer, or the packer, which only computes, for a processor. */
-static void pack_timed(struct writer *w, struct job *j, struct block_packer *p, double *crowded)
+static void pack_timed(struct writer *w, struct job *j, struct block_packer *p, struct seen *s)
 {
     int64_t cpu = thread_ns();
 
-    pack(j, p, level_for(w, j, *crowded));
+    see_writer(w, s);
+    pack(j, p, level_for(w, j, s));
     cpu = thread_ns() - cpu;
     int64_t wall = clock_mono().ns - j->submitted.ns;
     if (wall > 0)
-        *crowded += (1 - (double)cpu / (double)wall - *crowded) / CROWDED_OF;
+        s->crowded += (1 - (double)cpu / (double)wall - s->crowded) / SEEN_OF;
 }
 
 static void pack_jobs(void *arg)
 {
     struct writer *w = arg;
     struct block_packer *p = block_packer_new();
-    double crowded = 0;
+    struct seen seen = {0};
     void *item = NULL;
 
     for (;;) {
@@ -138,9 +158,10 @@ static void pack_jobs(void *arg)
             break;
         if (r != QUEUE_OK)
             continue;
-        pack_timed(w, j, p, &crowded);
+        pack_timed(w, j, p, &seen);
         pthread_mutex_lock(&w->lock);
         j->ready = true;
+        w->n_packed++;
         pthread_cond_broadcast(&w->changed);
         pthread_mutex_unlock(&w->lock);
     }
@@ -183,6 +204,7 @@ static void make_ready(struct writer *w, struct job *j, struct block_packer *p)
     pthread_mutex_lock(&w->lock);
     while (!j->ready)
         pthread_cond_wait(&w->changed, &w->lock); /* packers end after the writer only */
+    w->n_packed--;
     pthread_mutex_unlock(&w->lock);
 }
 
