@@ -61,9 +61,16 @@ bool bind_members_are_digits(const struct column_def *c)
     return false;
 }
 
+/* An index that comes as text is not read in charsets of two or four bytes. */
+static bool is_wide(const char *charset)
+{
+    return strcmp(charset, "ucs2") == 0 || strncmp(charset, "utf16", 5) == 0 ||
+           strcmp(charset, "utf32") == 0;
+}
+
 struct bind bind_of(const struct column_def *c, enum rows_encoding enc, bool as_key, bool mariadb)
 {
-    bool digits = c->kind == KIND_ENUM && bind_members_are_digits(c);
+    bool digits = c->kind == KIND_ENUM && (bind_members_are_digits(c) || is_wide(c->charset));
 
     if (enc == ROWS_MYSQL_TEXT) {
         if (c->kind == KIND_BIT || c->kind == KIND_SET || digits)

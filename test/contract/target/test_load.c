@@ -100,7 +100,8 @@ static long checksum(struct copy *p, const char *table)
     "(id INT AUTO_INCREMENT PRIMARY KEY, u BIGINT UNSIGNED, f FLOAT, d DOUBLE, n DECIMAL(30,10)," \
     " y YEAR, da DATE, ti TIME(6), dt DATETIME(6), ts TIMESTAMP(6) NULL, b BIT(64),"              \
     " e ENUM('x','y'), e2 ENUM('1','0'), s SET('p','q','r'), c CHAR(5) CHARACTER SET latin1,"     \
-    " v VARCHAR(50) CHARACTER SET ucs2, g TEXT CHARACTER SET gbk, bi BINARY(4), bl BLOB, j JSON," \
+    " e3 ENUM('x','y') CHARACTER SET ucs2 DEFAULT 'y', v VARCHAR(50) CHARACTER SET ucs2, g TEXT " \
+    "CHARACTER SET gbk, bi BINARY(4), bl BLOB, j JSON,"                                           \
     " p POINT, uu UUID, i4 INET4, i6 INET6, ge INT AS (y + 1) STORED)"
 
 static void fill_all_types(struct target_world *w)
