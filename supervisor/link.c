@@ -178,9 +178,14 @@ static void take_ask(struct supervisor *sv, const Oms__Ask *ask)
     if (!u || !u->pid) {
         Oms__AnswerRequest a = OMS__ANSWER_REQUEST__INIT;
         Oms__Error why = OMS__ERROR__INIT;
+        char text[200];
 
+        snprintf(text, sizeof text,
+                 "component '%.120s' does not run now, and it alone could answer; is its project "
+                 "paused or over?",
+                 ask->component_id ? ask->component_id : "");
         why.code = (char *)"WRONG_STATE";
-        why.message = (char *)"the component does not run on this host";
+        why.message = text;
         a.id = ask->id;
         a.has_last = a.last = 1;
         a.error = &why;

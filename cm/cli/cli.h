@@ -14,6 +14,7 @@
 #include "common/base/arena.h"
 #include "common/base/buf.h"
 #include "common/base/err.h"
+#include "proto/admin.pb-c.h"
 #include "proto/common.pb-c.h"
 
 #define CLI_EXITS(X)                                                                 \
@@ -100,6 +101,8 @@ bool cli_call(struct cli *c, const char *method, const ProtobufCMessage *request
 /* The same with NameRequest{args[0]} / Empty. */
 bool cli_call_name(struct cli *c, const char *method, const char *name, void *reply) MUST_CHECK;
 bool cli_call_empty(struct cli *c, const char *method, void *reply) MUST_CHECK;
+/* Prints what a command came to. */
+void cli_put_reply(struct cli *c, const Oms__CommandReply *reply);
 /* Calls, then prints the CommandReply's sentence (or JSON). */
 enum cli_exit cli_command_call(struct cli *c, const char *method, const ProtobufCMessage *request);
 

@@ -120,15 +120,20 @@ bool cli_call_empty(struct cli *c, const char *method, void *reply)
     return cli_call(c, method, &r.base, reply);
 }
 
+void cli_put_reply(struct cli *c, const Oms__CommandReply *reply)
+{
+    if (c->output == OUTPUT_JSON)
+        cli_print_message(c, &reply->base);
+    else
+        buf_printf(&c->out, "%s\n", cli_or(reply->text, "done"));
+}
+
 enum cli_exit cli_command_call(struct cli *c, const char *method, const ProtobufCMessage *request)
 {
     Oms__CommandReply *reply;
 
     if (!cli_call(c, method, request, &reply))
         return cli_failed(c);
-    if (c->output == OUTPUT_JSON)
-        cli_print_message(c, &reply->base);
-    else
-        buf_printf(&c->out, "%s\n", cli_or(reply->text, "done"));
+    cli_put_reply(c, reply);
     return CLI_FINE;
 }

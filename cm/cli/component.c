@@ -13,7 +13,8 @@ static const Oms__ComponentStatus no_status = OMS__COMPONENT_STATUS__INIT;
 static const char *state_of(struct cli *c, const Oms__ComponentStatus *s)
 {
     if (s->has_restarts && s->restarts > 0)
-        return arena_printf(&c->arena, "%s (%u restarts)", cli_or(s->state, "?"), s->restarts);
+        return arena_printf(&c->arena, "%s (%u restart%s)", cli_or(s->state, "?"), s->restarts,
+                            s->restarts == 1 ? "" : "s");
     return cli_or(s->state, "waiting");
 }
 

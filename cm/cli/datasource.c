@@ -144,22 +144,22 @@ enum cli_exit cli_datasource_show(struct cli *c)
     return CLI_FINE;
 }
 
+/* The task is done once it has an answer; that answer may be that the server cannot be used. */
+static const Oms__CheckView *failed_check(const Oms__TaskOutcome *outcome)
+{
+    for (size_t i = 0; i < outcome->n_checks; i++)
+        if (strcmp(cli_or(outcome->checks[i]->verdict, ""), "failed") == 0)
+            return outcome->checks[i];
+    return NULL;
+}
+
 static void put_outcome(struct cli *c, const Oms__TaskOutcome *outcome)
 {
-    if (outcome->text)
+    if (outcome->text && !failed_check(outcome))
         buf_printf(&c->out, "%s\n", outcome->text);
     for (size_t i = 0; i < outcome->n_checks; i++)
         buf_printf(&c->out, "%-8s %s: %s\n", cli_or(outcome->checks[i]->verdict, "?"),
                    cli_or(outcome->checks[i]->id, "?"), cli_or(outcome->checks[i]->reason, ""));
-}
-
-/* The task is done once it has an answer; that answer may be that the server cannot be used. */
-static bool has_failed_check(const Oms__TaskOutcome *outcome)
-{
-    for (size_t i = 0; i < outcome->n_checks; i++)
-        if (strcmp(cli_or(outcome->checks[i]->verdict, ""), "failed") == 0)
-            return true;
-    return false;
 }
 
 /* One document: the outcome is an object in it, not a text that holds another document. */
@@ -178,6 +178,19 @@ static void put_test_json(struct cli *c, const Oms__TaskResult *r, const Oms__Ta
     else
         buf_str(&c->out, "null");
     buf_str(&c->out, "}\n");
+}
+
+/* The reason of a check begins with its code: "SERVER_DENIED: ...". */
+static enum cli_exit unusable(struct cli *c, const Oms__TaskOutcome *outcome)
+{
+    const char *reason = cli_or(failed_check(outcome)->reason, "");
+    size_t n = strcspn(reason, ":");
+    enum err_code code = ERR_INVALID;
+
+    if (reason[n] && err_code_from_name(arena_strndup(&c->arena, reason, n), &code))
+        reason += n + 1 + (reason[n + 1] == ' ');
+    err_set(&c->e, code, "data source '%s' cannot be used: %s", c->args[0], reason);
+    return cli_ends(c, CLI_FAILED);
 }
 
 enum cli_exit cli_datasource_test(struct cli *c)
@@ -206,7 +219,7 @@ enum cli_exit cli_datasource_test(struct cli *c)
         return cli_ends(c, CLI_FAILED);
     }
     if (strcmp(state, "done") == 0)
-        return outcome && has_failed_check(outcome) ? CLI_FAILED : CLI_FINE;
+        return outcome && failed_check(outcome) ? unusable(c, outcome) : CLI_FINE;
     if (strcmp(state, "failed") == 0)
         return CLI_FAILED;
     err_set(&c->e, ERR_TIMEOUT, "the test of '%s' is still running", c->args[0]);

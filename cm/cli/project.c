@@ -7,11 +7,22 @@
 
 #define FILE_MAX (4u << 20)
 
+/* What the CM refuses has a place in the file, too: its message begins with the field. */
+static enum cli_exit refused(struct cli *c, const char *file, const struct buf *text)
+{
+    unsigned line = pbtext_line_of((const char *)text->p, text->len, c->e.message, &c->arena);
+
+    if (c->e.code == ERR_INVALID || c->e.code == ERR_UNSUPPORTED || c->e.code == ERR_NOT_FOUND)
+        (void)err_wrap(&c->e, "%s:%u", file, line);
+    return cli_failed(c);
+}
+
 enum cli_exit cli_project_create(struct cli *c)
 {
     CLEANUP(buf_fini) struct buf text;
     Oms__ProjectCreateRequest r = OMS__PROJECT_CREATE_REQUEST__INIT;
     const char *file = cli_value(c, "file");
+    Oms__CommandReply *reply;
     ProtobufCMessage *m;
 
     buf_init(&text, FILE_MAX);
@@ -26,7 +37,10 @@ enum cli_exit cli_project_create(struct cli *c)
                            &c->arena, &m, &c->e))
         return cli_failed(c);
     r.file = (Oms__ProjectFile *)m;
-    return cli_command_call(c, "ProjectCreate", &r.base);
+    if (!cli_call(c, "ProjectCreate", &r.base, &reply))
+        return refused(c, file, &text);
+    cli_put_reply(c, reply);
+    return CLI_FINE;
 }
 
 static enum cli_exit call_with_name(struct cli *c, const char *method)

@@ -63,8 +63,9 @@ static bool read_settings(struct cli *c, struct buf *yaml)
                            "'%s': cannot be changed in a project that exists; what can: %s",
                            c->args[i], buf_cstr(&list));
         if (!is_setting(c->args[i]))
-            return err_set(&c->e, ERR_INVALID, "'%s' is not SECTION.KEY=NUMBER; keys are: %s",
-                           c->args[i], buf_cstr(&list));
+            return err_set(&c->e, ERR_INVALID,
+                           "'%s' is not SECTION.KEY=NUMBER, a whole one; keys are: %s", c->args[i],
+                           buf_cstr(&list));
     }
     for (size_t k = 0; k < ARRAY_LEN(sections); k++)
         put_section(c, sections[k], yaml);

@@ -293,6 +293,8 @@ static enum cli_exit stream(struct cli *c, const char *what, const char *const *
         return cli_failed(c);
     for (fine = true; fine && ask.more;)
         fine = cli_ask_next(c, &ask, NULL);
+    if (fine && ask.cursor == 0)
+        cli_say(c, "the log that '%s' keeps has nothing of it", v->id);
     return fine ? CLI_FINE : cli_failed(c);
 }
 

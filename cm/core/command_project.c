@@ -75,6 +75,25 @@ static bool check_skipped(const Oms__ProjectFile *f, struct err *e)
     return true;
 }
 
+static bool check_heartbeat(const Oms__HeartbeatOptions *h, struct err *e)
+{
+    return !h || !h->schema || strncmp(h->schema, "oms_heartbeat", 13) == 0 ||
+           err_set(e, ERR_INVALID,
+                   "heartbeat.schema: '%s' does not begin with oms_heartbeat: databases of that "
+                   "name are never copied",
+                   h->schema);
+}
+
+static bool check_ddl(const Oms__DdlOptions *d, struct err *e)
+{
+    for (size_t i = 0; d && i < d->n_deny; i++)
+        for (size_t k = 0; k < d->n_allow; k++)
+            if (strcmp(d->deny[i], d->allow[k]) == 0)
+                return err_set(e, ERR_INVALID, "ddl.deny[%zu]: '%s' is allowed in ddl.allow[%zu]",
+                               i + 1, d->deny[i], k + 1);
+    return true;
+}
+
 #define SERVER_IDS_LEAST 4 /* as the Store's READER_IDS_LEAST */
 
 static bool check_server_ids(const Oms__StoreOptions *o, struct err *e)
@@ -89,6 +108,12 @@ static bool check_server_ids(const Oms__StoreOptions *o, struct err *e)
                        "on",
                        o->server_id_to, SERVER_IDS_LEAST, o->server_id_from);
     return true;
+}
+
+static bool check_options(const Oms__ProjectFile *f, struct err *e)
+{
+    return check_skipped(f, e) && check_heartbeat(f->heartbeat, e) && check_ddl(f->ddl, e) &&
+           check_server_ids(f->store, e) && command_check_start(f, e);
 }
 
 static bool check_project(const struct cycle *y, const Oms__ProjectFile *f, struct err *e)
@@ -117,8 +142,7 @@ static bool check_project(const struct cycle *y, const Oms__ProjectFile *f, stru
         return err_set(e, ERR_INVALID, "source and target are both '%s'", f->source);
     if (!f->objects || f->objects->n_include == 0)
         return err_set(e, ERR_INVALID, "objects.include: at least one pattern is needed");
-    return check_skipped(f, e) && check_server_ids(f->store, e) && command_check_start(f, e) &&
-           check_scope(f->objects, y->a, e);
+    return check_options(f, e) && check_scope(f->objects, y->a, e);
 }
 
 void command_project_create(struct cycle *y, const struct cluster_event *ev)

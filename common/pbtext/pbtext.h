@@ -22,6 +22,9 @@ bool pbtext_parse_yaml(const char *file, const char *text, size_t len,
 bool pbtext_parse_json(const char *file, const char *text, size_t len,
                        const ProtobufCMessageDescriptor *type, struct arena *arena,
                        ProtobufCMessage **out, struct err *e) MUST_CHECK;
+/* The line on which `place` ("objects.include[1]", entries counted from 1) stands in a file that
+ * was parsed before; of its nearest group where it is not written; 0 = not YAML. */
+unsigned pbtext_line_of(const char *text, size_t len, const char *place, struct arena *arena);
 /* Checks the rules of a message that came another way (RPC). where: prefix of places in errors. */
 bool pbtext_check(const char *where, const ProtobufCMessage *m, struct err *e) MUST_CHECK;
 /* Fields of m's present submessages may be set only where their rule says that they change while a

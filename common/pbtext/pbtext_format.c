@@ -225,6 +225,13 @@ static void example_scalar(struct buf *out, const ProtobufCFieldDescriptor *f,
     buf_u8(out, '\n');
 }
 
+/* Within a part that is commented out, what has no standard stays a comment when the part is taken:
+ * its examples would be settings, and several may exclude each other. */
+static bool is_apart(const struct pbtext_rule *r, bool live)
+{
+    return !live && !(r && (r->standard || r->needed));
+}
+
 /* lead: what each line begins with (spaces, and "# " within a part that is commented out). */
 static void example_message(struct buf *out, const char *lead, const char *first,
                             const ProtobufCMessageDescriptor *d, bool live, struct arena *arena)
@@ -233,7 +240,8 @@ static void example_message(struct buf *out, const char *lead, const char *first
         const ProtobufCFieldDescriptor *f = &d->fields[i];
         const struct pbtext_rule *r = rule_find(d->name, f->name);
         bool here = live && r && (r->needed || r->example);
-        const char *line = live && !here ? arena_printf(arena, "%s# ", lead) : lead;
+        const char *line =
+            (live && !here) || is_apart(r, live) ? arena_printf(arena, "%s# ", lead) : lead;
         const char *deeper = arena_printf(arena, "%s  ", line);
 
         if (first && i > 0)

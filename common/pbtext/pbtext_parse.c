@@ -201,3 +201,40 @@ bool pbtext_parse_json(const char *file, const char *text, size_t len,
 {
     return parse_text_form(node_read_json, file, text, len, type, arena, out, e);
 }
+
+/* The child that the next word of *place names, "key" or "[1]"; NULL: none. Moves behind it. */
+static const struct node *step_down(const struct node *n, const char **place)
+{
+    size_t len = strcspn(*place, ".[:, ");
+    const struct node *c = n->first;
+
+    if (**place == '[' && n->kind == NODE_LIST) {
+        long wanted = strtol(*place + 1, NULL, 10);
+
+        while (c && --wanted > 0)
+            c = c->next;
+        *place += strcspn(*place, "]") + (strchr(*place, ']') != NULL);
+    } else {
+        while (c && !(n->kind == NODE_MAP && len > 0 && strlen(c->key) == len &&
+                      memcmp(c->key, *place, len) == 0))
+            c = c->next;
+        *place += len;
+    }
+    *place += **place == '.';
+    return c;
+}
+
+unsigned pbtext_line_of(const char *text, size_t len, const char *place, struct arena *arena)
+{
+    struct err e = ERR_INIT;
+    const struct node *n, *c;
+    unsigned line;
+
+    if (!node_read_yaml("", text, len, arena, &n, &e)) {
+        err_clear(&e);
+        return 0;
+    }
+    for (line = n->line; *place && (c = step_down(n, &place)) != NULL; n = c)
+        line = c->line;
+    return line;
+}

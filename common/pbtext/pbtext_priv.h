@@ -32,7 +32,7 @@ struct place {
     const char *name; /* NULL: the message itself */
     int index;        /* of a list's entry; -1 = none */
 };
-/* "objects.rename[0].from" in out; "" at the top. */
+/* "objects.rename[1].from" in out; "" at the top. */
 const char *place_format(const struct place *p, char *out, size_t cap);
 
 /* Length of the UTF-8 sequence at p (1..4), or 0 where the bytes are not UTF-8. */

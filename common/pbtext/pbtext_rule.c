@@ -109,7 +109,7 @@ const char *place_format(const struct place *p, char *out, size_t cap)
     if (p->name && n < cap)
         n += (size_t)snprintf(out + n, cap - n, "%s%s", n ? "." : "", p->name);
     if (p->index >= 0 && n < cap)
-        snprintf(out + n, cap - n, "[%d]", p->index);
+        snprintf(out + n, cap - n, "[%d]", p->index + 1);
     return out;
 }
 

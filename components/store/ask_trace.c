@@ -136,6 +136,15 @@ static bool is_its_key(const struct trace *t, const struct table_def *def)
     return found == k->n_parts && t->n_asked == k->n_parts;
 }
 
+/* What no value of the column is written like would silently find nothing. */
+static bool fits(const struct column_def *c, const char *value)
+{
+    const char *digits = value + (*value == '-');
+    bool whole = *digits && digits[strspn(digits, "0123456789")] == '\0';
+
+    return c->kind > KIND_U64 || whole || strcmp(value, "NULL") == 0;
+}
+
 static bool learn_columns(struct trace *t, const struct table_def *def, struct err *e)
 {
     struct buf names;
@@ -150,6 +159,9 @@ static bool learn_columns(struct trace *t, const struct table_def *def, struct e
             return err_set(e, ERR_NOT_FOUND, "table '%s.%s' has no column '%s'", def->db, def->name,
                            t->asked[i].column);
         t->at[i] = (uint16_t)at;
+        if (!fits(&def->columns[at], t->asked[i].value))
+            return err_set(e, ERR_INVALID, "--key: '%s' is no value of column '%s', a whole number",
+                           t->asked[i].value, t->asked[i].column);
     }
     t->met = true;
     t->known_id = def->id;

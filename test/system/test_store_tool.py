@@ -101,6 +101,11 @@ def test_a_trace_follows_one_row_through_a_change_of_its_key(lab, followed):
     with pytest.raises(Failed) as e:
         lab.oms.run("store", "trace", case.project, "--table", f"{case.db}.t", "--key", "nope=1")
     assert "no column 'nope'" in str(e.value)
+    with pytest.raises(Failed) as e:
+        lab.oms.run("store", "trace", case.project, "--table", f"{case.db}.t", "--key", "a=one,b=x")
+    assert "'one' is no value of column 'a', a whole number" in str(e.value)
+    nothing = lab.oms.run("store", "trace", case.project, "--table", f"{case.db}.t", "--key", "a=12345,b=x")
+    assert nothing.stdout == "" and "has nothing of it" in nothing.stderr
     assert len(lines(lab, "trace", case.project, "--table", f"`{case.db}`.`t`", "--key", "a=2,b=x")) == 2
     with pytest.raises(Failed) as e:
         lab.oms.run("store", "trace", case.project, "--table", f"{case.db}.nobody", "--key", "a=1,b=x")

@@ -80,7 +80,8 @@ static bool set_tls(struct session *s, const struct endpoint_address *a, struct 
         return err_set(e, ERR_INVALID, "TLS mode '%s' is not off, preferred, required or verify",
                        mode);
     if (verify && !(a->tls_ca && a->tls_ca[0]))
-        return err_set(e, ERR_INVALID, "TLS mode 'verify' needs the authority's certificate");
+        return err_set(e, ERR_INVALID,
+                       "tls: verify needs tls_ca_file, the authority's certificate");
     mysql_optionsv(s->my, MYSQL_OPT_SSL_ENFORCE, &on);
     mysql_optionsv(s->my, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
     if (on && a->tls_ca && a->tls_ca[0])

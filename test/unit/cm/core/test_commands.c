@@ -178,6 +178,30 @@ static void a_check_to_skip_must_exist(void **state)
     assert_non_null(strstr(e.message, "the nearest is 'store.disk'"));
 }
 
+static void what_contradicts_itself_is_refused_with_its_place(void **state)
+{
+    Oms__HeartbeatOptions h = OMS__HEARTBEAT_OPTIONS__INIT;
+    Oms__DdlOptions ddl = OMS__DDL_OPTIONS__INIT;
+    struct draft d;
+    struct err e;
+
+    draft_init(&d);
+    h.schema = (char *)"shop";
+    d.f.heartbeat = &h;
+    e = create(*state, &d);
+    assert_int_equal(e.code, ERR_INVALID);
+    assert_memory_equal(e.message, "heartbeat.schema: 'shop'", 24);
+    draft_init(&d);
+    ddl.allow = (char *[]){(char *)"truncate", (char *)"drop-table"};
+    ddl.n_allow = 2;
+    ddl.deny = (char *[]){(char *)"drop-table"};
+    ddl.n_deny = 1;
+    d.f.ddl = &ddl;
+    e = create(*state, &d);
+    assert_int_equal(e.code, ERR_INVALID);
+    assert_memory_equal(e.message, "ddl.deny[1]: 'drop-table' is allowed in ddl.allow[2]", 52);
+}
+
 static void names_are_small_letters_digits_and_hyphens(void **state)
 {
     static const char *const bad[] = {
@@ -444,6 +468,7 @@ int main(void)
         TEST(caps_are_changed_live_and_kept_in_the_project),
         TEST(a_check_to_skip_must_exist),
         TEST(row_filters_and_column_selection_are_refused),
+        TEST(what_contradicts_itself_is_refused_with_its_place),
         TEST(names_are_small_letters_digits_and_hyphens),
         TEST(a_refused_command_changes_nothing),
         TEST(a_data_source_in_use_is_not_removed),

@@ -121,7 +121,7 @@ static void wrong_types_and_ranges_name_line_and_key(void **state)
     refused(f, PROJECT "verification:\n  enabled: 1\n", d, "expected true or false");
     refused(f, PROJECT "full: 3\n", d, "full: expected a group of keys, got one value");
     refused(f, PROJECT "skip_checks: a\n", d, "skip_checks: expected a list");
-    refused(f, PROJECT "skip_checks: [[a]]\n", d, "skip_checks[0]: expected one value, got a list");
+    refused(f, PROJECT "skip_checks: [[a]]\n", d, "skip_checks[1]: expected one value, got a list");
     refused(f, "name: [a]\n", d, "p.yaml:1: name: expected one value");
     refused(f, "- a\n", d, "p.yaml:1: expected a group of keys, got a list");
     refused(f, "name: a\nkind: oracle\nuser: x\n", &oms__data_source_file__descriptor,
@@ -137,7 +137,7 @@ static void missing_needed_keys_are_named(void **state)
     refused(f, "", d, "needed key 'name' is missing");
     refused(f, "name: ''\n", d, "needed key 'name' is empty");
     refused(f, "name: a\nsource: b\ntarget: c\nobjects:\n  rename:\n    - from: x\n", d,
-            "p.yaml:6: objects.rename[0]: needed key 'to' is missing");
+            "p.yaml:6: objects.rename[1]: needed key 'to' is missing");
     refused(f, "name: a\nsource: b\ntarget: c\nobjects: {include: []}\n", d,
             "needed key 'include' is missing");
 }
@@ -376,31 +376,6 @@ static void standards_fill_only_what_is_absent(void **state)
     assert_null(p->incremental);
 }
 
-static void examples_are_files_one_can_use(void **state)
-{
-    struct fixture *f = *state;
-    Oms__ProjectFile *p;
-    Oms__DataSourceFile *d;
-    char *text;
-
-    pbtext_format_example(&oms__project_file__descriptor, &f->buf);
-    if (!parse(f, buf_cstr(&f->buf), &oms__project_file__descriptor, &p))
-        fail_msg("%s\n%s", f->e.message, buf_cstr(&f->buf));
-    assert_string_equal(p->name, "shop-move");
-    assert_string_equal(p->objects->include[0], "shop.*");
-    assert_non_null(strstr(buf_cstr(&f->buf), "# Parallel connections. 1 to 64."));
-    assert_non_null(strstr(buf_cstr(&f->buf), "# full:\n"));
-    buf_clear(&f->buf);
-    pbtext_format_example(&oms__data_source_file__descriptor, &f->buf);
-    assert_true(parse(f, buf_cstr(&f->buf), &oms__data_source_file__descriptor, &d));
-    assert_int_equal(d->port, 3306);
-    text = arena_strdup(&f->arena, buf_cstr(&f->buf));
-    for (char *at = text; (at = strstr(at, "\n# tls: ")) != NULL;) /* as a person would */
-        memmove(at + 1, at + 3, strlen(at + 3) + 1);
-    assert_true(parse(f, text, &oms__data_source_file__descriptor, &d));
-    assert_string_equal(d->tls, "preferred");
-}
-
 static void unpacking_keeps_to_the_arenas_limit(void **state)
 {
     struct fixture *f = *state;
@@ -487,7 +462,6 @@ int main(void)
         T(rules_of_messages_from_elsewhere_are_checked),
         T(every_standard_and_bound_is_sound),
         T(standards_fill_only_what_is_absent),
-        T(examples_are_files_one_can_use),
         T(unpacking_keeps_to_the_arenas_limit),
         T(methods_carry_kind_role_and_time_limit),
         T(any_bytes_are_read_or_refused),
