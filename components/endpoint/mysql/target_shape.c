@@ -50,8 +50,11 @@ static bool integer_fits(const struct column_def *s, const struct column_def *d)
     return ss == ds ? db >= sb : ds && db > sb;
 }
 
+/* The catalog of MySQL has no name for that of an ENUM or SET of bytes, its log says binary. */
 static const char *charset_name(const char *charset)
 {
+    if (charset[0] == '\0')
+        return "binary";
     return strcmp(charset, "utf8") == 0 ? "utf8mb3" : charset;
 }
 

@@ -77,6 +77,40 @@ static void a_wider_target_is_taken(void **state)
     to->claim_close(c);
 }
 
+/* As the log of MySQL tells such a column, and as its catalog does. */
+static void an_enum_of_bytes_fits_one_without_a_charset(void **state)
+{
+    struct target_world *w = *state;
+    const struct target_ops *to = w->endpoint->target;
+    const struct table_def *def;
+    struct target_table *t = NULL;
+    struct err e = ERR_INIT;
+    struct column_def columns[2];
+    struct claim *c = world_claim(w, "bytes of an enum", 1, 1);
+
+    world_sql(w,
+              "CREATE OR REPLACE TABLE d.t (id INT PRIMARY KEY, v ENUM('a') CHARACTER SET binary)");
+    to->table_close(world_table(w, c, "d", "t", &def));
+    memcpy(columns, def->columns, sizeof columns);
+    for (int i = 0; i < 2; i++) {
+        const struct table_def *told;
+        struct table_def_builder b;
+
+        table_def_builder_init(&b);
+        b.def = *def;
+        b.def.columns = columns;
+        columns[1].charset = i ? "binary" : "";
+        assert_true(table_def_seal(&b, &told, &e));
+        table_def_builder_fini(&b);
+        if (!to->table_open(c, told, "d", "t", &t, &e))
+            fail_msg("'%s': %s", told->columns[1].charset, e.message);
+        to->table_close(t);
+        table_def_unref(told);
+    }
+    table_def_unref(def);
+    to->claim_close(c);
+}
+
 /* Source: id, a VARCHAR(30) of a binary collation, b of one by letters, both unique. */
 static void keys_of_the_target_that_find_more_in_common_are_noticed(void **state)
 {
@@ -264,6 +298,7 @@ int main(void)
         cmocka_unit_test(a_target_of_another_shape_is_refused_with_the_difference),
         cmocka_unit_test(a_wider_target_is_taken),
         cmocka_unit_test(keys_of_the_target_that_find_more_in_common_are_noticed),
+        cmocka_unit_test(an_enum_of_bytes_fits_one_without_a_charset),
         cmocka_unit_test(what_the_log_does_not_tell_is_told_by_a_target_that_follows),
         cmocka_unit_test(a_computed_column_never_hides_another_value),
         cmocka_unit_test(bytes_arrive_in_a_column_that_names_them_otherwise),
