@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cm/core/cycle.h"
+#include "common/base/buf.h"
 #include "common/base/check_table.h"
 #include "common/scope/scope.h"
 
@@ -170,6 +171,29 @@ void command_project_create(struct cycle *y, const struct cluster_event *ev)
               f->name);
 }
 
+/* Of a copy that began: what it took off is made again only when the project catches up. */
+static const char *keys_left(struct cycle *y, const struct project *p)
+{
+    const Oms__DetailRow *row = (const Oms__DetailRow *)p->checks.m;
+    enum step_state full = p->steps[STEP_FULL].state;
+    struct buf out CLEANUP(buf_fini);
+
+    if (full == STEP_PENDING || full == STEP_SKIPPED || project_is_released(p))
+        return "";
+    buf_init(&out, 1u << 20);
+    for (size_t i = 0; row && i < row->n_checks; i++)
+        if (text_is(row->checks[i]->id, "target.unique_keys"))
+            buf_printf(&out, "%s%s", out.len > 0 ? ", " : "",
+                       text_or_empty(row->checks[i]->object));
+    if (out.len == 0)
+        return "";
+    return arena_printf(y->a,
+                        "; unless it had caught up, unique keys that the copy took off are missing "
+                        "there (of %s), and what makes them is told by SELECT CONVERT(statement "
+                        "USING utf8mb4) FROM oms_meta.ddl WHERE state='keys' AND task='%s/full'",
+                        buf_cstr(&out), p->named.key);
+}
+
 void command_project_remove(struct cycle *y, const struct cluster_event *ev)
 {
     const char *name = text_or_empty(((const Oms__NameRequest *)ev->request)->name);
@@ -187,6 +211,7 @@ void command_project_remove(struct cycle *y, const struct cluster_event *ev)
         cycle_refuse(y, ev->call, &e);
         return;
     }
+    const char *keys = keys_left(y, p);
     for (int k = 0; k < STEP_COUNT; k++) {
         struct component *x = project_component(y->c, p, (enum step_kind)k);
         if (x)
@@ -199,7 +224,8 @@ void command_project_remove(struct cycle *y, const struct cluster_event *ev)
     cycle_remove(y, "detail", arena_printf(y->a, "%s/tables", name));
     cycle_remove(y, "project", name);
     cycle_event(y, "project.removed", name, 0, "a person removes it");
-    cycle_say(y, ev->call, "project '%s' is removed; tables on the target stay as they are", name);
+    cycle_say(y, ev->call, "project '%s' is removed; tables on the target stay as they are%s", name,
+              keys);
     named_drop(&y->c->projects, &p->named);
     project_free(p);
 }

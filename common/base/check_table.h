@@ -66,6 +66,7 @@
     X("target.table_shape")            \
     X("target.trigger_rights")         \
     X("target.triggers")               \
+    X("target.unique_keys")            \
     X("target.version")
 
 #endif

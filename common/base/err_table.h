@@ -106,6 +106,13 @@
       "somebody ran DDL on a table that the project moves",                                        \
       "make the change on the target by hand and choose done-by-hand; or choose skip, or "         \
       "copy-again")                                                                                \
+    X(UNIQUE_KEY, STOP, "a unique key cannot be made on the target when the copy has ended",       \
+      "the target's key is stricter than the source's or only there, and two rows have one "       \
+      "value; "                                                                                    \
+      "or a column of it is gone; or a right is missing",                                          \
+      "remove what the message names (rows on the source, so that the change arrives), and "       \
+      "choose "                                                                                    \
+      "retry; or choose leave-off, which gives the key up")                                        \
     X(COPY_RUNS, RETRY, "a table's copy has not ended, and the changes wait for it",               \
       "a table is being copied again", "nothing; the changes go on when the copy has ended")       \
     X(IMAGE, RETRY,                                                                                \

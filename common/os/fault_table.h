@@ -29,6 +29,9 @@
     X(FULL_AFTER_PASS_PART, "a part of a table without key is committed")                  \
     X(FULL_AFTER_FAMILY_END, "one table of a family has its end, others have not")         \
     X(FULL_AFTER_PASS, "a table without key is copied, and its end durable")               \
+    X(FULL_KEYS_KEPT, "a target table's own unique keys are recorded, all there")          \
+    X(FULL_KEY_OFF, "one of a target table's own unique keys is taken off")                \
+    X(KEYS_MADE, "a table's unique keys are made, that is not recorded")                   \
     X(ROW_END_MOVED, "ends of copies moved, no row is read again yet")                     \
     X(ROW_READ_AGAIN, "rows are read again from the source, not yet written")              \
     X(ROW_WRITTEN_AGAIN, "rows that were read again are committed")                        \

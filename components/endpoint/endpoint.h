@@ -363,6 +363,7 @@ typedef bool skipped_take(void *arg, const struct skipped *x, const char *at);
 #define MEMO_COPIED "copied " /* + "db.name": the definition that a copy had (table_def_encode) */
 #define MEMO_MADE "made "     /* + "db.name": "made" or "making" by us, after this definition; of */
 #define MADE_BY_SCHEMA "/schema" /* Full-Import's task, else of the project's with this behind */
+#define MEMO_KEYS "keys "        /* + "db.name": the target's own keys that are off (kept_keys.h) */
 #define MEMO_INDEXES "indexes "  /* + "db.name": its unique keys are made; the copy's end */
 struct memo {                    /* a row of oms_meta.ddl */
     const char *state;
@@ -446,6 +447,8 @@ struct target_ops {
     enum target_pressure (*pressure_of)(int server_errno);
     /* Runs one DDL statement on a registered session of the claim (A1). */
     bool (*run_ddl)(struct claim *c, const char *default_db, const char *statement, struct err *e);
+    /* The same under foreign key checks: what a foreign key needs is refused. */
+    bool (*run_ddl_checked)(struct claim *c, const char *statement, struct err *e);
     /* Rows of oms_meta.ddl by a key of ours, each its own fenced transaction; get reads any task's,
      * its views live in the arena. */
     bool (*memo_put)(struct claim *c, const char *key, const struct memo *m, struct err *e);

@@ -116,7 +116,7 @@ bool anew_make(struct import *im, struct import_table *t, struct err *e)
     log_event(LOG_WARN, "full.again",
               "table '%s' is dropped on the target as '%s.%s' and made anew", t->key, t->to_db,
               t->to_name);
-    if (!put_state(im, t->key, t->def, MAKING, e))
+    if (!elder_keys_tell_lost(im, t, e) || !put_state(im, t->key, t->def, MAKING, e))
         return false;
     FAULT(FULL_AGAIN_MAKING);
     if (!im->target->target->chunk_clear(im->claim, t->key, e) ||
@@ -170,12 +170,12 @@ static bool is_gone_now(struct import *im, const char *db, const char *name, str
     return ok || err_set(e, ERR_SERVER_TABLE_CHANGED, "'%s.%s' was made again", db, name);
 }
 
-static bool forget(struct import *im, const char *key, struct err *e)
+static bool forget(struct import *im, const char *memo, const char *key, struct err *e)
 {
     struct buf name CLEANUP(buf_fini);
 
     buf_init(&name, 4096);
-    buf_printf(&name, MEMO_COPIED "%s", key);
+    buf_printf(&name, "%s%s", memo, key);
     return im->target->target->memo_forget(im->claim, buf_cstr(&name), e);
 }
 
@@ -192,7 +192,7 @@ bool anew_gone(struct import *im, const char *key, struct err *e)
     txn_set_init(&at.set);
     bool ok = is_gone_now(im, pos.db, pos.name, &at, e) &&
               im->target->target->chunk_clear(im->claim, key, e) && drop(im, to_db, to_name, e) &&
-              forget(im, key, e);
+              forget(im, MEMO_COPIED, key, e) && forget(im, MEMO_KEYS, key, e);
     FAULT(FULL_GONE_DROPPED);
     pos.begin = pos.end = at.set;
     ok = ok && im->target->target->table_pos_put(im->claim, &pos, e);

@@ -178,6 +178,13 @@ bool again_is_asked(const struct import *im); /* this run is for those alone */
 bool again_wants(const struct import *im, const char *db, const char *name);
 /* Makes anew what has not begun anew; before plans are opened and an earlier run is resumed. */
 bool again_make(struct import *im, struct err *e) MUST_CHECK;
+/* --- elder_keys.c: further unique keys that the target's tables have already (A10) --------------
+ */
+/* Records them and takes them off; before plans are opened, after again_make. */
+bool elder_keys_off(struct import *im, struct err *e) MUST_CHECK;
+/* Before the target's table is dropped: logs what is not made again. */
+bool elder_keys_tell_lost(struct import *im, const struct import_table *t,
+                          struct err *e) MUST_CHECK;
 /* --- indexes.c ----------------------------------------------------------------------------------
  */
 bool import_indexes(struct import *im, struct err *e) MUST_CHECK;

@@ -225,7 +225,7 @@ static bool settle_tables(struct import *im, struct err *e)
     bool first = false;
 
     return load_tables(im, e) && changed_find(im, e) && listed_settle(im, &first, e) &&
-           again_make(im, e) && changed_make(im, e) && open_plans(im, e) &&
+           again_make(im, e) && changed_make(im, e) && elder_keys_off(im, e) && open_plans(im, e) &&
            (!first || listed_put(im, e));
 }
 

@@ -354,7 +354,8 @@ static bool make_indexes(struct sync *s, struct err *e)
     if (s->indexes_done)
         return true;
     if (!s->draining) {
-        s->draining = txn_set_contains(window_low(s->window), &s->start.end);
+        s->draining =
+            txn_set_contains(window_low(s->window), &s->start.end) && !indexes_are_asked(s);
         return true;
     }
     if (window_in_flight(s->window) > 0)
@@ -362,9 +363,12 @@ static bool make_indexes(struct sync *s, struct err *e)
     report_blind(s);
     if (!indexes_create(s, e))
         return err_wrap(e, "create the unique indexes");
+    plans_close(s); /* they know the target's keys */
+    s->draining = false;
+    if (s->keys_lack)
+        return true;
     reread_close(s);
     s->indexes_done = true;
-    s->draining = false;
     return true;
 }
 
@@ -456,5 +460,8 @@ void carry_fini(struct carry *carry)
         free(carry->coarse.at[i].to_name);
     }
     vec_fini(&carry->coarse);
+    for (size_t i = 0; i < carry->asks.n; i++)
+        free(carry->asks.at[i].table);
+    vec_fini(&carry->asks);
     reread_free(carry->reread);
 }

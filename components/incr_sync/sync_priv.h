@@ -263,6 +263,12 @@ struct ddl_gate {           /* the DDL at the gate */
 struct coarse_table { /* its unique keys find more in common than the source's */
     char *to_db, *to_name;
 };
+#define KEYS_ASK_MAX 760
+struct keys_ask { /* unique keys that the target does not make: a person was asked */
+    char *table;  /* "db.name" of the source */
+    uint32_t round;
+    bool open;
+};
 struct carry {                 /* outlives a claim */
     struct conflict_book book; /* what a person chose for a held transaction */
     struct txn_id split;       /* this one is committed in several ... */
@@ -272,6 +278,7 @@ struct carry {                 /* outlives a claim */
     struct wall rows_since;
     VEC(struct coarse_table) coarse;
     struct reread *reread;
+    VEC(struct keys_ask) asks;
 };
 struct sync {
     struct component *c;
@@ -301,6 +308,7 @@ struct sync {
     struct carry *carry;
     bool again; /* the held transaction must come again from the Store: this claim ends */
     bool indexes_done, draining;
+    bool keys_lack; /* some could not be made: a person is asked */
     bool copy_runs; /* a table is copied again: this claim ends */
     struct pace pace;
     bool limited; /* something could start, and the limits of speed ask to wait */
@@ -397,8 +405,11 @@ void holds_conflict(struct sync *s, const struct worker *w);
 void holds_clear(struct sync *s); /* what was in conflict is committed */
 
 /* --- indexes.c --- */
-/* Creates the unique secondary indexes that the target lacks; nothing in flight (A10). */
+/* Creates the unique secondary indexes that the target lacks; nothing in flight (A10). keys_lack:
+ * not all of them, and a person is asked. */
 bool indexes_create(struct sync *s, struct err *e) MUST_CHECK;
+/* Some could not be made, and no answer has come. */
+bool indexes_are_asked(const struct sync *s);
 
 /* --- meter.c --- */
 void meter_look(struct sync *s);                          /* at the end of each turn */

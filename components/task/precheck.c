@@ -7,6 +7,7 @@
 #include <sys/statvfs.h>
 
 #include "common/pbtext/pbtext.h"
+#include "components/convert/kept_keys.h"
 #include "components/task/task.h"
 
 #define STORE_MIN_BYTES (256ull << 20)
@@ -68,6 +69,37 @@ static void tell_missing(struct precheck *p, const struct table_def *def, const 
     task_check(p->t, &item);
 }
 
+/* Tables that are copied at one moment (no key; families) keep theirs. */
+static bool tell_keys(struct precheck *p, const struct table_def *def,
+                      const struct table_def *there, struct err *e)
+{
+    struct check_item item = {.id = "target.unique_keys",
+                              .object = task_table_key(p->t, def->db, def->name),
+                              .verdict = CHECK_WARNING,
+                              .remedy = "nothing; drop a key on the target before the start that "
+                                        "the source's rows would break"};
+    struct buf names CLEANUP(buf_fini) = {0};
+    struct kept_keys keys;
+
+    if (!task_copies(p->t) || def->row_key < 0 || def->family[0] != '\0')
+        return true;
+    if (!kept_keys_find(there, def, &p->t->arena, &keys, e))
+        return false;
+    if (keys.n == 0)
+        return true;
+    buf_init(&names, 1u << 20);
+    for (size_t i = 0; i < keys.n; i++)
+        buf_printf(&names, "%s'%s'%s", i > 0 ? ", " : "", keys.at[i].name,
+                   keys.at[i].own ? " (which the source has not)" : "");
+    item.reason = arena_printf(&p->t->arena,
+                               "unique keys of '%s.%s' on the target are taken off while it is "
+                               "copied, and made again as they are now when the changes have "
+                               "passed the end of the copy: %s",
+                               there->db, there->name, buf_cstr(&names));
+    task_check(p->t, &item);
+    return true;
+}
+
 static bool check_shape(struct precheck *p, const struct table_def *def, const char *to_db,
                         const char *to_table, struct err *e)
 {
@@ -77,7 +109,8 @@ static bool check_shape(struct precheck *p, const struct table_def *def, const c
     buf_init(&why, 4096);
     if (!p->t->target.endpoint->catalog->load_table(p->target, to_db, to_table, &there, e))
         return false;
-    if (!task_same_shape(def, there, &why)) {
+    bool alike = task_same_shape(def, there, &why);
+    if (!alike) {
         struct check_item item = {
             .id = "target.table_shape",
             .object = task_table_key(p->t, def->db, def->name),
@@ -87,8 +120,9 @@ static bool check_shape(struct precheck *p, const struct table_def *def, const c
             .remedy = task_copies(p->t) ? "drop the table on the target, or make it alike" : LATER};
         task_check(p->t, &item);
     }
+    bool ok = !alike || tell_keys(p, def, there, e);
     table_def_unref(there);
-    return true;
+    return ok;
 }
 
 /* What the table will be on the target, and what of it is not the same there, one item a sentence.

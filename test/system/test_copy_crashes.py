@@ -126,3 +126,33 @@ def test_a_table_copied_again_under_load_and_kills_is_complete_and_exact(faulty,
     assert [r[0] for r in case.target.sql(
         f"SELECT state FROM oms_meta.ddl WHERE task='{case.project}/incremental' AND txid LIKE 'mariadb:%'")] == ["copied"]
     assert set(case.verify().values()) == {"equal"}
+
+
+def test_keys_of_the_targets_own_survive_kills_at_each_step(faulty):
+    case = faulty.case()
+    case.sql("CREATE TABLE t (id BIGINT PRIMARY KEY, u VARCHAR(40) NOT NULL, v TEXT, UNIQUE KEY (u))",
+             "INSERT INTO t SELECT seq, CONCAT('u', seq), REPEAT('x', seq % 200) FROM seq_1_to_30000",
+             "CREATE TABLE k (a INT, b VARCHAR(20))", "INSERT INTO k SELECT seq, 'early' FROM seq_1_to_1000")
+    case.target.sql(f"CREATE DATABASE `{case.to}` CHARACTER SET utf8mb4", f"USE `{case.to}`",
+                    "CREATE TABLE t (id BIGINT PRIMARY KEY, u VARCHAR(40) NOT NULL, v TEXT, KEY plain (v(10), u), "
+                    "UNIQUE KEY u (u) COMMENT 'as it was', UNIQUE KEY both_ways (u(30) DESC, id))",
+                    "CREATE TABLE k (a INT, b VARCHAR(20))")
+    before = case.target.sql(f"SHOW CREATE TABLE `{case.to}`.t")
+    faults = ["FULL_KEYS_KEPT", "FULL_KEY_OFF", "FULL_KEY_OFF", "FULL_AFTER_BEGIN", "FULL_AFTER_CHUNK"]
+    hit = plan_faults(faulty, faults)
+    mover = Mover(faulty.source, case.db)
+    mover.start()
+    try:
+        case.start()
+        case.wait_step("full", "done", 90)
+        case.wait_caught_up(60)
+    finally:
+        mover.done.set()
+        mover.join()
+    assert mover.error is None
+    with open(hit) as f:
+        assert f.read().split() == faults
+    case.wait_applied()
+    assert case.target.sql(f"SHOW CREATE TABLE `{case.to}`.t") == before
+    assert_equal_sides(case)
+    case.end()

@@ -55,3 +55,21 @@ def test_a_connection_that_dies_while_a_ddl_runs_leaves_its_effect_once(mortal):
     assert_same(case)
     assert [i for i in case.show()["incidents"] if i["state"] == "open"] == []
     case.end()
+
+
+def test_keys_of_the_targets_own_are_made_once_though_their_maker_dies(mortal):
+    case = mortal.case()
+    case.sql("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t SELECT seq, seq FROM seq_1_to_1000")
+    mortal.target.sql(f"CREATE DATABASE `{case.to}`", f"USE `{case.to}`",
+                      "CREATE TABLE t (id INT PRIMARY KEY, v INT, UNIQUE KEY theirs (v DESC) COMMENT 'their own')")
+    before = mortal.target.sql(f"SHOW CREATE TABLE `{case.to}`.t")
+    hit = plan_faults(mortal, ["KEYS_MADE"])
+    case.start()
+    case.wait_caught_up(60)
+    with open(hit) as f:
+        assert f.read().split() == ["KEYS_MADE"]
+    assert mortal.target.sql(f"SHOW CREATE TABLE `{case.to}`.t") == before
+    case.sql("UPDATE t SET v = -v", "UPDATE t SET v = v + 1 ORDER BY v DESC", "DELETE FROM t WHERE id = 3")
+    case.wait_applied()
+    case.assert_equal(["t"])
+    case.end()

@@ -242,3 +242,21 @@ def test_a_table_without_any_key_is_copied_and_followed_under_load(lab, make_cas
     assert not failed
     case.wait_applied(120)
     assert mysql.contents(f"{case.db}.n", "1, 2, 3") == lab.target.contents(f"{case.to}.n", "1, 2, 3")
+
+
+def test_keys_that_a_mysql_table_had_are_as_they_were(lab, make_case, mysql2):
+    case = make_case(target=mysql2)
+    case.sql("CREATE TABLE t (id INT PRIMARY KEY, n INT NOT NULL, u VARCHAR(40), v VARCHAR(40), UNIQUE KEY u (u))",
+             "INSERT INTO t SELECT seq, seq, CONCAT('u', seq), CONCAT('v', seq) FROM seq_1_to_2000")
+    mysql2.sql(f"CREATE DATABASE `{case.to}` CHARACTER SET utf8mb4", f"USE `{case.to}`",
+               "CREATE TABLE t (id INT PRIMARY KEY, n INT NOT NULL, u VARCHAR(40) COLLATE utf8mb4_general_ci, "
+               "v VARCHAR(40) COLLATE utf8mb4_general_ci, UNIQUE KEY u (u DESC) COMMENT 'it''s, (so)', UNIQUE KEY hidden (v(10), n) INVISIBLE, "
+               "UNIQUE KEY upper ((UPPER(u)), id), UNIQUE KEY needed (n), KEY plain (v))",
+               "CREATE TABLE child (n INT, FOREIGN KEY (n) REFERENCES t (n))")
+    before = mysql2.sql(f"SHOW CREATE TABLE `{case.to}`.t")
+    case.start()
+    case.wait_caught_up(90)
+    assert mysql2.sql(f"SHOW CREATE TABLE `{case.to}`.t") == before
+    case.sql("UPDATE t SET u = 'free' WHERE id = 1", "UPDATE t SET u = 'u1' WHERE id = 2", "UPDATE t SET u = 'u2' WHERE id = 1")
+    case.wait_applied()
+    assert case.verify() == {"t": "equal"}

@@ -194,3 +194,36 @@ bool objects_fence(struct session *s, const char *task, struct fence_state *out,
         *out = (struct fence_state){true, strtoull(row[0], NULL, 10), strcmp(row[1], "0") != 0};
     return true;
 }
+
+bool objects_kept_keys(struct session *s, const char *task, kept_each *each, void *arg,
+                       struct err *e)
+{
+    MYSQL_RES *res CLEANUP(session_free_result) = NULL;
+    struct buf sql CLEANUP(buf_fini) = {0};
+    bool there;
+
+    if (!objects_has_table(s, "oms_meta", "ddl", &there, e))
+        return false;
+    if (!there)
+        return true;
+    buf_init(&sql, SQL_MAX);
+    buf_str(&sql, "SELECT SUBSTRING(k.txid, 6), k.`after`, i.txid, i.`before` FROM oms_meta.ddl k"
+                  " LEFT JOIN oms_meta.ddl i ON i.state='indexes'"
+                  " AND i.txid=CONCAT('" MEMO_INDEXES "', SUBSTRING(k.txid, 6))"
+                  " AND SUBSTRING_INDEX(i.task, '/', 1)=SUBSTRING_INDEX(k.task, '/', 1)"
+                  " WHERE k.state='keys' AND k.task=");
+    put_text(&sql, task);
+    buf_str(&sql, " ORDER BY k.txid");
+    if (!session_query_buf(s, &sql, &res, e))
+        return err_wrap(e, "read which keys task '%s' took off", task);
+    for (MYSQL_ROW row; (row = mysql_fetch_row(res));) {
+        unsigned long *len = mysql_fetch_lengths(res);
+        struct kept_record r = {.table = row[0] ? row[0] : "",
+                                .keys = {(const uint8_t *)row[1], len[1]},
+                                .made = row[2] != NULL,
+                                .given_up = row[3] ? row[3] : ""};
+        if (!each(arg, &r, e))
+            return false;
+    }
+    return true;
+}

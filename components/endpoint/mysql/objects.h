@@ -47,6 +47,17 @@ bool objects_has_trigger(struct session *s, const char *db, const char *name, bo
 bool objects_has_foreign_key(struct session *s, const char *db, const char *table, const char *name,
                              bool *has, struct err *e) MUST_CHECK;
 
+struct kept_record {      /* what the copy `task` recorded of a target's unique keys (MEMO_KEYS) */
+    const char *table;    /* "db.name" of the source */
+    struct view keys;     /* kept_keys.h */
+    bool made;            /* the incremental step has made them ... */
+    const char *given_up; /* ... but for these, whose statements stand here */
+};
+typedef bool kept_each(void *arg, const struct kept_record *r, struct err *e);
+/* Absent tables mean "none". */
+bool objects_kept_keys(struct session *s, const char *task, kept_each *each, void *arg,
+                       struct err *e) MUST_CHECK;
+
 struct fence_state {
     bool there;
     uint64_t epoch;

@@ -50,6 +50,7 @@ const struct target_ops mysql_target_ops = {
     .skipped_list = target_skipped_list,
     .pressure_of = pressure_of,
     .run_ddl = target_run_ddl,
+    .run_ddl_checked = target_run_ddl_checked,
     .memo_put = target_memo_put,
     .memo_forget = target_memo_forget,
     .memo_get = target_memo_get,

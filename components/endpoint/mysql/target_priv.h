@@ -108,6 +108,7 @@ bool target_ddl_get(struct claim *c, struct txn_id id, char state[32], bool *fou
                     struct err *e) MUST_CHECK;
 bool target_run_ddl(struct claim *c, const char *default_db, const char *statement,
                     struct err *e) MUST_CHECK;
+bool target_run_ddl_checked(struct claim *c, const char *statement, struct err *e) MUST_CHECK;
 bool target_progress_read(const struct endpoint_address *a, const char *task, struct txn_set *low,
                           struct txn_set *done, struct err *e) MUST_CHECK;
 /* A query on the claim's own connection, its result stored whole. Thread: any. */

@@ -362,7 +362,8 @@ static bool use_db(struct session *s, const char *db, struct err *e)
 }
 
 /* Not repeated when the connection breaks: whether it ran is for the caller to find out (A2). */
-bool target_run_ddl(struct claim *c, const char *default_db, const char *statement, struct err *e)
+static bool run_ddl(struct claim *c, const char *default_db, const char *setting,
+                    const char *statement, struct err *e)
 {
     struct buf nothing CLEANUP(buf_fini);
     struct session *s = NULL;
@@ -371,9 +372,19 @@ bool target_run_ddl(struct claim *c, const char *default_db, const char *stateme
     if (!claim_fenced(c, &nothing, e)) /* still ours? a sealed or lost task runs nothing */
         return err_wrap(e, "run DDL");
     bool ok = claim_session(c, SESSION_DDL, &s, e) && use_db(s, default_db, e) &&
-              session_exec(s, statement, e);
+              (!setting || session_exec(s, setting, e)) && session_exec(s, statement, e);
     session_close(s);
     return ok || err_wrap(e, "run DDL");
+}
+
+bool target_run_ddl(struct claim *c, const char *default_db, const char *statement, struct err *e)
+{
+    return run_ddl(c, default_db, NULL, statement, e);
+}
+
+bool target_run_ddl_checked(struct claim *c, const char *statement, struct err *e)
+{
+    return run_ddl(c, NULL, "SET foreign_key_checks=1", statement, e);
 }
 
 /* --- progress -----------------------------------------------------------------------------------
