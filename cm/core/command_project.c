@@ -176,11 +176,11 @@ static const char *keys_left(struct cycle *y, const struct project *p)
 {
     const Oms__DetailRow *row = (const Oms__DetailRow *)p->checks.m;
     enum step_state full = p->steps[STEP_FULL].state;
-    struct buf out CLEANUP(buf_fini);
+    struct buf out CLEANUP(buf_fini) = {0};
 
+    buf_init(&out, 1u << 20);
     if (full == STEP_PENDING || full == STEP_SKIPPED || project_is_released(p))
         return "";
-    buf_init(&out, 1u << 20);
     for (size_t i = 0; row && i < row->n_checks; i++)
         if (text_is(row->checks[i]->id, "target.unique_keys"))
             buf_printf(&out, "%s%s", out.len > 0 ? ", " : "",

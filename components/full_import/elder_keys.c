@@ -218,11 +218,11 @@ static bool tell_lost(struct elder *o, const struct import_table *t, const struc
         !read_record(o, t, &kept, &m, &found, e))
         return false;
     for (size_t i = 0; i < now.n; i++) {
-        struct buf make CLEANUP(buf_fini);
+        struct buf make CLEANUP(buf_fini) = {0};
 
+        buf_init(&make, RECORD_MAX);
         if (!now.at[i].own || kept_keys_has(&kept, now.at[i].name))
             continue;
-        buf_init(&make, RECORD_MAX);
         (void)kept_keys_make(&now, i, i + 1, NULL, &make);
         log_event(LOG_WARN, "full.key_lost",
                   "unique key '%s' of '%s.%s' goes with the table, and the source has none of that "
