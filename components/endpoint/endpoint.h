@@ -65,8 +65,7 @@ struct family_member { /* a table that cascading foreign keys join to others; ta
     const char *db, *name, *family;
 };
 
-/* ---- catalog: what exists ----------------------------------------------------------------------
- */
+/* ---- catalog: what exists ---- */
 typedef bool name_filter(void *arg, const char *db, const char *table);
 struct catalog_ops {
     bool (*connect)(const struct endpoint_address *a, struct session **s, struct err *e);
@@ -85,8 +84,7 @@ struct catalog_ops {
                      uint64_t *bytes, struct err *e);
 };
 
-/* ---- reader: rows that exist -------------------------------------------------------------------
- */
+/* ---- reader: rows that exist ---- */
 struct reader;    /* one connection, optionally inside one consistent snapshot */
 struct position { /* a point of a source's log: all of `set` and nothing else */
     struct txn_set set;
@@ -163,8 +161,7 @@ struct reader_ops {
     bool (*count)(struct reader *r, const struct table_def *t, uint64_t *rows, struct err *e);
 };
 
-/* ---- log: changes ------------------------------------------------------------------------------
- */
+/* ---- log: changes ---- */
 struct log;
 struct log_params {
     const struct endpoint_address *address;
@@ -247,8 +244,7 @@ struct heartbeat_ops {
     void (*close)(struct heartbeat *h); /* NULL is fine */
 };
 
-/* ---- target: fenced writing --------------------------------------------------------------------
- */
+/* ---- target: fenced writing ---- */
 struct claim;        /* task, epoch, gen, slots, low, done: the right to write, by takeover (F1) */
 struct slot;         /* one registered session with one progress row (F2, F3) */
 struct target_table; /* a plan for writing rows of one source table_def into one target table */
@@ -471,8 +467,7 @@ struct target_ops {
                           struct txn_set *done, struct err *e);
 };
 
-/* ---- dialect: pure ------------------------------------------------------------------------------
- */
+/* ---- dialect: pure ---- */
 struct dialect_ops {
     void (*quote_name)(struct buf *out, const char *name);
     void (*quote_text)(struct buf *out, const void *p, size_t n);
