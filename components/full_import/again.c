@@ -19,33 +19,40 @@ bool again_is_asked(const struct import *im)
     return fixed_of(im)->n_copy_again > 0;
 }
 
+/* key: as the incident has it, "db.name" without quotes. */
+static bool is_table(const char *db, const char *name, const char *key)
+{
+    size_t len = strlen(db);
+
+    return strncmp(key, db, len) == 0 && key[len] == '.' && strcmp(key + len + 1, name) == 0;
+}
+
 bool again_wants(const struct import *im, const char *db, const char *name)
 {
-    size_t n = strlen(db);
-
     for (size_t i = 0; i < fixed_of(im)->n_copy_again; i++) {
         const char *key = fixed_of(im)->copy_again[i]->table;
 
-        if (key && strncmp(key, db, n) == 0 && key[n] == '.' && strcmp(key + n + 1, name) == 0)
+        if (key && is_table(db, name, key))
             return true;
     }
     return false;
 }
 
+static bool make_gone(struct import *im, const char *key, struct err *e)
+{
+    const char *dot = strchr(key, '.');
+
+    if (!dot)
+        return err_set(e, ERR_INVALID, "'%s' is not db.table", key);
+    return anew_gone(im, arena_strndup(&im->arena, key, (size_t)(dot - key)), dot + 1, true, e);
+}
+
 static struct import_table *find(struct import *im, const char *key)
 {
     for (size_t i = 0; i < im->tables.n; i++)
-        if (strcmp(im->tables.at[i]->key, key) == 0)
+        if (is_table(im->tables.at[i]->def->db, im->tables.at[i]->def->name, key))
             return im->tables.at[i];
     return NULL;
-}
-
-static bool is_of(const struct table_pos *pos, const char *key)
-{
-    size_t len = strlen(pos->db);
-
-    return strncmp(key, pos->db, len) == 0 && key[len] == '.' &&
-           strcmp(key + len + 1, pos->name) == 0;
 }
 
 /* Its position, if its copy began behind the DDL. */
@@ -53,7 +60,7 @@ static const struct table_pos *begun(const struct table_pos *pos, size_t n, cons
                                      const struct txn_set *ddl)
 {
     for (size_t i = 0; i < n; i++)
-        if (is_of(&pos[i], key))
+        if (is_table(pos[i].db, pos[i].name, key))
             return txn_set_contains(&pos[i].begin, ddl) ? &pos[i] : NULL;
     return NULL;
 }
@@ -75,7 +82,7 @@ static bool one(struct import *im, const Oms__CopyAgain *asked, const struct tab
     txn_set_fini(&ddl);
     if (has && (t || has->done))
         return true;
-    return (t ? anew_make(im, t, e) : anew_gone(im, asked->table, e)) ||
+    return (t ? anew_make(im, t, e) : make_gone(im, asked->table, e)) ||
            err_wrap(e, "copy '%s' again", asked->table);
 }
 

@@ -20,6 +20,7 @@
 #include "common/os/fault.h"
 #include "components/convert/convert.h"
 #include "components/full_import/import_priv.h"
+#include "components/transform/transform.h"
 
 #define MAKING "making"
 #define MADE "made"
@@ -179,27 +180,24 @@ static bool forget(struct import *im, const char *memo, const char *key, struct 
     return im->target->target->memo_forget(im->claim, buf_cstr(&name), e);
 }
 
-bool anew_gone(struct import *im, const char *key, struct err *e)
+bool anew_gone(struct import *im, const char *db, const char *name, bool ours, struct err *e)
 {
-    const char *dot = strchr(key, '.'), *to_db, *to_name;
-    struct table_pos pos = {.name = dot ? dot + 1 : "", .mode = TABLE_MODE_EXACT, .done = true};
+    const char *key = transform_table_key(&im->arena, db, name), *to_db, *to_name;
+    struct table_pos pos = {.db = db, .name = name, .mode = TABLE_MODE_EXACT, .done = true};
     struct position at = {0};
 
-    if (!dot)
-        return err_set(e, ERR_INVALID, "'%s' is not db.table", key);
-    pos.db = arena_strndup(&im->arena, key, (size_t)(dot - key));
-    scope_map(im->scope, pos.db, pos.name, &to_db, &to_name);
+    scope_map(im->scope, db, name, &to_db, &to_name);
     txn_set_init(&at.set);
-    bool ok = is_gone_now(im, pos.db, pos.name, &at, e) &&
-              im->target->target->chunk_clear(im->claim, key, e) && drop(im, to_db, to_name, e) &&
-              forget(im, MEMO_COPIED, key, e) && forget(im, MEMO_KEYS, key, e);
+    bool ok = is_gone_now(im, db, name, &at, e) &&
+              im->target->target->chunk_clear(im->claim, key, e) &&
+              (!ours || (drop(im, to_db, to_name, e) && forget(im, MEMO_KEYS, key, e))) &&
+              forget(im, MEMO_COPIED, key, e);
     FAULT(FULL_GONE_DROPPED);
     pos.begin = pos.end = at.set;
     ok = ok && im->target->target->table_pos_put(im->claim, &pos, e);
     txn_set_fini(&at.set);
     if (ok)
-        log_event(LOG_WARN, "full.gone",
-                  "table '%s' is no longer on the source, and dropped on the target as '%s.%s'",
-                  key, to_db, to_name);
+        log_event(LOG_WARN, "full.gone", "table '%s' is no longer on the source%s", key,
+                  ours ? ", and dropped on the target" : "");
     return ok || err_wrap(e, "leave '%s' out, which is no longer on the source", key);
 }

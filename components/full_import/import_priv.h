@@ -169,9 +169,10 @@ bool anew_look(struct import *im, const char *key, struct anew_record *out,
 bool anew_make(struct import *im, struct import_table *t, struct err *e) MUST_CHECK;
 /* Its new begin is durable, and nothing was read yet. Thread: a worker. */
 bool anew_has_begun(struct import *im, const struct import_table *t, struct err *e) MUST_CHECK;
-/* A table of the copy that the source has no more: the target's is dropped, and what the log says
- * of it up to now is skipped. */
-bool anew_gone(struct import *im, const char *key, struct err *e) MUST_CHECK;
+/* A table of the copy that the source has no more: the target's is dropped if it is ours, and what
+ * the log says of it up to now is skipped. The names live as long as the import. */
+bool anew_gone(struct import *im, const char *db, const char *name, bool ours,
+               struct err *e) MUST_CHECK;
 /* --- again.c: tables that a person wants copied again -------------------------------------------
  */
 bool again_is_asked(const struct import *im); /* this run is for those alone */

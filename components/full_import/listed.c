@@ -12,6 +12,7 @@
 
 #include "common/log/log.h"
 #include "components/full_import/import_priv.h"
+#include "components/transform/transform.h"
 
 #define LISTED "tables listed"
 #define LIST_MAX (16u << 20)
@@ -58,22 +59,16 @@ static bool put_list(struct import *im, const struct buf *list, struct err *e)
            err_wrap(e, "record which tables the copy is of");
 }
 
-static const struct table_pos *recorded(const struct import *im, const char *key)
+static const struct table_pos *recorded(struct import *im, const char *key)
 {
-    for (size_t i = 0; i < im->n_recorded; i++) {
-        const struct table_pos *pos = &im->recorded[i];
-        size_t len = strlen(pos->db);
+    const char *db, *name;
 
-        if (strncmp(key, pos->db, len) == 0 && key[len] == '.' &&
-            strcmp(key + len + 1, pos->name) == 0)
-            return pos;
-    }
-    return NULL;
+    return transform_key_split(&im->arena, key, &db, &name) ? changed_recorded(im, db, name) : NULL;
 }
 
 /* Listed tables that the source has no more, and whose copy had not ended; copied whole: what
  * became of it comes with the log. */
-static void find_gone(const struct import *im, const struct names *listed, struct names *out)
+static void find_gone(struct import *im, const struct names *listed, struct names *out)
 {
     struct names now = {0};
 
@@ -120,29 +115,32 @@ static void leave_later_ones(struct import *im, const struct names *listed)
     im->tables.n = kept;
 }
 
-/* One that has no position, where nothing may have its rows, needs nothing: its DROP comes with the
- * log. */
-static bool settle_gone(struct import *im, const struct names *gone, bool took_others,
-                        struct err *e)
+/* Where a person made the target's table, and nothing was copied into it, it stays. */
+static bool settle_one(struct import *im, const char *key, struct err *e)
+{
+    struct anew_record r = {0};
+    const char *db, *name;
+
+    if (!transform_key_split(&im->arena, key, &db, &name))
+        return err_set(e, ERR_CORRUPT, "the list of the copy's tables has '%s'", key);
+    if (!anew_look(im, key, &r, e))
+        return false;
+    table_def_unref(r.after);
+    if (r.ours || !changed_recorded(im, db, name))
+        return anew_gone(im, db, name, r.ours, e);
+    return err_set(
+        e, ERR_TARGET_SHAPE,
+        "'%s' was dropped or renamed on the source within its copy, and its table on the "
+        "target was not made by OMS",
+        key);
+}
+
+static bool settle_gone(struct import *im, const struct names *gone, struct err *e)
 {
     bool ok = true;
 
-    for (size_t i = 0; ok && i < gone->n; i++) {
-        const struct table_pos *pos = recorded(im, gone->at[i]);
-        struct anew_record r = {0};
-
-        if (!pos && !took_others)
-            continue;
-        ok = anew_look(im, gone->at[i], &r, e);
-        table_def_unref(r.after);
-        if (ok && r.ours)
-            ok = anew_gone(im, gone->at[i], e);
-        else if (ok && pos)
-            ok = err_set(e, ERR_TARGET_SHAPE,
-                         "'%s' was dropped or renamed on the source within its copy, and its table "
-                         "on the target was not made by OMS",
-                         gone->at[i]);
-    }
+    for (size_t i = 0; ok && i < gone->n; i++)
+        ok = settle_one(im, gone->at[i], e);
     return ok;
 }
 
@@ -167,7 +165,7 @@ static bool take_others(struct import *im, const struct names *listed, const str
         log_event(LOG_INFO, "full.taken",
                   "table '%s' was made when the copy had begun, and is copied, too", key);
     }
-    return (!any || put_list(im, &list, e)) && settle_gone(im, gone, any, e);
+    return (!any || put_list(im, &list, e)) && settle_gone(im, gone, e);
 }
 
 static bool settle(struct import *im, const struct names *listed, struct err *e)

@@ -166,7 +166,8 @@ static void ask_about_ddl(struct sync *s, const struct source_txn *t, const stru
     component_incident_table(s->c, s->at_gate.key, err_name(ERR_DDL_HELD), buf_cstr(&summary),
                              buf_cstr(&evidence), buf_cstr(&choices), why->copy_table,
                              id_as_set(t->id, &set));
-    log_event(LOG_WARN, "incr_sync.ddl_held", "%s: %s", s->at_gate.key, why->text);
+    log_event(LOG_WARN, "incr_sync.ddl_held", "%s: %s copy_again='%s' transaction='%s'",
+              s->at_gate.key, why->text, why->copy_table, id_as_set(t->id, &set));
     buf_fini(&choices);
     buf_fini(&set);
     buf_fini(&summary);

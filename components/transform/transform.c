@@ -44,6 +44,29 @@ static char *put_part(char *p, const char *name)
     return p;
 }
 
+static const char *take_part(const char *p, char *out)
+{
+    bool quoted = *p == '`';
+
+    for (p += quoted; *p && (quoted || *p != '.'); p++) {
+        if (quoted && *p == '`' && *++p != '`')
+            break;
+        *out++ = *p;
+    }
+    *out = '\0';
+    return p;
+}
+
+bool transform_key_split(struct arena *arena, const char *key, const char **db, const char **table)
+{
+    char *a = arena_alloc(arena, strlen(key) + 1), *b = arena_alloc(arena, strlen(key) + 1);
+    const char *p = take_part(key, a);
+
+    *db = a;
+    *table = b;
+    return *p == '.' && *take_part(p + 1, b) == '\0' && *a && *b;
+}
+
 const char *transform_table_key(struct arena *arena, const char *db, const char *table)
 {
     char *key = arena_alloc(arena, 2 * strlen(db) + 2 * strlen(table) + 6);

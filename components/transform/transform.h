@@ -20,5 +20,7 @@ bool transform_scope(const Oms__ObjectScope *scope, struct arena *arena, const s
 bool transform_filter(void *scope, const char *db, const char *table);
 /* "db.table" of the source, as progress and oms_meta name it. */
 const char *transform_table_key(struct arena *arena, const char *db, const char *table);
+/* And back; false: it is no such key. */
+bool transform_key_split(struct arena *arena, const char *key, const char **db, const char **table);
 
 #endif

@@ -7,6 +7,7 @@ import random
 import signal
 import threading
 
+from changes import WITHIN_COPY
 from hand import Broken, Hand
 from sides import check_model, definitions, differences, torn
 from wire import Wires
@@ -222,11 +223,21 @@ class Chaos:
 
     def _copy(self, faults):
         self.hand.full.start()
+        if self.work.on("early"):  # DDL within the copy
+            self.hand.until(self._listed, 60, "the copy to begin")
+            self.work.change_tables(per_second=2, kinds=WITHIN_COPY)
+            self.hand.person = True
         for name in [self.rnd.choice([n for n in self.names if n != "second"]) for _ in range(faults)]:
             self.hand.keep()
             poll.pause(self.rnd.uniform(0, 0.5))
             self.fault(name)
-        self.hand.until(lambda: not self.hand.full.wanted, 120, "the copy to be done")
+        with self.work.changes.still():  # a table that changes faster than it is copied never is
+            self.hand.until(lambda: not self.hand.full.wanted, 120, "the copy to be done")
+
+    def _listed(self):
+        """What is dropped before the copy knows its tables is nobody's."""
+        return "ddl" in [t for t, in self.target.sql("SELECT table_name FROM information_schema.tables WHERE table_schema='oms_meta'")] and \
+            self.target.sql("SELECT 1 FROM oms_meta.ddl WHERE txid='tables listed'")
 
     def _follow(self, faults, pause):
         self.work.change_tables()

@@ -1,6 +1,7 @@
 """Components of one project started by hand and kept alive like a Supervisor would, with a proxy on every way between them."""
 import json
 import os
+import re
 import signal
 import subprocess
 
@@ -52,6 +53,11 @@ class Part:
         with open(self.out, errors="replace") as f:
             f.seek(self.at)
             return text in f.read()
+
+    def since_start(self):
+        with open(self.out, errors="replace") as f:
+            f.seek(self.at)
+            return f.read()
 
     def tail(self):
         if not os.path.exists(self.out):
@@ -115,6 +121,7 @@ class Hand:
         self.full = Part(self, "full-import", "full", {"full": {"workers": 2}})
         self.incremental = self.reader("incremental")
         self.parts = [self.store, self.full, self.incremental]
+        self.person, self.copied_again = False, []
 
     def endpoint(self, name, server, port):
         return {"id": name, "kind": server.kind, "host": "127.0.0.1", "port": port, "user": "oms",
@@ -133,6 +140,21 @@ class Hand:
             raise Broken(f"task {verb} ended with {part.process.returncode}:\n{part.tail()}")
         return part
 
+    def answer(self, part):
+        """What a person would: the table is copied again, where that is offered."""
+        held = [line for line in part.since_start().splitlines() if "incr_sync.ddl_held" in line][-1]
+        found = re.search(r"copy_again='(.*)' transaction='([^']+)'$", held)
+        if not self.person or not found:
+            raise Broken(f"{part.name} holds a DDL that is none of a person's:\n{part.tail()}")
+        asked = {"table": found[1], "transaction": found[2]}
+        part.stop()
+        self.full.fixed["copy_again"] = [asked]
+        self.full.start()
+        self.until(lambda: not self.full.wanted, 120, f"the copy of {asked}")
+        self.copied_again.append({**asked, "done": True})
+        part.live["copied_again"] = self.copied_again
+        part.start()
+
     def find_store(self):
         """The proxy leads to where the Store listens now."""
         if self.store.address is None:
@@ -149,8 +171,8 @@ class Hand:
             p.keep()
             if p.program == "incr-sync" and p.said("incr_sync.conflict"):
                 raise Broken(f"{p.name} takes a change for a conflict:\n{p.tail()}")
-            if p.program == "incr-sync" and p.said("incr_sync.ddl_held"):
-                raise Broken(f"{p.name} holds a DDL that is none of a person's:\n{p.tail()}")
+            if p.program == "incr-sync" and p.wanted and p.said("incr_sync.ddl_held"):
+                self.answer(p)
         self.find_store()
 
     def until(self, condition, timeout_s, what):

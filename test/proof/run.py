@@ -21,7 +21,7 @@ def main():
     ap.add_argument("--faults", type=int, default=20)
     ap.add_argument("--only", default="")
     ap.add_argument("--rate", type=int, default=60)
-    ap.add_argument("--switches", default=None, help="cascade, xa, ddl; standard: what the source is known to carry")
+    ap.add_argument("--switches", default=None, help="cascade, xa, ddl, early (DDL within the copy); standard: what the source carries")
     ap.add_argument("--source", choices=["mariadb", "mysql"], default="mariadb")
     ap.add_argument("--target", choices=["mariadb", "mysql"], default="mariadb")
     ap.add_argument("--keep", action="store_true", help="go on after a failure")

@@ -2,7 +2,8 @@
 
 Every transaction of a writer raises its row in `seqs`, adds its row to `journal`, moves money, and does what chance says to the
 random tables. What a writer knows of its own rows is kept in Python (`Model`) and goes through commit, rollback, savepoints
-and lost answers like the server's. switches: "cascade" (foreign keys that act), "xa", "ddl" (from change_tables() on).
+and lost answers like the server's. switches: "cascade" (foreign keys that act), "xa", "ddl" (from change_tables() on), "early"
+(DDL within the copy, too).
 """
 import random
 import threading
@@ -391,9 +392,11 @@ class Work:
             t.start()
         return self
 
-    def change_tables(self, per_second=4, changers=2):
-        """From now on DDL, too, if it is switched on."""
+    def change_tables(self, per_second=4, changers=2, kinds=None):
+        """From now on DDL, too, if it is switched on; of these kinds, or all."""
         if self.on("ddl"):
+            self.changes.kinds = kinds or list(self.changes.KINDS)
+        if self.on("ddl") and not self.changers:
             self.changers = [Changer(self, random.Random(self.seed * 2003 + i), per_second / changers) for i in range(changers)]
             self.changing = True
             for t in self.changers:

@@ -65,6 +65,17 @@ static void no_two_tables_share_a_key(void **state)
     assert_string_equal(transform_table_key(&arena, "a.b", "c"), "`a.b`.c");
     assert_string_equal(transform_table_key(&arena, "a", "b.c"), "a.`b.c`");
     assert_string_equal(transform_table_key(&arena, "a", "`b"), "a.```b`");
+    static const char *const names[][2] = {
+        {"shop", "orders"}, {"a.b", "c"}, {"a", "b.c"}, {"a", "`b"}, {"`.`", "t``1."}};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const char *db, *table;
+
+        assert_true(transform_key_split(
+            &arena, transform_table_key(&arena, names[i][0], names[i][1]), &db, &table));
+        assert_string_equal(db, names[i][0]);
+        assert_string_equal(table, names[i][1]);
+        assert_false(transform_key_split(&arena, names[i][1], &db, &table) && i < 2);
+    }
 }
 
 int main(void)
