@@ -125,6 +125,15 @@ static char *task_of(struct spec_builder *b, enum step_kind k)
     return arena_printf(b->a, "%s/%s", b->p->named.key, step_rows[k].task);
 }
 
+void spec_precheck(struct spec_builder *b)
+{
+    spec_task(b);
+    b->fixed->new_tasks = arena_calloc(b->a, STEP_COUNT, sizeof(char *));
+    for (int k = 0; k < STEP_COUNT; k++)
+        if (step_rows[k].task && b->p->steps[k].state == STEP_PENDING)
+            b->fixed->new_tasks[b->fixed->n_new_tasks++] = task_of(b, (enum step_kind)k);
+}
+
 static char *store_of(struct spec_builder *b)
 {
     return arena_printf(b->a, "%s.%s", b->p->named.key, step_rows[STEP_LOG_PULL].component);

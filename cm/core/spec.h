@@ -15,6 +15,7 @@ struct spec_builder { /* what a row of the step table fills in */
 /* Parts that steps choose from. */
 void spec_ends(struct spec_builder *b); /* source, target, scope */
 void spec_task(struct spec_builder *b); /* ends, and what checks need */
+void spec_precheck(struct spec_builder *b);
 void spec_store(struct spec_builder *b);
 void spec_full(struct spec_builder *b);
 void spec_incremental(struct spec_builder *b);

@@ -85,7 +85,7 @@ const struct step_row step_rows[STEP_COUNT] = {
                        .verb = "precheck",
                        .at_source = true,
                        .is_done = precheck_is_done,
-                       .spec = spec_task},
+                       .spec = spec_precheck},
     [STEP_SCHEMA] = {.name = "schema",
                      .component = "task-schema",
                      .kind = "task",

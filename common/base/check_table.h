@@ -61,6 +61,7 @@
     X("target.privileges.meta")        \
     X("target.privileges.write")       \
     X("target.read_only")              \
+    X("target.records")                \
     X("target.table_empty")            \
     X("target.table_missing")          \
     X("target.table_shape")            \

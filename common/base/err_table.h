@@ -187,6 +187,9 @@
     X(FENCED, FENCE, "another writer took over this task", "the task was started elsewhere",       \
       "nothing; this process must not write any more")                                             \
     X(REFUSED, FENCE, "the target refuses this epoch, or the task is sealed",                      \
-      "a newer epoch exists, or the project was released", "nothing; a released task stays shut")
+      "a newer epoch exists, or the project was released",                                         \
+      "nothing: what replaced this process goes on, and a released task stays shut; to move "      \
+      "again "                                                                                     \
+      "to this target, begin a project of another name")
 
 #endif

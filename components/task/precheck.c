@@ -340,6 +340,38 @@ static bool check_source_servers(struct precheck *p, struct err *e)
     return true;
 }
 
+/* A project of this name that was removed leaves its progress on the target: tables would count as
+ * copied that are empty now. */
+static bool check_records(struct precheck *p, struct err *e)
+{
+    struct task *t = p->t;
+    bool any = false, sealed = false;
+
+    for (size_t i = 0; i < t->fixed->n_new_tasks; i++) {
+        struct fence_state fence;
+        if (!objects_fence(p->target, t->fixed->new_tasks[i], &fence, e))
+            return false;
+        any |= fence.there;
+        sealed |= fence.there && fence.sealed;
+    }
+    struct check_item item = {.id = "target.records",
+                              .object = t->fixed->project ? t->fixed->project : "",
+                              .verdict = any ? CHECK_FAILED : CHECK_OK,
+                              .may_skip = !sealed,
+                              .remedy = ""};
+    item.reason = sealed ? "an earlier project of this name was released on this target"
+                  : any  ? "the target has the progress of an earlier project of this name: what "
+                           "that one copied would not be copied again"
+                         : "the target knows no earlier project of this name";
+    if (any)
+        item.remedy = sealed ? "remove the project and create it under another name"
+                             : "remove the project and create it under another name; skip this "
+                               "only to go on where that one stood, with the target's tables as "
+                               "it left them";
+    task_check(t, &item);
+    return true;
+}
+
 static bool check_all(struct precheck *p, struct err *e)
 {
     struct task *t = p->t;
@@ -351,7 +383,7 @@ static bool check_all(struct precheck *p, struct err *e)
         return false;
     if (!source || !target)
         return true;
-    if (!check_tables(p, e))
+    if (!check_tables(p, e) || !check_records(p, e))
         return false;
     return checks_target(&t->target.address, p->target, p->dbs.at, p->dbs.n, task_check_sink, t,
                          e) &&

@@ -267,6 +267,36 @@ static void precheck_names_what_is_wrong_and_skips_what_may_be(void **state)
     run("DROP TABLE shop.casc");
 }
 
+static void precheck_finds_what_an_earlier_project_of_that_name_left(void **state)
+{
+    struct bench b;
+    char *tasks[] = {(char *)"again/full", (char *)"again/incremental"};
+    struct claim *c = NULL;
+
+    (void)state;
+    for (int seal = 0; seal < 2; seal++) {
+        bench_init(&b, true);
+        struct takeover_params p = {
+            .address = &b.t.target.address, .task = tasks[1], .epoch = 7, .slots = 1, .seal = seal};
+        b.fixed.new_tasks = tasks;
+        b.fixed.n_new_tasks = 1;
+        check(task_precheck(&b.t, e));
+        assert_string_equal(check_of(&b, "target.records")->verdict, "ok");
+        check(mysql_target_ops.takeover(&p, &c, e));
+        mysql_target_ops.claim_close(c);
+        bench_fini(&b);
+
+        bench_init(&b, true);
+        b.fixed.new_tasks = tasks;
+        b.fixed.n_new_tasks = 2;
+        check(task_precheck(&b.t, e));
+        assert_string_equal(check_of(&b, "target.records")->verdict, "failed");
+        assert_int_equal(check_of(&b, "target.records")->may_skip, !seal);
+        assert_non_null(strstr(check_of(&b, "target.records")->remedy, "another name"));
+        bench_fini(&b);
+    }
+}
+
 static void precheck_of_an_empty_scope_fails(void **state)
 {
     struct bench b;
@@ -396,6 +426,7 @@ int main(void)
         cmocka_unit_test(test_tells_the_code_of_what_does_not),
         cmocka_unit_test(precheck_of_a_good_pair_fails_nothing),
         cmocka_unit_test(precheck_names_what_is_wrong_and_skips_what_may_be),
+        cmocka_unit_test(precheck_finds_what_an_earlier_project_of_that_name_left),
         cmocka_unit_test(precheck_of_an_empty_scope_fails),
         cmocka_unit_test(schema_creates_tables_and_holds_the_rest_back),
         cmocka_unit_test(a_table_of_another_shape_stops_with_the_difference),

@@ -335,6 +335,31 @@ static void specifications_name_what_each_component_needs(void **state)
     arena_fini(&a);
 }
 
+/* What the target has of a task that never began is an earlier project's. */
+static void precheck_is_told_the_tasks_that_never_began(void **state)
+{
+    struct lab *l = *state;
+    struct lab_host h;
+    struct arena a;
+    struct err e = ERR_INIT;
+
+    arena_init(&a, 0);
+    lab_host_open(&h, "h", "west");
+    assert_true(lab_project(l, "p", &e) && lab_named(l, COMMAND_PROJECT_START, "p", &e));
+    lab_run(l, &h, 1);
+    const struct component *x = cluster_component(l->c, "p.task-precheck");
+    assert_non_null(x);
+    const Oms__ComponentSpec *s = spec_build(l->c, x, &a);
+    assert_int_equal(s->fixed->n_new_tasks, 2);
+    assert_string_equal(s->fixed->new_tasks[0], "p/full");
+    assert_string_equal(s->fixed->new_tasks[1], "p/incremental");
+    lab_run(l, &h, 20);
+    s = spec_build(l->c, x, &a);
+    assert_int_equal(s->fixed->n_new_tasks, 0);
+    lab_host_close(&h);
+    arena_fini(&a);
+}
+
 /* Correctness B5: it asks the newest, at the place where that is. */
 static void whoever_verifies_hears_of_another_incarnation_of_the_store(void **state)
 {
@@ -476,6 +501,7 @@ int main(void)
         TEST(replacing_a_data_source_restarts_what_uses_it),
         TEST(the_password_is_in_no_view_and_no_specification),
         TEST(specifications_name_what_each_component_needs),
+        TEST(precheck_is_told_the_tasks_that_never_began),
         TEST(whoever_verifies_hears_of_another_incarnation_of_the_store),
         TEST(b4_another_incarnation_of_a_store_has_another_replication_id),
         cmocka_unit_test(the_table_of_steps_is_sound),
