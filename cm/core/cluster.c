@@ -190,6 +190,15 @@ int64_t project_source_silent_ms(const struct cluster *c, const struct project *
     return 0;
 }
 
+/* The Store cannot take what it hears: what the source commits is not known any more. */
+bool project_store_is_full(const struct cluster *c, const struct project *p)
+{
+    const struct component *store = project_component(c, p, STEP_LOG_PULL);
+    const Oms__ComponentReport *r = store && store->goal_run ? component_report(store) : NULL;
+
+    return r && r->error && text_is(r->error->code, "NO_SPACE");
+}
+
 /* Also by what the Store says itself: Incr-Sync learns of a silent source a moment later. */
 bool project_is_caught_up(const struct cluster *c, const struct project *p, struct mono now)
 {
@@ -197,7 +206,7 @@ bool project_is_caught_up(const struct cluster *c, const struct project *p, stru
 
     return x && x->goal_run && p->want == WANT_RUN &&
            p->steps[STEP_INCREMENTAL].state == STEP_RUNNING && component_is_fresh(x, now) &&
-           project_source_silent_ms(c, p, now) < REPORT_FRESH_MS &&
+           project_source_silent_ms(c, p, now) < REPORT_FRESH_MS && !project_store_is_full(c, p) &&
            component_report(x)->has_caught_up && component_report(x)->caught_up;
 }
 

@@ -222,6 +222,7 @@ bool step_is_in_play(const struct project *p, enum step_kind k);
 /* For how long the source has said nothing to the Store, by the Store's last report and grown
  * since; 0: by a fresh report it speaks, or nobody can tell. */
 int64_t project_source_silent_ms(const struct cluster *c, const struct project *p, struct mono now);
+bool project_store_is_full(const struct cluster *c, const struct project *p);
 bool project_is_caught_up(const struct cluster *c, const struct project *p, struct mono now);
 const char *step_state_name(enum step_state s);
 bool step_is_over(enum step_state s); /* done or skipped */

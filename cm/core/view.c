@@ -271,7 +271,7 @@ static void view_lag(const struct cluster *c, const struct project *p, struct mo
     }
     view_known_lag(x, r, now, v);
     silent_ms = project_source_silent_ms(c, p, now);
-    if (v->has_lag_ms && silent_ms >= REPORT_FRESH_MS) {
+    if (v->has_lag_ms && (silent_ms >= REPORT_FRESH_MS || project_store_is_full(c, p))) {
         forget_lag(v);
         v->has_lag_unknown_since_us = true;
         v->lag_unknown_since_us = store->report_wall.us - silent_ms * 1000;

@@ -179,6 +179,13 @@ static void a_lag_is_unknown_as_soon_as_the_store_hears_nothing(void **state)
     assert_true(v->lag_unknown_since_us <= store->report_wall.us - 5000 * 1000);
     assert_false(lag_explain(lab.c, p, lab.now, &a)->has_lag_ms);
     assert_true(lag_explain(lab.c, p, lab.now, &a)->has_lag_unknown_since_us);
+    STORE({"pull.silent_ms", 10});
+    assert_true(view_project(lab.c, p, false, lab.now, &a)->has_lag_ms);
+    report(STEP_LOG_PULL, FIGURES({"pull.silent_ms", 10}),
+           "NO_SPACE"); /* it hears, and cannot keep */
+    v = view_project(lab.c, p, false, lab.now, &a);
+    assert_false(v->has_lag_ms || v->caught_up);
+    assert_true(v->has_lag_unknown_since_us);
     arena_fini(&a);
 }
 
