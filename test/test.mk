@@ -19,14 +19,15 @@ FUZZ_CFLAGS := -std=gnu17 -D_GNU_SOURCE -O1 -g -fsanitize=fuzzer-no-link,address
 fuzz-bins: $(FUZZ_BINS)
 $(BUILD)/fuzz/obj/%.o: %.c | $(PROTO_STAMP)
 	@mkdir -p $(@D)
-	$(Q)$(CCACHE) clang-14 $(FUZZ_CFLAGS) -c -o $@ $<
+	$(Q)$(CCACHE) clang-14 $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
 $(BUILD)/fuzz/obj/gen/%.o: $(GEN)/%.c
 	@mkdir -p $(@D)
-	$(Q)$(CCACHE) clang-14 $(FUZZ_CFLAGS) -c -o $@ $<
+	$(Q)$(CCACHE) clang-14 $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
 $(BUILD)/fuzz/%: test/fuzz/%.c $(FUZZ_OBJS)
 	@mkdir -p $(@D)
 	@echo "FUZZ  $@"
 	$(Q)clang-14 $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ -lprotobuf-c -lyaml -lzstd -lz -lxxhash -lm -lpthread
+-include $(FUZZ_OBJS:.o=.d)
 fuzz: fuzz-bins
 	$(PYTHON) test/fuzz/run.py --seconds $(FUZZ_SECONDS) --bin $(BUILD)/fuzz
 
