@@ -42,6 +42,7 @@ chaos:
 	OMS_BIN=$(BUILD)/asan/bin ASAN_OPTIONS=detect_leaks=0 /usr/bin/python3 test/proof/run.py --rounds $(ROUNDS) --faults $(FAULTS) --switches cascade,xa,ddl
 	OMS_BIN=$(BUILD)/asan/bin ASAN_OPTIONS=detect_leaks=0 /usr/bin/python3 test/proof/run.py --rounds $(ROUNDS) --faults $(FAULTS) --source mysql
 	OMS_BIN=$(BUILD)/asan/bin ASAN_OPTIONS=detect_leaks=0 /usr/bin/python3 test/proof/run.py --rounds $(ROUNDS) --faults $(FAULTS) --source mysql --target mysql --switches ddl
+	OMS_BIN=$(BUILD)/asan/bin ASAN_OPTIONS=detect_leaks=0 /usr/bin/python3 test/proof/run.py --rounds $(ROUNDS) --faults $(FAULTS) --switches ddl,early
 	OMS_SEED=$${OMS_SEED:-random} OMS_BIN=$(BUILD)/asan/bin ASAN_OPTIONS=detect_leaks=0 /usr/bin/python3 -m pytest -q -s -p no:cacheprovider test/system -k "survives_kills"
 # The demo at ten times the rows, then hours of chaos.
 soak:
