@@ -90,6 +90,7 @@ const struct step_row step_rows[STEP_COUNT] = {
                      .component = "task-schema",
                      .kind = "task",
                      .verb = "schema",
+                     .task = "schema",
                      .after = AFTER(PRECHECK),
                      .is_done = task_is_done,
                      .spec = spec_task},

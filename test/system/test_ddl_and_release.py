@@ -57,20 +57,16 @@ def test_rows_that_change_places_with_a_partition_outside_are_copied_again(lab, 
     assert case.target.sql(f"SELECT id FROM `{case.to}`.t ORDER BY id") == ((2,), (3,))
 
 
-def test_a_table_dropped_before_it_could_be_copied_again_waits_for_its_drop(lab, case):
+def test_a_table_dropped_before_it_could_be_copied_again_is_dropped(lab, case):
     case.sql("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "CREATE TABLE u (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1,1)")
     case.start()
     case.wait_caught_up()
     case.sql("ALTER TABLE t ADD COLUMN w INT", "INSERT INTO t VALUES (2,2,2)", "DROP TABLE t", "INSERT INTO u VALUES (1)")
     incident = case.wait_incident("DDL_HELD")
     lab.oms.run("incident", "resolve", str(incident["id"]), "--choice", "copy-again")
-    poll.until(lambda: "DROP TABLE" in case.wait_incident("DDL_HELD")["summary"], 60, "the DROP to be held")
-    drop = case.wait_incident("DDL_HELD")
-    assert "copy-again" not in drop["choices"]
-    case.target_sql("DROP TABLE t")
-    lab.oms.run("incident", "resolve", str(drop["id"]), "--choice", "done-by-hand")
     case.wait_applied()
     assert lab.target.count(f"{case.to}.u") == 1
+    assert [t for t, in lab.target.sql(f"SHOW TABLES FROM `{case.to}`")] == ["u"]
 
 
 def test_a_skipped_ddl_lets_later_rows_through_when_they_fit(lab, case):

@@ -77,9 +77,10 @@ static void precheck_is_told_the_tasks_that_never_began(void **state)
     const struct component *x = cluster_component(l->c, "p.task-precheck");
     assert_non_null(x);
     const Oms__ComponentSpec *s = spec_build(l->c, x, &a);
-    assert_int_equal(s->fixed->n_new_tasks, 2);
-    assert_string_equal(s->fixed->new_tasks[0], "p/full");
-    assert_string_equal(s->fixed->new_tasks[1], "p/incremental");
+    assert_int_equal(s->fixed->n_new_tasks, 3);
+    assert_string_equal(s->fixed->new_tasks[0], "p/schema");
+    assert_string_equal(s->fixed->new_tasks[1], "p/full");
+    assert_string_equal(s->fixed->new_tasks[2], "p/incremental");
     lab_run(l, &h, 20);
     s = spec_build(l->c, x, &a);
     assert_int_equal(s->fixed->n_new_tasks, 0);
